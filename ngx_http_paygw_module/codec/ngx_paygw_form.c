@@ -1,0 +1,325 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include "ngx_paygw_form.h"
+
+
+static ngx_int_t ngx_paygw_form_pair(ngx_paygw_field_t *field, u_char *p,
+    u_char *last, u_char **dst, char **err);
+static ngx_int_t ngx_paygw_form_decode(ngx_str_t *s, u_char **dst,
+    char **err);
+static ngx_int_t ngx_paygw_form_hex(u_char c);
+static ngx_int_t ngx_paygw_form_cmp_names(ngx_str_t *a, ngx_str_t *b);
+static int ngx_libc_cdecl ngx_paygw_form_cmp(const void *one,
+    const void *two);
+static ngx_uint_t ngx_paygw_form_left_out(ngx_paygw_field_t *field,
+    const char **skip, ngx_uint_t flags);
+
+
+ngx_int_t
+ngx_paygw_form_parse(ngx_pool_t *pool, ngx_str_t *body,
+    ngx_paygw_form_t *form, char **err)
+{
+    u_char      *p, *end, *last, *dst;
+    ngx_uint_t   i, n;
+
+    form->fields = NULL;
+    form->nfields = 0;
+
+    if (body->len == 0) {
+        *err = "empty body";
+        return NGX_ABORT;
+    }
+
+    last = body->data + body->len;
+    n = 1;
+
+    for (p = body->data; p < last; p++) {
+        if (*p == '&' && ++n > NGX_PAYGW_FORM_MAX_FIELDS) {
+            *err = "too many fields";
+            return NGX_ABORT;
+        }
+    }
+
+    /* decoding never makes a text longer: one buffer holds all of it */
+
+    form->fields = ngx_palloc(pool, n * sizeof(ngx_paygw_field_t));
+    dst = ngx_pnalloc(pool, body->len);
+
+    if (form->fields == NULL || dst == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0, p = body->data; i < n; i++, p = end + 1) {
+
+        end = ngx_strlchr(p, last, '&');
+        if (end == NULL) {
+            end = last;
+        }
+
+        if (ngx_paygw_form_pair(&form->fields[i], p, end, &dst, err)
+            != NGX_OK)
+        {
+            return NGX_ABORT;
+        }
+    }
+
+    ngx_qsort(form->fields, n, sizeof(ngx_paygw_field_t),
+              ngx_paygw_form_cmp);
+
+    for (i = 1; i < n; i++) {
+        if (ngx_paygw_form_cmp_names(&form->fields[i - 1].name,
+                                     &form->fields[i].name)
+            == 0)
+        {
+            *err = "duplicate field";
+            return NGX_ABORT;
+        }
+    }
+
+    form->nfields = n;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_paygw_form_pair(ngx_paygw_field_t *field, u_char *p, u_char *last,
+    u_char **dst, char **err)
+{
+    u_char  *eq;
+
+    eq = ngx_strlchr(p, last, '=');
+
+    if (eq == NULL) {
+        *err = "field without \"=\"";
+        return NGX_ABORT;
+    }
+
+    if (eq == p) {
+        *err = "empty field name";
+        return NGX_ABORT;
+    }
+
+    field->name.data = p;
+    field->name.len = eq - p;
+    field->value.data = eq + 1;
+    field->value.len = last - (eq + 1);
+
+    if (ngx_paygw_form_decode(&field->name, dst, err) != NGX_OK) {
+        return NGX_ABORT;
+    }
+
+    return ngx_paygw_form_decode(&field->value, dst, err);
+}
+
+
+/* decodes once; what needs no decoding stays where it is */
+
+static ngx_int_t
+ngx_paygw_form_decode(ngx_str_t *s, u_char **dst, char **err)
+{
+    u_char     *p, *last, *d, c;
+    ngx_int_t   high, low;
+
+    p = s->data;
+    last = p + s->len;
+
+    while (p < last && *p != '%' && *p != '+' && *p != '\0') {
+        p++;
+    }
+
+    if (p == last) {
+        return NGX_OK;
+    }
+
+    d = ngx_cpymem(*dst, s->data, p - s->data);
+
+    while (p < last) {
+
+        c = *p++;
+
+        if (c == '+') {
+            c = ' ';
+
+        } else if (c == '%') {
+
+            if (last - p < 2) {
+                *err = "broken percent encoding";
+                return NGX_ABORT;
+            }
+
+            high = ngx_paygw_form_hex(p[0]);
+            low = ngx_paygw_form_hex(p[1]);
+
+            if (high == NGX_ERROR || low == NGX_ERROR) {
+                *err = "broken percent encoding";
+                return NGX_ABORT;
+            }
+
+            c = (u_char) (high * 16 + low);
+            p += 2;
+        }
+
+        if (c == '\0') {
+            *err = "NUL in a field";
+            return NGX_ABORT;
+        }
+
+        *d++ = c;
+    }
+
+    s->data = *dst;
+    s->len = d - *dst;
+
+    *dst = d;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_paygw_form_hex(u_char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+
+    c |= 0x20;
+
+    if (c >= 'a' && c <= 'f') {
+        return c - 'a' + 10;
+    }
+
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_paygw_form_cmp_names(ngx_str_t *a, ngx_str_t *b)
+{
+    return ngx_memn2cmp(a->data, b->data, a->len, b->len);
+}
+
+
+static int ngx_libc_cdecl
+ngx_paygw_form_cmp(const void *one, const void *two)
+{
+    ngx_paygw_field_t  *first, *second;
+
+    first = (ngx_paygw_field_t *) one;
+    second = (ngx_paygw_field_t *) two;
+
+    return (int) ngx_paygw_form_cmp_names(&first->name, &second->name);
+}
+
+
+ngx_str_t *
+ngx_paygw_form_get(ngx_paygw_form_t *form, const char *name)
+{
+    ngx_int_t   rc;
+    ngx_str_t   key;
+    ngx_uint_t  first, last, middle;
+
+    key.data = (u_char *) name;
+    key.len = ngx_strlen(name);
+
+    first = 0;
+    last = form->nfields;
+
+    while (first < last) {
+
+        middle = first + (last - first) / 2;
+
+        rc = ngx_paygw_form_cmp_names(&key, &form->fields[middle].name);
+
+        if (rc == 0) {
+            return &form->fields[middle].value;
+        }
+
+        if (rc < 0) {
+            last = middle;
+
+        } else {
+            first = middle + 1;
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_int_t
+ngx_paygw_form_canonical(ngx_pool_t *pool, ngx_paygw_form_t *form,
+    const char **skip, ngx_uint_t flags, ngx_str_t *out)
+{
+    u_char             *p;
+    size_t              size;
+    ngx_uint_t          i;
+    ngx_paygw_field_t  *field;
+
+    size = 0;
+
+    for (i = 0; i < form->nfields; i++) {
+        field = &form->fields[i];
+
+        if (!ngx_paygw_form_left_out(field, skip, flags)) {
+            size += field->name.len + field->value.len + sizeof("=&") - 1;
+        }
+    }
+
+    ngx_str_null(out);
+
+    if (size == 0) {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(pool, size);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    out->data = p;
+
+    for (i = 0; i < form->nfields; i++) {
+        field = &form->fields[i];
+
+        if (ngx_paygw_form_left_out(field, skip, flags)) {
+            continue;
+        }
+
+        p = ngx_cpymem(p, field->name.data, field->name.len);
+        *p++ = '=';
+        p = ngx_cpymem(p, field->value.data, field->value.len);
+        *p++ = '&';
+    }
+
+    /* without the last "&" */
+
+    out->len = p - out->data - 1;
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_paygw_form_left_out(ngx_paygw_field_t *field, const char **skip,
+    ngx_uint_t flags)
+{
+    if ((flags & NGX_PAYGW_CANON_DROP_EMPTY) && field->value.len == 0) {
+        return 1;
+    }
+
+    for ( /* void */ ; *skip; skip++) {
+        if (field->name.len == ngx_strlen(*skip)
+            && ngx_strncmp(field->name.data, *skip, field->name.len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}

@@ -1,0 +1,63 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#ifndef _NGX_PAYGW_FORM_H_INCLUDED_
+#define _NGX_PAYGW_FORM_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+/*
+ * application/x-www-form-urlencoded: split at "&" and at the first "=", then
+ * name and value decoded exactly once ("+" is a space, "%XX" a byte).  Values
+ * stay bytes: nothing is trimmed, escaped or converted.
+ */
+
+
+#define NGX_PAYGW_FORM_MAX_FIELDS  128
+
+
+typedef struct {
+    ngx_str_t                name;
+    ngx_str_t                value;
+} ngx_paygw_field_t;
+
+
+typedef struct {
+    ngx_paygw_field_t       *fields;    /* in ascending byte order of name */
+    ngx_uint_t               nfields;
+} ngx_paygw_form_t;
+
+
+/*
+ * Parses a whole body.  The result lives in pool and may point into body.
+ *
+ * Returns NGX_OK; NGX_ABORT with *err set to a constant phrase for a name that
+ * occurs twice, a broken escape, an empty name, a NUL, a pair without "=", an
+ * empty body, or more than NGX_PAYGW_FORM_MAX_FIELDS pairs; NGX_ERROR if
+ * memory is short.
+ */
+ngx_int_t ngx_paygw_form_parse(ngx_pool_t *pool, ngx_str_t *body,
+    ngx_paygw_form_t *form, char **err);
+
+/* the value of a name given as a C string, NULL if absent (binary search) */
+ngx_str_t *ngx_paygw_form_get(ngx_paygw_form_t *form, const char *name);
+
+
+/* flags of ngx_paygw_form_canonical() */
+#define NGX_PAYGW_CANON_DROP_EMPTY  0x01   /* leave out "name=" */
+
+/*
+ * The string to sign: "name=value" of every field but those named in skip
+ * (ended by NULL), in byte order of name, joined by "&".  One allocation.
+ */
+ngx_int_t ngx_paygw_form_canonical(ngx_pool_t *pool, ngx_paygw_form_t *form,
+    const char **skip, ngx_uint_t flags, ngx_str_t *out);
+
+
+#endif /* _NGX_PAYGW_FORM_H_INCLUDED_ */

@@ -1,0 +1,90 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#ifndef _NGX_PAYGW_JSON_H_INCLUDED_
+#define _NGX_PAYGW_JSON_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+/*
+ * A strict reader of untrusted JSON on yajl, and a writer.
+ *
+ * The reader refuses what parsers disagree about: a key that occurs twice in
+ * one object (at any depth), bytes after the value, a NUL in a string or a
+ * key, and text that is not UTF-8.
+ */
+
+
+/* limits of the reader; a text beyond any of them is malformed */
+#define NGX_PAYGW_JSON_MAX_DEPTH    16
+#define NGX_PAYGW_JSON_MAX_NODES    1024
+#define NGX_PAYGW_JSON_MAX_MEMBERS  128    /* of one object */
+
+
+typedef enum {
+    NGX_PAYGW_JSON_NULL = 0,
+    NGX_PAYGW_JSON_BOOL,
+    NGX_PAYGW_JSON_NUMBER,
+    NGX_PAYGW_JSON_STRING,
+    NGX_PAYGW_JSON_ARRAY,
+    NGX_PAYGW_JSON_OBJECT
+} ngx_paygw_json_type_e;
+
+
+typedef struct ngx_paygw_json_s  ngx_paygw_json_t;
+
+struct ngx_paygw_json_s {
+    ngx_paygw_json_type_e    type;
+    ngx_str_t                key;     /* decoded; empty outside an object */
+    ngx_str_t                value;   /* STRING: decoded bytes, NUMBER: its
+                                         text as sent, BOOL: "true"/"false" */
+    ngx_paygw_json_t        *child;   /* first of an ARRAY or OBJECT */
+    ngx_paygw_json_t        *next;    /* sibling */
+};
+
+
+/*
+ * Parses the whole of text.  Strings without escapes point into text, which
+ * must live as long as the tree.
+ *
+ * Returns NGX_OK and the root; NGX_ABORT if the text is malformed, with *err
+ * set to a constant phrase ("duplicate key", "invalid JSON", ...); NGX_ERROR
+ * if memory is short.
+ */
+ngx_int_t ngx_paygw_json_parse(ngx_pool_t *pool, ngx_str_t *text,
+    ngx_paygw_json_t **root, char **err);
+
+/* the member named by a C string, NULL if absent or if obj is no object */
+ngx_paygw_json_t *ngx_paygw_json_get(ngx_paygw_json_t *obj, const char *name);
+
+/*
+ * The same for a STRING member: NGX_OK and its value; NGX_DECLINED if the
+ * member is absent or null (value is then empty); NGX_ABORT if it is of
+ * another type.
+ */
+ngx_int_t ngx_paygw_json_get_string(ngx_paygw_json_t *obj, const char *name,
+    ngx_str_t *value);
+
+/*
+ * The same for a member that is an integer without sign, fraction or exponent
+ * and within 0 .. 2^53 - 1.
+ */
+ngx_int_t ngx_paygw_json_get_integer(ngx_paygw_json_t *obj, const char *name,
+    int64_t *value);
+
+
+/*
+ * The writer: the length of s as a quoted and escaped string, and its bytes.
+ * s must be UTF-8.
+ */
+size_t ngx_paygw_json_string_len(ngx_str_t *s);
+u_char *ngx_paygw_json_write_string(u_char *p, ngx_str_t *s);
+
+
+#endif /* _NGX_PAYGW_JSON_H_INCLUDED_ */

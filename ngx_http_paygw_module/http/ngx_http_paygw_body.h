@@ -1,0 +1,32 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#ifndef _NGX_HTTP_PAYGW_BODY_H_INCLUDED_
+#define _NGX_HTTP_PAYGW_BODY_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+
+/*
+ * The whole body of a request in one piece, wherever nginx has put it: one
+ * buffer (then no byte is copied), several, or a temporary file.  Returns
+ * NGX_OK, NGX_DECLINED if it is longer than max, NGX_ERROR.
+ */
+ngx_int_t ngx_http_paygw_body_get(ngx_http_request_t *r, size_t max,
+    ngx_str_t *body);
+
+/*
+ * Puts another body in place of the one that was read, for any content handler
+ * that follows, with its length and type.  body must live in r->pool.
+ */
+ngx_int_t ngx_http_paygw_body_set(ngx_http_request_t *r, ngx_str_t *body,
+    ngx_str_t *type);
+
+
+#endif /* _NGX_HTTP_PAYGW_BODY_H_INCLUDED_ */

@@ -1,0 +1,451 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_paygw_key.h"
+#include "ngx_paygw_text.h"
+#include "ngx_http_paygw_module.h"
+#include "ngx_http_paygw_conf.h"
+
+
+static char *ngx_http_paygw_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_paygw_store_set(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_paygw_notify(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_paygw_verify(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static ngx_int_t ngx_http_paygw_date(ngx_str_t *s, time_t *t);
+
+
+static ngx_conf_enum_t  ngx_http_paygw_deliver_forms[] = {
+    { ngx_string("event"), NGX_HTTP_PAYGW_EVENT },
+    { ngx_string("raw"), NGX_HTTP_PAYGW_RAW },
+    { ngx_null_string, 0 }
+};
+
+
+ngx_command_t  ngx_http_paygw_commands[] = {
+
+    { ngx_string("paygw_zone"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_paygw_zone,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paygw_store"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_paygw_store_set,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paygw_channel"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
+      ngx_http_paygw_channel,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paygw_notify"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_ANY,
+      ngx_http_paygw_notify,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paygw_deliver"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_paygw_loc_conf_t, deliver),
+      &ngx_http_paygw_deliver_forms },
+
+    { ngx_string("paygw_deliver_timeout"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_paygw_loc_conf_t, deliver_timeout),
+      NULL },
+
+    { ngx_string("paygw_body_max"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_paygw_loc_conf_t, body_max),
+      NULL },
+
+    { ngx_string("paygw_verify"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_paygw_verify,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+void *
+ngx_http_paygw_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_paygw_main_conf_t  *mcf;
+
+    mcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_paygw_main_conf_t));
+    if (mcf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     mcf->zone = NULL;
+     *     mcf->store = NULL;
+     *     mcf->store_set = 0;
+     *     mcf->in_use = 0;
+     */
+
+    if (ngx_array_init(&mcf->channels, cf->pool, 4,
+                       sizeof(ngx_paygw_channel_t *))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return mcf;
+}
+
+
+char *
+ngx_http_paygw_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_paygw_main_conf_t *mcf = conf;
+
+    if (mcf->store == NULL && mcf->zone) {
+
+        mcf->store = ngx_paygw_store_zone(cf, mcf->zone);
+        if (mcf->store == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (mcf->store == NULL && mcf->store_set) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"paygw_store zone\" needs a zone, "
+                      "add \"paygw_zone paygw:16m\"");
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+void *
+ngx_http_paygw_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_paygw_loc_conf_t  *conf;
+
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_paygw_loc_conf_t));
+    if (conf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     conf->names = NULL;
+     *     conf->file = NULL;
+     *     conf->line = 0;
+     *     conf->channels = NULL;
+     *     conf->nchannels = 0;
+     *     conf->early = 0;
+     */
+
+    conf->deliver = NGX_CONF_UNSET_UINT;
+    conf->deliver_timeout = NGX_CONF_UNSET_MSEC;
+    conf->body_max = NGX_CONF_UNSET_SIZE;
+    conf->observe = NGX_CONF_UNSET;
+
+    return conf;
+}
+
+
+char *
+ngx_http_paygw_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_paygw_loc_conf_t *prev = parent;
+    ngx_http_paygw_loc_conf_t *conf = child;
+
+    ngx_conf_merge_uint_value(conf->deliver, prev->deliver,
+                              NGX_HTTP_PAYGW_EVENT);
+    ngx_conf_merge_msec_value(conf->deliver_timeout, prev->deliver_timeout,
+                              4000);
+    ngx_conf_merge_size_value(conf->body_max, prev->body_max, 64 * 1024);
+    ngx_conf_merge_sec_value(conf->observe, prev->observe, 0);
+
+    if (conf->names == NULL) {
+        /* "if" and nested locations are guarded as the location is */
+        conf->names = prev->names;
+        conf->file = prev->file;
+        conf->line = prev->line;
+    }
+
+    if (conf->names == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    return ngx_http_paygw_location_check(cf, conf);
+}
+
+
+static char *
+ngx_http_paygw_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_paygw_main_conf_t *mcf = conf;
+
+    u_char     *p;
+    ssize_t     size;
+    ngx_str_t  *value, name, s;
+
+    if (mcf->zone) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    p = (u_char *) ngx_strlchr(value[1].data, value[1].data + value[1].len,
+                               ':');
+
+    if (p == NULL || p == value[1].data) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid zone \"%V\", it must be \"name:size\"",
+                           &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    name.data = value[1].data;
+    name.len = p - value[1].data;
+
+    s.data = p + 1;
+    s.len = value[1].data + value[1].len - s.data;
+
+    size = ngx_parse_size(&s);
+
+    if (size == NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid zone size \"%V\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    mcf->zone = ngx_paygw_zone_create(cf, &name, size,
+                                      &ngx_http_paygw_module);
+    if (mcf->zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_paygw_store_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_paygw_main_conf_t *mcf = conf;
+
+    ngx_str_t   *value, *args, password, source;
+    ngx_uint_t   i, n;
+
+    if (mcf->store_set) {
+        return "is duplicate";
+    }
+
+    mcf->store_set = 1;
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "zone") == 0) {
+
+        if (cf->args->nelts > 2) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"", &value[2]);
+            return NGX_CONF_ERROR;
+        }
+
+        return NGX_CONF_OK;
+    }
+
+    args = ngx_palloc(cf->pool, cf->args->nelts * sizeof(ngx_str_t));
+    if (args == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_str_null(&password);
+
+    n = 0;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "password=", 9) == 0) {
+
+            if (password.data) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "\"password\" is duplicate");
+                return NGX_CONF_ERROR;
+            }
+
+            source.data = value[i].data + 9;
+            source.len = value[i].len - 9;
+
+            if (ngx_paygw_secret(cf, &source, "password of \"paygw_store\"",
+                                 &password)
+                != NGX_OK)
+            {
+                return NGX_CONF_ERROR;
+            }
+
+            continue;
+        }
+
+        args[n++] = value[i];
+    }
+
+    mcf->store = ngx_paygw_store_redis(cf, args, n,
+                                       password.data ? &password : NULL);
+    if (mcf->store == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_paygw_notify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_paygw_loc_conf_t *lcf = conf;
+
+    ngx_str_t   *value, *name;
+    ngx_uint_t   i;
+
+    if (lcf->names) {
+        return "is duplicate";
+    }
+
+    if (cf->args->nelts < 2) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"paygw_notify\" names no channel, a callback "
+                           "cannot be verified without one");
+        return NGX_CONF_ERROR;
+    }
+
+    lcf->names = ngx_array_create(cf->pool, cf->args->nelts - 1,
+                                  sizeof(ngx_str_t));
+    if (lcf->names == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        name = ngx_array_push(lcf->names);
+        if (name == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *name = value[i];
+    }
+
+    lcf->file = cf->conf_file->file.name.data;
+    lcf->line = cf->conf_file->line;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_paygw_verify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_paygw_loc_conf_t *lcf = conf;
+
+    ngx_str_t  *value, date;
+
+    if (lcf->observe != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "enforce") == 0) {
+
+        if (cf->args->nelts > 2) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"", &value[2]);
+            return NGX_CONF_ERROR;
+        }
+
+        lcf->observe = 0;
+
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(value[1].data, "observe") != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\", it must be \"enforce\" or "
+                           "\"observe until=YYYY-MM-DD\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (cf->args->nelts < 3) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"paygw_verify observe\" must have an end, "
+                           "add \"until=YYYY-MM-DD\"");
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_strncmp(value[2].data, "until=", 6) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\"", &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    date.data = value[2].data + 6;
+    date.len = value[2].len - 6;
+
+    if (ngx_http_paygw_date(&date, &lcf->observe) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid date \"%V\", it must be "
+                           "\"YYYY-MM-DD\"", &date);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* the beginning of a day in UTC */
+
+static ngx_int_t
+ngx_http_paygw_date(ngx_str_t *s, time_t *t)
+{
+    u_char     buf[sizeof("YYYY-MM-DDT00:00:00Z") - 1], *p;
+    ngx_str_t  text;
+
+    if (s->len != sizeof("YYYY-MM-DD") - 1) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_cpymem(buf, s->data, s->len);
+    ngx_memcpy(p, "T00:00:00Z", sizeof("T00:00:00Z") - 1);
+
+    text.data = buf;
+    text.len = sizeof(buf);
+
+    return ngx_paygw_rfc3339_parse(&text, t);
+}

@@ -1,0 +1,35 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#ifndef _NGX_HTTP_PAYGW_CONF_H_INCLUDED_
+#define _NGX_HTTP_PAYGW_CONF_H_INCLUDED_
+
+
+#include "ngx_http_paygw_module.h"
+
+
+extern ngx_command_t  ngx_http_paygw_commands[];
+
+
+void *ngx_http_paygw_create_main_conf(ngx_conf_t *cf);
+char *ngx_http_paygw_init_main_conf(ngx_conf_t *cf, void *conf);
+void *ngx_http_paygw_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_paygw_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+
+/* a location with paygw_notify, when it is merged */
+char *ngx_http_paygw_location_check(ngx_conf_t *cf,
+    ngx_http_paygw_loc_conf_t *conf);
+
+/* the setter of the block paygw_channel */
+char *ngx_http_paygw_channel(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* NULL if no channel has this name */
+ngx_paygw_channel_t *ngx_http_paygw_channel_find(
+    ngx_http_paygw_main_conf_t *mcf, ngx_str_t *name);
+
+
+#endif /* _NGX_HTTP_PAYGW_CONF_H_INCLUDED_ */

@@ -1,0 +1,151 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_http_paygw_module.h"
+#include "ngx_http_paygw_ctx.h"
+
+
+static void ngx_http_paygw_request_cleanup(void *data);
+static void ngx_http_paygw_pool_cleanup(void *data);
+
+
+ngx_http_paygw_ctx_t *
+ngx_http_paygw_ctx_get(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t    *cln;
+    ngx_http_paygw_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paygw_module);
+
+    if (ctx == NULL && (r->internal || r->filter_finalize)) {
+
+        /* an internal redirect or an error page has cleared r->ctx */
+
+        for (cln = r->main->pool->cleanup; cln; cln = cln->next) {
+            if (cln->handler == ngx_http_paygw_pool_cleanup) {
+                ctx = cln->data;
+                ngx_http_set_ctx(r, ctx, ngx_http_paygw_module);
+                break;
+            }
+        }
+    }
+
+    return ctx;
+}
+
+
+ngx_http_paygw_ctx_t *
+ngx_http_paygw_ctx_create(ngx_http_request_t *r,
+    ngx_http_paygw_loc_conf_t *lcf)
+{
+    ngx_pool_cleanup_t    *cln;
+    ngx_paygw_notify_t    *n;
+    ngx_http_cleanup_t    *hcln;
+    ngx_http_paygw_ctx_t  *ctx;
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_paygw_ctx_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    ctx = cln->data;
+    ngx_memzero(ctx, sizeof(ngx_http_paygw_ctx_t));
+
+    cln->handler = ngx_http_paygw_pool_cleanup;
+
+    hcln = ngx_http_cleanup_add(r, 0);
+    if (hcln == NULL) {
+        return NULL;
+    }
+
+    hcln->handler = ngx_http_paygw_request_cleanup;
+    hcln->data = ctx;
+
+    ctx->request = r;
+    ctx->lcf = lcf;
+
+    n = &ctx->notify;
+    n->channels = lcf->channels;
+    n->nchannels = lcf->nchannels;
+    n->provider = lcf->channels[0]->provider;
+    n->pool = r->pool;
+    n->log = r->connection->log;
+
+    ngx_http_set_ctx(r, ctx, ngx_http_paygw_module);
+
+    return ctx;
+}
+
+
+/*
+ * The end of the request, however it came: a claim under way is cancelled, and
+ * one that is held is given back.
+ */
+
+static void
+ngx_http_paygw_request_cleanup(void *data)
+{
+    ngx_http_paygw_ctx_t *ctx = data;
+
+    ngx_paygw_store_cancel(&ctx->op);
+    ngx_http_paygw_settle(ctx, 0);
+
+    if (ctx->replied) {
+        /* a late answer of the shop has changed what the log would say */
+        ctx->request->headers_out.status = ctx->status;
+        ctx->request->err_status = 0;
+    }
+}
+
+
+/* only marks the context in the list of cleanups */
+
+static void
+ngx_http_paygw_pool_cleanup(void *data)
+{
+    return;
+}
+
+
+void
+ngx_http_paygw_settle(ngx_http_paygw_ctx_t *ctx, ngx_uint_t taken)
+{
+    ngx_paygw_store_t  *store;
+
+    if (ctx->timer.timer_set) {
+        ngx_del_timer(&ctx->timer);
+    }
+
+    if (!ctx->claimed || ctx->settled) {
+        return;
+    }
+
+    /* from here on the store owns the end: nothing may release a commit */
+
+    ctx->settled = 1;
+
+    store = ngx_http_paygw_store(ctx->request);
+
+    if (taken) {
+        ctx->result = NGX_HTTP_PAYGW_TAKEN;
+        ngx_paygw_store_commit(store, &ctx->op);
+
+    } else {
+        ctx->result = NGX_HTTP_PAYGW_RELEASED;
+        ctx->notify.reason = NGX_PAYGW_REASON_SHOP;
+        ngx_paygw_store_release(store, &ctx->op);
+    }
+}
+
+
+ngx_uint_t
+ngx_http_paygw_observing(ngx_http_paygw_loc_conf_t *lcf)
+{
+    return lcf->observe && ngx_time() < lcf->observe;
+}

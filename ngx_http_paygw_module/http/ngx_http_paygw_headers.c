@@ -1,0 +1,168 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_http_paygw_headers.h"
+
+
+static ngx_uint_t ngx_http_paygw_header_match(ngx_table_elt_t *h,
+    ngx_str_t *prefix);
+static ngx_int_t ngx_http_paygw_headers_keep(ngx_http_request_t *r,
+    ngx_list_t *kept, ngx_table_elt_t *h, ngx_uint_t n);
+
+
+ngx_int_t
+ngx_http_paygw_headers_drop(ngx_http_request_t *r, ngx_str_t *prefix)
+{
+    ngx_uint_t        i, start, found;
+    ngx_list_t        kept;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    ngx_memzero(&kept, sizeof(ngx_list_t));
+
+    found = 0;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+        start = 0;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (!ngx_http_paygw_header_match(&h[i], prefix)) {
+                continue;
+            }
+
+            found = 1;
+
+            if (ngx_http_paygw_headers_keep(r, &kept, &h[start], i - start)
+                != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+
+            start = i + 1;
+        }
+
+        if (ngx_http_paygw_headers_keep(r, &kept, &h[start], i - start)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    if (!found) {
+        return NGX_OK;
+    }
+
+    kept.size = r->headers_in.headers.size;
+    kept.pool = r->headers_in.headers.pool;
+
+    if (kept.last == NULL) {
+        return ngx_list_init(&r->headers_in.headers, r->pool, 8,
+                             sizeof(ngx_table_elt_t));
+    }
+
+    /* the last part counts as full: what follows it is not ours to write */
+
+    kept.nalloc = kept.last->nelts;
+
+    r->headers_in.headers = kept;
+
+    if (kept.last == &kept.part) {
+        r->headers_in.headers.last = &r->headers_in.headers.part;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_paygw_header_match(ngx_table_elt_t *h, ngx_str_t *prefix)
+{
+    u_char      c;
+    ngx_uint_t  i;
+
+    if (h->key.len < prefix->len) {
+        return 0;
+    }
+
+    for (i = 0; i < prefix->len; i++) {
+        c = ngx_tolower(h->key.data[i]);
+
+        if (c == '_') {
+            c = '-';
+        }
+
+        if (c != prefix->data[i]) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/*
+ * The fields themselves never move, since r->headers_in points to many of
+ * them: what is kept becomes a chain of parts over the same elements.  No part
+ * may be empty, nginx's loops do not expect one.
+ */
+
+static ngx_int_t
+ngx_http_paygw_headers_keep(ngx_http_request_t *r, ngx_list_t *kept,
+    ngx_table_elt_t *h, ngx_uint_t n)
+{
+    ngx_list_part_t  *part;
+
+    if (n == 0) {
+        return NGX_OK;
+    }
+
+    if (kept->last == NULL) {
+        part = &kept->part;
+
+    } else {
+        part = ngx_palloc(r->pool, sizeof(ngx_list_part_t));
+        if (part == NULL) {
+            return NGX_ERROR;
+        }
+
+        kept->last->next = part;
+    }
+
+    part->elts = h;
+    part->nelts = n;
+    part->next = NULL;
+
+    kept->last = part;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_paygw_headers_add(ngx_http_request_t *r, ngx_str_t *name,
+    u_char *lowcase, ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_in.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = ngx_hash_key(lowcase, name->len);
+    h->key = *name;
+    h->value = *value;
+    h->lowcase_key = lowcase;
+
+    return NGX_OK;
+}

@@ -1,0 +1,235 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_http_paygw_module.h"
+#include "ngx_http_paygw_conf.h"
+
+
+/* A callback location when all is read: what it needs and must not have. */
+
+
+static char *ngx_http_paygw_resolve(ngx_conf_t *cf,
+    ngx_http_paygw_main_conf_t *mcf, ngx_http_paygw_loc_conf_t *conf);
+static char *ngx_http_paygw_check_core(ngx_conf_t *cf,
+    ngx_http_paygw_loc_conf_t *conf);
+static ngx_uint_t ngx_http_paygw_has_rewrite(ngx_conf_t *cf);
+static void ngx_http_paygw_guard_upstream(ngx_conf_t *cf);
+static void *ngx_http_paygw_foreign_conf(ngx_conf_t *cf, const char *name);
+
+
+char *
+ngx_http_paygw_location_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
+{
+    ngx_http_paygw_main_conf_t  *mcf;
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_paygw_module);
+
+    if (mcf->store == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "no store is defined for \"paygw_notify\" in %s:%ui, "
+                      "add \"paygw_zone paygw:16m\" or "
+                      "\"paygw_store redis://...\" to \"http\"",
+                      conf->file, conf->line);
+        return NGX_CONF_ERROR;
+    }
+
+    mcf->in_use = 1;
+
+    if (ngx_http_paygw_resolve(cf, mcf, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_paygw_check_core(cf, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    conf->early = ngx_http_paygw_has_rewrite(cf);
+
+    ngx_http_paygw_guard_upstream(cf);
+
+    return NGX_CONF_OK;
+}
+
+
+/* names to channels: all of one provider, each told apart from the others */
+
+static char *
+ngx_http_paygw_resolve(ngx_conf_t *cf, ngx_http_paygw_main_conf_t *mcf,
+    ngx_http_paygw_loc_conf_t *conf)
+{
+    ngx_str_t            *name;
+    ngx_uint_t            i, k;
+    ngx_paygw_channel_t  *ch;
+
+    name = conf->names->elts;
+
+    conf->nchannels = conf->names->nelts;
+    conf->channels = ngx_palloc(cf->pool, conf->nchannels
+                                          * sizeof(ngx_paygw_channel_t *));
+    if (conf->channels == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < conf->nchannels; i++) {
+
+        ch = ngx_http_paygw_channel_find(mcf, &name[i]);
+
+        if (ch == NULL) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"paygw_notify\" names unknown channel \"%V\" "
+                          "in %s:%ui, define it by "
+                          "\"paygw_channel %V { ... }\"",
+                          &name[i], conf->file, conf->line, &name[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        if (i && ch->provider != conf->channels[0]->provider) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"paygw_notify\" names channels of different "
+                          "providers, \"%V\" and \"%V\", in %s:%ui, "
+                          "give each provider a location of its own",
+                          &name[0], &name[i], conf->file, conf->line);
+            return NGX_CONF_ERROR;
+        }
+
+        for (k = 0; k < i; k++) {
+
+            if (conf->channels[k] != ch
+                && !ch->provider->same(conf->channels[k], ch))
+            {
+                continue;
+            }
+
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"paygw_notify\" names channels \"%V\" and "
+                          "\"%V\" in %s:%ui, which are the same account: "
+                          "their callbacks could not be told apart",
+                          &name[k], &name[i], conf->file, conf->line);
+            return NGX_CONF_ERROR;
+        }
+
+        if (ch->lease <= conf->deliver_timeout) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"lease\" %Mms of channel \"%V\" is not longer "
+                          "than \"paygw_deliver_timeout\" %Mms for "
+                          "\"paygw_notify\" in %s:%ui: an event could be "
+                          "delivered twice at the same time",
+                          ch->lease, &name[i], conf->deliver_timeout,
+                          conf->file, conf->line);
+            return NGX_CONF_ERROR;
+        }
+
+        conf->channels[i] = ch;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_paygw_check_core(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->satisfy == NGX_HTTP_SATISFY_ANY) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"satisfy any\" cannot be used with \"paygw_notify\" "
+                      "in %s:%ui: another check that passes would skip the "
+                      "verification, use \"satisfy all\"",
+                      conf->file, conf->line);
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->observe && conf->observe <= ngx_time()) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"paygw_verify observe\" for \"paygw_notify\" in "
+                      "%s:%ui has ended, callbacks are enforced",
+                      conf->file, conf->line);
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/*
+ * Whether the location has directives of the rewrite module.  Its
+ * configuration is private; its first member is the array of compiled codes,
+ * NULL if there are none, in every version of nginx.  If that ever changes a
+ * location with "return" fails closed: ngx_http_paygw_unasked().
+ */
+
+static ngx_uint_t
+ngx_http_paygw_has_rewrite(ngx_conf_t *cf)
+{
+    ngx_array_t  **codes;
+
+    codes = ngx_http_paygw_foreign_conf(cf, "ngx_http_rewrite_module");
+
+    return codes && *codes;
+}
+
+
+/*
+ * What a proxied shop must not do with a callback.  A provider that closes its
+ * connection would otherwise end the shop's request half way, and release a
+ * claim on which the shop may have acted; and a cached answer would be taken
+ * for the shop's.  ngx_http_upstream_conf_t is the first member of the
+ * configuration of each of these modules.
+ */
+
+static void
+ngx_http_paygw_guard_upstream(ngx_conf_t *cf)
+{
+    ngx_uint_t                 i;
+    ngx_http_upstream_conf_t  *ucf;
+
+    static const char  *modules[] = {
+        "ngx_http_proxy_module",
+        "ngx_http_fastcgi_module",
+        "ngx_http_uwsgi_module",
+        "ngx_http_scgi_module",
+        "ngx_http_grpc_module",
+        NULL
+    };
+
+    for (i = 0; modules[i]; i++) {
+
+        ucf = ngx_http_paygw_foreign_conf(cf, modules[i]);
+
+        if (ucf == NULL) {
+            continue;
+        }
+
+        ucf->ignore_client_abort = 1;
+
+#if (NGX_HTTP_CACHE)
+        ucf->cache = 0;
+#endif
+    }
+}
+
+
+static void *
+ngx_http_paygw_foreign_conf(ngx_conf_t *cf, const char *name)
+{
+    ngx_uint_t            i;
+    ngx_http_conf_ctx_t  *ctx;
+
+    ctx = cf->ctx;
+
+    for (i = 0; cf->cycle->modules[i]; i++) {
+        if (ngx_strcmp(cf->cycle->modules[i]->name, name) == 0) {
+            return ctx->loc_conf[cf->cycle->modules[i]->ctx_index];
+        }
+    }
+
+    return NULL;
+}

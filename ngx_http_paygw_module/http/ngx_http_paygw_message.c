@@ -1,0 +1,111 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_http_paygw_module.h"
+#include "ngx_http_paygw_message.h"
+
+
+ngx_paygw_reason_e
+ngx_http_paygw_message_preflight(ngx_http_paygw_ctx_t *ctx)
+{
+    u_char              *p, *last;
+    ngx_str_t            want, *type;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    if (r->method != NGX_HTTP_POST) {
+        return NGX_PAYGW_REASON_METHOD;
+    }
+
+    if (r->headers_in.content_type == NULL) {
+        return NGX_PAYGW_REASON_CONTENT_TYPE;
+    }
+
+    want = ctx->notify.provider->content_type;
+    type = &r->headers_in.content_type->value;
+
+    if (type->len < want.len
+        || ngx_strncasecmp(type->data, want.data, want.len) != 0)
+    {
+        return NGX_PAYGW_REASON_CONTENT_TYPE;
+    }
+
+    p = type->data + want.len;
+    last = type->data + type->len;
+
+    if (p < last && *p != ';' && *p != ' ' && *p != '\t') {
+        return NGX_PAYGW_REASON_CONTENT_TYPE;
+    }
+
+    if (r->headers_in.content_length_n > (off_t) ctx->lcf->body_max) {
+        return NGX_PAYGW_REASON_TOO_LARGE;
+    }
+
+    return NGX_PAYGW_REASON_NONE;
+}
+
+
+void
+ngx_http_paygw_message_fill(ngx_http_paygw_ctx_t *ctx)
+{
+    ngx_uint_t             i, k;
+    ngx_list_part_t       *part;
+    ngx_table_elt_t       *h;
+    const ngx_str_t       *name;
+    ngx_http_request_t    *r;
+    ngx_paygw_message_t   *msg;
+
+    r = ctx->request;
+    msg = &ctx->notify.msg;
+    name = ctx->notify.provider->headers;
+
+    msg->method = r->method_name;
+    msg->target = r->unparsed_uri;
+    msg->now = ngx_time();
+
+    if (name == NULL || name[0].len == 0) {
+        return;
+    }
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        for (k = 0; name[k].len; k++) {
+
+            if (h[i].key.len != name[k].len
+                || ngx_memcmp(h[i].lowcase_key, name[k].data, name[k].len)
+                   != 0)
+            {
+                continue;
+            }
+
+            if (msg->headers[k].data) {
+                msg->repeated |= (ngx_uint_t) 1 << k;
+
+            } else {
+                msg->headers[k] = h[i].value;
+            }
+
+            break;
+        }
+    }
+}

@@ -1,0 +1,124 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_http_paygw_module.h"
+#include "ngx_http_paygw_conf.h"
+#include "ngx_http_paygw_notify.h"
+#include "ngx_http_paygw_reply.h"
+#include "ngx_http_paygw_variables.h"
+
+
+static ngx_int_t ngx_http_paygw_init(ngx_conf_t *cf);
+static ngx_int_t ngx_http_paygw_init_process(ngx_cycle_t *cycle);
+static void ngx_http_paygw_exit_process(ngx_cycle_t *cycle);
+
+
+static ngx_http_module_t  ngx_http_paygw_module_ctx = {
+    ngx_http_paygw_variables_add,          /* preconfiguration */
+    ngx_http_paygw_init,                   /* postconfiguration */
+
+    ngx_http_paygw_create_main_conf,       /* create main configuration */
+    ngx_http_paygw_init_main_conf,         /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_paygw_create_loc_conf,        /* create location configuration */
+    ngx_http_paygw_merge_loc_conf          /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_paygw_module = {
+    NGX_MODULE_V1,
+    &ngx_http_paygw_module_ctx,            /* module context */
+    ngx_http_paygw_commands,               /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    ngx_http_paygw_init_process,           /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    ngx_http_paygw_exit_process,           /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_int_t
+ngx_http_paygw_init(ngx_conf_t *cf)
+{
+    ngx_http_handler_pt         *h;
+    ngx_http_core_main_conf_t   *cmcf;
+    ngx_http_paygw_main_conf_t  *mcf;
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_paygw_module);
+
+    if (!mcf->in_use) {
+        return NGX_OK;
+    }
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_REWRITE_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_paygw_rewrite_handler;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_ACCESS_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_paygw_access_handler;
+
+    ngx_http_paygw_reply_init();
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_paygw_init_process(ngx_cycle_t *cycle)
+{
+    ngx_http_paygw_main_conf_t  *mcf;
+
+    mcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_paygw_module);
+
+    if (mcf == NULL || mcf->store == NULL) {
+        return NGX_OK;
+    }
+
+    return ngx_paygw_store_init_process(mcf->store, cycle);
+}
+
+
+static void
+ngx_http_paygw_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_http_paygw_main_conf_t  *mcf;
+
+    mcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_paygw_module);
+
+    if (mcf && mcf->store) {
+        ngx_paygw_store_exit_process(mcf->store);
+    }
+}
+
+
+ngx_paygw_store_t *
+ngx_http_paygw_store(ngx_http_request_t *r)
+{
+    ngx_http_paygw_main_conf_t  *mcf;
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_paygw_module);
+
+    return mcf->store;
+}

@@ -1,0 +1,126 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#ifndef _NGX_HTTP_PAYGW_MODULE_H_INCLUDED_
+#define _NGX_HTTP_PAYGW_MODULE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_paygw_provider.h"
+#include "ngx_paygw_event.h"
+#include "ngx_paygw_store.h"
+
+
+/* paygw_deliver */
+#define NGX_HTTP_PAYGW_EVENT  0
+#define NGX_HTTP_PAYGW_RAW    1
+
+
+typedef struct {
+    ngx_array_t                  channels;     /* ngx_paygw_channel_t * */
+    ngx_paygw_zone_t            *zone;
+    ngx_paygw_store_t           *store;
+    ngx_uint_t                   store_set;    /* paygw_store was given */
+    ngx_uint_t                   in_use;       /* some location needs us */
+} ngx_http_paygw_main_conf_t;
+
+
+/* What a location says.  Constant once merged. */
+typedef struct {
+    ngx_array_t                 *names;        /* ngx_str_t, of paygw_notify */
+    u_char                      *file;         /* where paygw_notify stands */
+    ngx_uint_t                   line;
+
+    ngx_paygw_channel_t        **channels;     /* resolved when merged; NULL:
+                                                  no paygw_notify here */
+    ngx_uint_t                   nchannels;
+    ngx_uint_t                   early;        /* verify before the location's
+                                                  rewrite directives */
+
+    ngx_uint_t                   deliver;      /* NGX_HTTP_PAYGW_EVENT, RAW */
+    ngx_msec_t                   deliver_timeout;
+    size_t                       body_max;
+    time_t                       observe;      /* until then; 0: enforce */
+} ngx_http_paygw_loc_conf_t;
+
+
+/* The words of $paygw_result. */
+typedef enum {
+    NGX_HTTP_PAYGW_NONE = 0,
+    NGX_HTTP_PAYGW_REFUSED,      /* not genuine, not fresh, or not for us */
+    NGX_HTTP_PAYGW_VERIFIED,     /* genuine; the shop has it */
+    NGX_HTTP_PAYGW_TAKEN,        /* the shop answered 2xx: committed */
+    NGX_HTTP_PAYGW_RELEASED,     /* the shop failed: will come again */
+    NGX_HTTP_PAYGW_DUPLICATE,    /* was committed before */
+    NGX_HTTP_PAYGW_BUSY,         /* another delivery is under way */
+    NGX_HTTP_PAYGW_UNAVAILABLE   /* we could not decide */
+} ngx_http_paygw_result_e;
+
+
+/*
+ * One callback in a worker.
+ *
+ *   READING --body--> verify --refused--------------> ANSWER
+ *                       |
+ *                       v
+ *                    CLAIMING --duplicate, busy, down-> ANSWER
+ *                       |
+ *                       v
+ *                    DELIVERING --the shop's answer--> commit or release, ack
+ *
+ * The context lives as long as the request's pool.  It is found through a pool
+ * cleanup as well, since an internal redirect wipes r->ctx.
+ *
+ * Who owns the request: while READING nginx's body reader; while CLAIMING
+ * nobody (the store's handler resumes the phases); after that the phases.
+ */
+typedef enum {
+    NGX_HTTP_PAYGW_READING = 0,
+    NGX_HTTP_PAYGW_CLAIMING,
+    NGX_HTTP_PAYGW_ANSWER,       /* status is the answer to the provider */
+    NGX_HTTP_PAYGW_DELIVERING,
+    NGX_HTTP_PAYGW_OBSERVING     /* let through whatever was decided */
+} ngx_http_paygw_state_e;
+
+
+typedef struct {
+    ngx_http_request_t          *request;
+    ngx_http_paygw_loc_conf_t   *lcf;          /* of the notify location; a
+                                                  redirect changes r's own */
+    ngx_http_paygw_state_e       state;
+    ngx_http_paygw_result_e      result;
+    ngx_uint_t                   status;       /* for the provider */
+
+    ngx_paygw_notify_t           notify;
+    ngx_str_t                    event_id;
+    ngx_str_t                    event;        /* normal form, JSON */
+
+    ngx_paygw_store_op_t         op;
+
+    ngx_event_t                  timer;        /* hand-over to the shop */
+    ngx_connection_t             fake;         /* timer.data: debug logs read
+                                                  its fd */
+
+    ngx_uint_t                   shop_status;
+
+    unsigned                     claimed:1;    /* op.token holds the event */
+    unsigned                     settled:1;    /* committed or released */
+    unsigned                     replied:1;    /* the ack has been sent */
+    unsigned                     timed_out:1;  /* the shop was too slow */
+} ngx_http_paygw_ctx_t;
+
+
+extern ngx_module_t  ngx_http_paygw_module;
+extern ngx_module_t  ngx_http_paygw_ack_module;
+
+
+/* the store of a request's configuration; NULL if there is none */
+ngx_paygw_store_t *ngx_http_paygw_store(ngx_http_request_t *r);
+
+
+#endif /* _NGX_HTTP_PAYGW_MODULE_H_INCLUDED_ */

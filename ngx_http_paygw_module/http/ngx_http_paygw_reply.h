@@ -1,0 +1,25 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#ifndef _NGX_HTTP_PAYGW_REPLY_H_INCLUDED_
+#define _NGX_HTTP_PAYGW_REPLY_H_INCLUDED_
+
+
+#include "ngx_http_paygw_module.h"
+
+
+/*
+ * Sends the provider's ack for a status in our own words (2xx: taken), below
+ * all filters that could change it.  Whatever a content handler sends for this
+ * request before or after is swallowed.  Returns as an output filter does.
+ */
+ngx_int_t ngx_http_paygw_reply(ngx_http_paygw_ctx_t *ctx, ngx_uint_t status);
+
+/* puts the filters in place: postconfiguration of the module */
+void ngx_http_paygw_reply_init(void);
+
+
+#endif /* _NGX_HTTP_PAYGW_REPLY_H_INCLUDED_ */

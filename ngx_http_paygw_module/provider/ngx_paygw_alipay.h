@@ -1,0 +1,83 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#ifndef _NGX_PAYGW_ALIPAY_H_INCLUDED_
+#define _NGX_PAYGW_ALIPAY_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_paygw_provider.h"
+#include "ngx_paygw_form.h"
+
+
+/* what the files of Alipay share; nobody else includes this */
+
+
+/* all its times are in GMT+8 */
+#define NGX_PAYGW_ALIPAY_ZONE       (8 * 60 * 60)
+
+/* it repeats a callback for about 25 hours, under one notify_id */
+#define NGX_PAYGW_ALIPAY_MIN_KEEP   ((ngx_msec_t) 26 * 60 * 60 * 1000)
+
+/* how much longer an id is kept than the oldest message that is accepted */
+#define NGX_PAYGW_ALIPAY_MARGIN     ((ngx_msec_t) 60 * 60 * 1000)
+
+/* how long the id of a message without notify_time is kept */
+#define NGX_PAYGW_ALIPAY_LONG_KEEP  ((ngx_msec_t) 30 * 24 * 60 * 60 * 1000)
+
+
+/* the account of a channel */
+typedef struct {
+    ngx_str_t                app_id;
+    ngx_array_t             *auth_app_ids;     /* of ngx_str_t; NULL: app_id */
+    ngx_array_t             *seller_ids;       /* of ngx_str_t */
+    ngx_array_t             *keys;             /* of ngx_paygw_key_t *; in
+                                                  certificate mode the id is
+                                                  the SN */
+    ngx_array_t             *certs;            /* of ngx_str_t: their files;
+                                                  NULL: public-key mode */
+    ngx_uint_t               public_keys;      /* unsigned:1 */
+    ngx_str_t                root_cert;
+    ngx_str_t                sign_type;
+    ngx_paygw_key_t         *private_key;
+    ngx_paygw_key_t         *certificate;
+} ngx_paygw_alipay_conf_t;
+
+
+/* one callback: n->data */
+typedef struct {
+    ngx_paygw_form_t         form;
+    ngx_str_t               *sign;
+    ngx_str_t                text;             /* that the signature is over */
+    time_t                   notify_time;      /* 0: absent */
+    unsigned                 trade:1;          /* trade_status_sync */
+} ngx_paygw_alipay_ctx_t;
+
+
+/* ngx_paygw_alipay.c: the value of a field, NULL if absent or empty */
+
+ngx_str_t *ngx_paygw_alipay_value(ngx_paygw_alipay_ctx_t *ctx,
+    const char *name);
+
+
+/* ngx_paygw_alipay_conf.c */
+
+extern const ngx_paygw_param_t  ngx_paygw_alipay_params[];
+
+ngx_int_t ngx_paygw_alipay_create(ngx_conf_t *cf, ngx_paygw_channel_t *ch);
+char *ngx_paygw_alipay_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch);
+ngx_uint_t ngx_paygw_alipay_same(ngx_paygw_channel_t *a,
+    ngx_paygw_channel_t *b);
+
+
+/* ngx_paygw_alipay_event.c */
+
+ngx_int_t ngx_paygw_alipay_event(ngx_paygw_notify_t *n);
+void ngx_paygw_alipay_ack(ngx_uint_t status, ngx_paygw_ack_t *ack);
+
+
+#endif /* _NGX_PAYGW_ALIPAY_H_INCLUDED_ */

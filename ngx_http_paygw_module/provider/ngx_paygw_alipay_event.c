@@ -1,0 +1,506 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_paygw_alipay.h"
+#include "ngx_paygw_json.h"
+#include "ngx_paygw_sign.h"
+#include "ngx_paygw_text.h"
+
+
+typedef struct {
+    ngx_str_t                name;
+    ngx_uint_t               gbk;
+} ngx_paygw_alipay_charset_t;
+
+
+static ngx_int_t ngx_paygw_alipay_id(ngx_paygw_notify_t *n,
+    ngx_paygw_alipay_ctx_t *ctx);
+static void ngx_paygw_alipay_kind(ngx_paygw_event_t *ev,
+    ngx_paygw_alipay_ctx_t *ctx);
+static ngx_int_t ngx_paygw_alipay_trade(ngx_paygw_notify_t *n,
+    ngx_paygw_alipay_ctx_t *ctx);
+static ngx_int_t ngx_paygw_alipay_order(ngx_paygw_notify_t *n,
+    ngx_paygw_alipay_ctx_t *ctx);
+static ngx_uint_t ngx_paygw_alipay_refunded(ngx_paygw_event_t *ev,
+    ngx_paygw_alipay_ctx_t *ctx);
+static ngx_uint_t ngx_paygw_alipay_word(ngx_paygw_alipay_ctx_t *ctx,
+    const char *name, size_t max, ngx_str_t *value);
+static ngx_int_t ngx_paygw_alipay_minor(ngx_paygw_alipay_ctx_t *ctx,
+    const char *name, int64_t *value);
+static time_t ngx_paygw_alipay_time(ngx_paygw_alipay_ctx_t *ctx,
+    const char *name);
+static ngx_int_t ngx_paygw_alipay_convert(ngx_paygw_notify_t *n,
+    ngx_paygw_alipay_ctx_t *ctx);
+static ngx_int_t ngx_paygw_alipay_charset(ngx_paygw_alipay_ctx_t *ctx,
+    ngx_uint_t *gbk);
+static ngx_int_t ngx_paygw_alipay_gbk(ngx_paygw_notify_t *n,
+    ngx_str_t *value);
+static ngx_int_t ngx_paygw_alipay_data(ngx_paygw_notify_t *n,
+    ngx_paygw_alipay_ctx_t *ctx);
+static ngx_uint_t ngx_paygw_alipay_is_sign(ngx_str_t *name);
+
+
+static const ngx_paygw_alipay_charset_t  ngx_paygw_alipay_charsets[] = {
+    { ngx_string("utf-8"), 0 },
+    { ngx_string("utf8"), 0 },
+    { ngx_string("gbk"), 1 },
+    { ngx_string("gb2312"), 1 },
+    { ngx_string("gb18030"), 1 },
+    { ngx_null_string, 0 }
+};
+
+
+#define ngx_paygw_alipay_is(word, literal)                                    \
+    ((word)->len == sizeof(literal) - 1                                       \
+     && ngx_strncmp((word)->data, literal, sizeof(literal) - 1) == 0)
+
+
+ngx_int_t
+ngx_paygw_alipay_event(ngx_paygw_notify_t *n)
+{
+    ngx_paygw_alipay_ctx_t  *ctx = n->data;
+
+    ngx_int_t           rc;
+    ngx_paygw_event_t  *ev;
+
+    ev = &n->event;
+
+    ngx_memzero(ev, sizeof(ngx_paygw_event_t));
+
+    ev->time = ctx->notify_time;
+    ev->amount = -1;
+    ev->refund_amount = -1;
+
+    /*
+     * without a time of its own a message never grows old: its id is kept for
+     * as long as a store can be asked to keep it
+     */
+
+    n->keep = n->channel->keep;
+
+    if (ctx->notify_time == 0) {
+        n->keep = ngx_max(n->keep, NGX_PAYGW_ALIPAY_LONG_KEEP);
+    }
+
+    rc = ngx_paygw_alipay_convert(n, ctx);
+
+    if (rc == NGX_OK) {
+        rc = ngx_paygw_alipay_id(n, ctx);
+    }
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ngx_paygw_alipay_kind(ev, ctx);
+
+    if (ctx->trade) {
+        rc = ngx_paygw_alipay_trade(n, ctx);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    return ngx_paygw_alipay_data(n, ctx);
+}
+
+
+static ngx_int_t
+ngx_paygw_alipay_id(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx)
+{
+    u_char     *p, sha256[NGX_PAYGW_SHA256_LEN];
+    ngx_str_t  *id;
+
+    id = ngx_paygw_alipay_value(ctx, "notify_id");
+
+    if (id) {
+        if (!ngx_paygw_visible(id, 128)) {
+            return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
+                                    "invalid notify_id");
+        }
+
+        n->event.id = *id;
+        return NGX_OK;
+    }
+
+    /* the string that was signed is the same in a repeated message only */
+
+    p = ngx_pnalloc(n->pool, 2 * NGX_PAYGW_SHA256_LEN);
+
+    if (p == NULL || ngx_paygw_sha256(&ctx->text, 1, sha256) != NGX_OK) {
+        return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
+    }
+
+    n->event.id.data = p;
+    n->event.id.len = ngx_hex_dump(p, sha256, NGX_PAYGW_SHA256_LEN) - p;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_paygw_alipay_kind(ngx_paygw_event_t *ev, ngx_paygw_alipay_ctx_t *ctx)
+{
+    if (ctx->trade
+        && ngx_paygw_alipay_word(ctx, "trade_status", 64, &ev->kind))
+    {
+        return;
+    }
+
+    if (ngx_paygw_alipay_word(ctx, "notify_type", 64, &ev->kind)
+        || ngx_paygw_alipay_word(ctx, "method", 64, &ev->kind))
+    {
+        return;
+    }
+
+    ngx_str_set(&ev->kind, "unknown");
+}
+
+
+static ngx_int_t
+ngx_paygw_alipay_trade(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx)
+{
+    ngx_uint_t          success, closed, finished;
+    ngx_paygw_event_t  *ev;
+
+    ev = &n->event;
+
+    if (ngx_paygw_alipay_order(n, ctx) != NGX_OK) {
+        return NGX_ABORT;
+    }
+
+    success = ngx_paygw_alipay_is(&ev->kind, "TRADE_SUCCESS");
+    closed = ngx_paygw_alipay_is(&ev->kind, "TRADE_CLOSED");
+    finished = ngx_paygw_alipay_is(&ev->kind, "TRADE_FINISHED");
+
+    if ((success || closed) && ngx_paygw_alipay_refunded(ev, ctx)) {
+
+        /* never a second payment, never a payment that failed */
+
+        ev->type = NGX_PAYGW_EVENT_REFUND;
+        ev->outcome = NGX_PAYGW_OUTCOME_SUCCESS;
+        ev->time = ngx_paygw_alipay_time(ctx, "gmt_refund");
+
+        (void) ngx_paygw_alipay_word(ctx, "out_biz_no", 64, &ev->refund_id);
+
+    } else if (success || finished) {
+        ev->type = NGX_PAYGW_EVENT_PAYMENT;
+        ev->outcome = NGX_PAYGW_OUTCOME_SUCCESS;
+        ev->time = ngx_paygw_alipay_time(ctx, "gmt_payment");
+
+    } else if (closed) {
+        ev->type = NGX_PAYGW_EVENT_CLOSE;
+        ev->outcome = NGX_PAYGW_OUTCOME_FAILED;
+        ev->time = ngx_paygw_alipay_time(ctx, "gmt_close");
+
+    } else if (ngx_paygw_alipay_is(&ev->kind, "WAIT_BUYER_PAY")) {
+        ev->type = NGX_PAYGW_EVENT_PAYMENT;
+        ev->outcome = NGX_PAYGW_OUTCOME_PENDING;
+    }
+
+    if (ev->outcome == NGX_PAYGW_OUTCOME_SUCCESS && ev->amount == -1) {
+        return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
+                                "no total_amount");
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_paygw_alipay_order(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx)
+{
+    ngx_paygw_event_t  *ev;
+
+    ev = &n->event;
+
+    if (!ngx_paygw_alipay_word(ctx, "out_trade_no", 64, &ev->order_id)) {
+        return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
+                                "invalid out_trade_no");
+    }
+
+    if (!ngx_paygw_alipay_word(ctx, "trade_no", 64, &ev->trade_no)) {
+        return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
+                                "invalid trade_no");
+    }
+
+    if (ngx_paygw_alipay_minor(ctx, "total_amount", &ev->amount) != NGX_OK) {
+        return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
+                                "invalid total_amount");
+    }
+
+    if (ngx_paygw_alipay_minor(ctx, "refund_fee", &ev->refund_amount)
+        != NGX_OK)
+    {
+        return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
+                                "invalid refund_fee");
+    }
+
+    ngx_str_set(&ev->currency, "CNY");
+
+    /* for information only: what cannot stand in a header is left to data */
+
+    if (!ngx_paygw_alipay_word(ctx, "buyer_id", 128, &ev->payer)) {
+        (void) ngx_paygw_alipay_word(ctx, "buyer_open_id", 128, &ev->payer);
+    }
+
+    return NGX_OK;
+}
+
+
+/* a payment may carry refund_fee=0.00 */
+
+static ngx_uint_t
+ngx_paygw_alipay_refunded(ngx_paygw_event_t *ev, ngx_paygw_alipay_ctx_t *ctx)
+{
+    return ev->refund_amount > 0 || ngx_paygw_alipay_value(ctx, "gmt_refund");
+}
+
+
+/* a field that goes into headers and keys; 1 if it is there and can */
+
+static ngx_uint_t
+ngx_paygw_alipay_word(ngx_paygw_alipay_ctx_t *ctx, const char *name,
+    size_t max, ngx_str_t *value)
+{
+    ngx_str_t  *s;
+
+    s = ngx_paygw_alipay_value(ctx, name);
+
+    if (s == NULL || !ngx_paygw_visible(s, max)) {
+        return 0;
+    }
+
+    *value = *s;
+
+    return 1;
+}
+
+
+/* an amount in minor units, -1 if it is absent */
+
+static ngx_int_t
+ngx_paygw_alipay_minor(ngx_paygw_alipay_ctx_t *ctx, const char *name,
+    int64_t *value)
+{
+    ngx_str_t  *s;
+
+    *value = -1;
+
+    s = ngx_paygw_alipay_value(ctx, name);
+
+    return s ? ngx_paygw_amount_parse(s, value) : NGX_OK;
+}
+
+
+static time_t
+ngx_paygw_alipay_time(ngx_paygw_alipay_ctx_t *ctx, const char *name)
+{
+    time_t      t;
+    ngx_str_t  *s;
+
+    s = ngx_paygw_alipay_value(ctx, name);
+
+    if (s
+        && ngx_paygw_datetime_parse(s, NGX_PAYGW_ALIPAY_ZONE, &t) == NGX_OK)
+    {
+        return t;
+    }
+
+    return ctx->notify_time;
+}
+
+
+/* to UTF-8, only now that the bytes have been verified */
+
+static ngx_int_t
+ngx_paygw_alipay_convert(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx)
+{
+    ngx_int_t           rc;
+    ngx_uint_t          i, gbk;
+    ngx_paygw_field_t  *field;
+
+    if (ngx_paygw_alipay_charset(ctx, &gbk) != NGX_OK) {
+        return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
+                                "unknown charset");
+    }
+
+    field = ctx->form.fields;
+
+    for (i = 0; i < ctx->form.nfields; i++) {
+
+        if (!ngx_paygw_visible(&field[i].name, 128)) {
+            return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
+                                    "invalid field name");
+        }
+
+        if (gbk) {
+            rc = ngx_paygw_alipay_gbk(n, &field[i].value);
+            if (rc != NGX_OK) {
+                return rc;
+            }
+
+            continue;
+        }
+
+        if (!ngx_paygw_utf8_valid(&field[i].value)) {
+            return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
+                                    "a value is not UTF-8");
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_paygw_alipay_charset(ngx_paygw_alipay_ctx_t *ctx, ngx_uint_t *gbk)
+{
+    ngx_str_t                         *value;
+    const ngx_paygw_alipay_charset_t  *charset;
+
+    *gbk = 0;
+
+    value = ngx_paygw_alipay_value(ctx, "charset");
+    if (value == NULL) {
+        return NGX_OK;
+    }
+
+    for (charset = ngx_paygw_alipay_charsets; charset->name.len; charset++) {
+        if (charset->name.len == value->len
+            && ngx_strncasecmp(charset->name.data, value->data, value->len)
+               == 0)
+        {
+            *gbk = charset->gbk;
+            return NGX_OK;
+        }
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_paygw_alipay_gbk(ngx_paygw_notify_t *n, ngx_str_t *value)
+{
+    size_t     i;
+    ngx_int_t  rc;
+    ngx_str_t  utf8;
+
+    for (i = 0; i < value->len; i++) {
+        if (value->data[i] >= 0x80) {
+            break;
+        }
+    }
+
+    if (i == value->len) {
+        return NGX_OK;
+    }
+
+    rc = ngx_paygw_gbk_to_utf8(n->pool, &utf8, value);
+
+    if (rc == NGX_OK) {
+        *value = utf8;
+        return NGX_OK;
+    }
+
+    if (rc == NGX_ABORT) {
+        return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
+                                "a value is not GBK");
+    }
+
+    if (rc == NGX_DECLINED) {
+        ngx_log_error(NGX_LOG_ERR, n->log, 0,
+                      "iconv() of this system knows no GBK, channel \"%V\" "
+                      "needs the package libc-gconv-modules-extra",
+                      &n->channel->name);
+    }
+
+    return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL,
+                            "no GBK table");
+}
+
+
+static ngx_int_t
+ngx_paygw_alipay_data(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx)
+{
+    size_t              len;
+    u_char             *p;
+    ngx_uint_t          i;
+    ngx_paygw_field_t  *field;
+
+    field = ctx->form.fields;
+
+    len = 2;
+
+    for (i = 0; i < ctx->form.nfields; i++) {
+
+        if (ngx_paygw_alipay_is_sign(&field[i].name)) {
+            continue;
+        }
+
+        len += ngx_paygw_json_string_len(&field[i].name) + 1
+               + ngx_paygw_json_string_len(&field[i].value) + 1;
+    }
+
+    p = ngx_pnalloc(n->pool, len);
+    if (p == NULL) {
+        return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
+    }
+
+    n->event.data.data = p;
+
+    *p++ = '{';
+
+    for (i = 0; i < ctx->form.nfields; i++) {
+
+        if (ngx_paygw_alipay_is_sign(&field[i].name)) {
+            continue;
+        }
+
+        if (p[-1] != '{') {
+            *p++ = ',';
+        }
+
+        p = ngx_paygw_json_write_string(p, &field[i].name);
+        *p++ = ':';
+        p = ngx_paygw_json_write_string(p, &field[i].value);
+    }
+
+    *p++ = '}';
+
+    n->event.data.len = p - n->event.data.data;
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_paygw_alipay_is_sign(ngx_str_t *name)
+{
+    return ngx_paygw_alipay_is(name, "sign")
+           || ngx_paygw_alipay_is(name, "sign_type");
+}
+
+
+/* the body is all that counts: "success" in these seven bytes */
+
+void
+ngx_paygw_alipay_ack(ngx_uint_t status, ngx_paygw_ack_t *ack)
+{
+    ngx_str_set(&ack->type, "text/plain");
+
+    if (status >= 200 && status < 300) {
+        ack->status = 200;
+        ngx_str_set(&ack->body, "success");
+        return;
+    }
+
+    ack->status = (status >= 400 && status < 600) ? status : 500;
+    ngx_str_set(&ack->body, "fail");
+}

@@ -1,0 +1,283 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_paygw_event.h"
+#include "ngx_paygw_json.h"
+
+
+#define NGX_PAYGW_EVENT_PIECES  24
+
+
+/*
+ * The text is made in two passes over a list of pieces: a piece is a literal
+ * with its comma, and a value, which is quoted or goes in as it stands.
+ */
+
+typedef struct {
+    ngx_str_t                literal;
+    ngx_str_t                value;
+    ngx_uint_t               quoted;
+    u_char                   number[NGX_INT64_LEN];
+} ngx_paygw_piece_t;
+
+
+typedef struct {
+    ngx_uint_t               n;
+    ngx_uint_t               first;      /* member of an object */
+    ngx_paygw_piece_t        pieces[NGX_PAYGW_EVENT_PIECES];
+} ngx_paygw_pieces_t;
+
+
+static void ngx_paygw_event_order(ngx_paygw_pieces_t *ps,
+    ngx_paygw_event_t *ev);
+static void ngx_paygw_event_refund(ngx_paygw_pieces_t *ps,
+    ngx_paygw_event_t *ev);
+static ngx_int_t ngx_paygw_event_write(ngx_pool_t *pool,
+    ngx_paygw_pieces_t *ps, ngx_str_t *json);
+static ngx_paygw_piece_t *ngx_paygw_piece(ngx_paygw_pieces_t *ps,
+    const char *literal);
+static void ngx_paygw_piece_open(ngx_paygw_pieces_t *ps, const char *literal);
+static void ngx_paygw_piece_string(ngx_paygw_pieces_t *ps,
+    const char *literal, const ngx_str_t *value);
+static void ngx_paygw_piece_number(ngx_paygw_pieces_t *ps,
+    const char *literal, int64_t value);
+
+
+/* in the order of ngx_paygw_event_type_e */
+
+const ngx_str_t  ngx_paygw_event_types[] = {
+    ngx_string("unknown"),
+    ngx_string("payment"),
+    ngx_string("refund"),
+    ngx_string("close")
+};
+
+
+/* in the order of ngx_paygw_outcome_e */
+
+const ngx_str_t  ngx_paygw_outcomes[] = {
+    ngx_string("unknown"),
+    ngx_string("success"),
+    ngx_string("pending"),
+    ngx_string("failed")
+};
+
+
+ngx_int_t
+ngx_paygw_event_id(ngx_paygw_notify_t *n, ngx_str_t *id)
+{
+    u_char     *p;
+    ngx_str_t  *name;
+
+    name = &n->channel->name;
+
+    p = ngx_pnalloc(n->pool, name->len + 1 + n->event.id.len
+                             + 1 + n->event.kind.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    id->data = p;
+
+    p = ngx_cpymem(p, name->data, name->len);
+    *p++ = ':';
+    p = ngx_cpymem(p, n->event.id.data, n->event.id.len);
+    *p++ = ':';
+    p = ngx_cpymem(p, n->event.kind.data, n->event.kind.len);
+
+    id->len = p - id->data;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_paygw_event_json(ngx_paygw_notify_t *n, ngx_str_t *id,
+    ngx_uint_t delivery, ngx_str_t *json)
+{
+    ngx_paygw_event_t   *ev;
+    ngx_paygw_piece_t   *piece;
+    ngx_paygw_pieces_t   ps;
+
+    ev = &n->event;
+
+    ps.n = 0;
+    ps.first = 0;
+
+    ngx_paygw_piece_open(&ps, "{");
+
+    ngx_paygw_piece_string(&ps, ",\"id\":", id);
+    ngx_paygw_piece_string(&ps, ",\"type\":", &ngx_paygw_event_types[ev->type]);
+    ngx_paygw_piece_string(&ps, ",\"outcome\":",
+                           &ngx_paygw_outcomes[ev->outcome]);
+    ngx_paygw_piece_string(&ps, ",\"channel\":", &n->channel->name);
+    ngx_paygw_piece_string(&ps, ",\"provider\":", &n->provider->name);
+    ngx_paygw_piece_string(&ps, ",\"kind\":", &ev->kind);
+    ngx_paygw_piece_number(&ps, ",\"time\":", ev->time ? ev->time : -1);
+    ngx_paygw_piece_number(&ps, ",\"delivery\":", delivery);
+
+    ngx_paygw_event_order(&ps, ev);
+
+    if (ev->type == NGX_PAYGW_EVENT_REFUND) {
+        ngx_paygw_event_refund(&ps, ev);
+    }
+
+    if (ev->data.len) {
+        piece = ngx_paygw_piece(&ps, ",\"data\":");
+        piece->value = ev->data;
+    }
+
+    (void) ngx_paygw_piece(&ps, "}");
+
+    return ngx_paygw_event_write(n->pool, &ps, json);
+}
+
+
+static void
+ngx_paygw_event_order(ngx_paygw_pieces_t *ps, ngx_paygw_event_t *ev)
+{
+    ngx_paygw_piece_open(ps, ",\"order\":{");
+
+    ngx_paygw_piece_string(ps, ",\"order_id\":", &ev->order_id);
+    ngx_paygw_piece_string(ps, ",\"trade_no\":", &ev->trade_no);
+    ngx_paygw_piece_number(ps, ",\"amount\":", ev->amount);
+    ngx_paygw_piece_string(ps, ",\"currency\":", &ev->currency);
+    ngx_paygw_piece_string(ps, ",\"payer\":", &ev->payer);
+
+    ps->first = 0;
+
+    (void) ngx_paygw_piece(ps, "}");
+}
+
+
+static void
+ngx_paygw_event_refund(ngx_paygw_pieces_t *ps, ngx_paygw_event_t *ev)
+{
+    ngx_paygw_piece_open(ps, ",\"refund\":{");
+
+    ngx_paygw_piece_string(ps, ",\"refund_id\":", &ev->refund_id);
+    ngx_paygw_piece_string(ps, ",\"refund_no\":", &ev->refund_no);
+    ngx_paygw_piece_number(ps, ",\"amount\":", ev->refund_amount);
+
+    ps->first = 0;
+
+    (void) ngx_paygw_piece(ps, "}");
+}
+
+
+static ngx_int_t
+ngx_paygw_event_write(ngx_pool_t *pool, ngx_paygw_pieces_t *ps,
+    ngx_str_t *json)
+{
+    size_t              len;
+    u_char             *p;
+    ngx_uint_t          i;
+    ngx_paygw_piece_t  *piece;
+
+    len = 0;
+
+    for (i = 0; i < ps->n; i++) {
+        piece = &ps->pieces[i];
+
+        len += piece->literal.len;
+        len += piece->quoted ? ngx_paygw_json_string_len(&piece->value)
+                             : piece->value.len;
+    }
+
+    p = ngx_pnalloc(pool, len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    json->data = p;
+    json->len = len;
+
+    for (i = 0; i < ps->n; i++) {
+        piece = &ps->pieces[i];
+
+        p = ngx_cpymem(p, piece->literal.data, piece->literal.len);
+
+        if (piece->quoted) {
+            p = ngx_paygw_json_write_string(p, &piece->value);
+
+        } else if (piece->value.len) {
+            p = ngx_cpymem(p, piece->value.data, piece->value.len);
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_paygw_piece_t *
+ngx_paygw_piece(ngx_paygw_pieces_t *ps, const char *literal)
+{
+    ngx_paygw_piece_t  *piece;
+
+    piece = &ps->pieces[ps->n++];
+
+    /* the first member of an object has no comma in front */
+
+    if (ps->first && *literal == ',') {
+        literal++;
+    }
+
+    ps->first = 0;
+
+    piece->literal.data = (u_char *) literal;
+    piece->literal.len = ngx_strlen(literal);
+    piece->quoted = 0;
+
+    ngx_str_null(&piece->value);
+
+    return piece;
+}
+
+
+static void
+ngx_paygw_piece_open(ngx_paygw_pieces_t *ps, const char *literal)
+{
+    (void) ngx_paygw_piece(ps, literal);
+
+    ps->first = 1;
+}
+
+
+static void
+ngx_paygw_piece_string(ngx_paygw_pieces_t *ps, const char *literal,
+    const ngx_str_t *value)
+{
+    ngx_paygw_piece_t  *piece;
+
+    if (value->len == 0) {
+        return;
+    }
+
+    piece = ngx_paygw_piece(ps, literal);
+
+    piece->value = *value;
+    piece->quoted = 1;
+}
+
+
+static void
+ngx_paygw_piece_number(ngx_paygw_pieces_t *ps, const char *literal,
+    int64_t value)
+{
+    ngx_paygw_piece_t  *piece;
+
+    if (value < 0) {
+        return;
+    }
+
+    piece = ngx_paygw_piece(ps, literal);
+
+    piece->value.data = piece->number;
+    piece->value.len = ngx_sprintf(piece->number, "%L", value)
+                       - piece->number;
+}

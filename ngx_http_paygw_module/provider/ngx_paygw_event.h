@@ -1,0 +1,36 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#ifndef _NGX_PAYGW_EVENT_H_INCLUDED_
+#define _NGX_PAYGW_EVENT_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_paygw_provider.h"
+
+
+/* the words of the design for event types and outcomes */
+extern const ngx_str_t  ngx_paygw_event_types[];
+extern const ngx_str_t  ngx_paygw_outcomes[];
+
+
+/*
+ * The id under which an event is claimed and which the shop sees:
+ * CHANNEL:ID:KIND.  The kind is part of it, so that a later state of the same
+ * trade is never taken for a repeat (named mistake D12).  One allocation.
+ */
+ngx_int_t ngx_paygw_event_id(ngx_paygw_notify_t *n, ngx_str_t *id);
+
+/*
+ * The normal event as JSON: docs/events.md describes every member.  One
+ * allocation of the exact length; n->event.data goes in as it stands.
+ */
+ngx_int_t ngx_paygw_event_json(ngx_paygw_notify_t *n, ngx_str_t *id,
+    ngx_uint_t delivery, ngx_str_t *json);
+
+
+#endif /* _NGX_PAYGW_EVENT_H_INCLUDED_ */

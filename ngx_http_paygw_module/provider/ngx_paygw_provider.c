@@ -1,0 +1,167 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_paygw_provider.h"
+#include "ngx_paygw_sign.h"
+#include "ngx_paygw_text.h"
+
+
+const ngx_paygw_provider_t  *ngx_paygw_providers[] = {
+    &ngx_paygw_alipay,
+    &ngx_paygw_wechat_v3,
+    NULL
+};
+
+
+/* in the order of ngx_paygw_reason_e */
+
+const ngx_str_t  ngx_paygw_reasons[] = {
+    ngx_null_string,
+    ngx_string("method"),
+    ngx_string("content_type"),
+    ngx_string("too_large"),
+    ngx_string("missing_header"),
+    ngx_string("repeated_header"),
+    ngx_string("malformed"),
+    ngx_string("duplicate_field"),
+    ngx_string("unknown_key"),
+    ngx_string("unknown_account"),
+    ngx_string("clock"),
+    ngx_string("sign_type"),
+    ngx_string("signature"),
+    ngx_string("probe"),
+    ngx_string("decrypt"),
+    ngx_string("account_mismatch"),
+    ngx_string("internal"),
+    ngx_string("store"),
+    ngx_string("in_flight"),
+    ngx_string("duplicate"),
+    ngx_string("shop")
+};
+
+
+const ngx_paygw_provider_t *
+ngx_paygw_provider_find(ngx_str_t *name)
+{
+    ngx_uint_t                   i;
+    const ngx_paygw_provider_t  *provider;
+
+    for (i = 0; ngx_paygw_providers[i]; i++) {
+        provider = ngx_paygw_providers[i];
+
+        if (provider->name.len == name->len
+            && ngx_strncmp(provider->name.data, name->data, name->len) == 0)
+        {
+            return provider;
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_int_t
+ngx_paygw_refuse(ngx_paygw_notify_t *n, ngx_int_t rc,
+    ngx_paygw_reason_e reason, const char *hint)
+{
+    n->reason = reason;
+
+    if (hint == NULL) {
+        ngx_str_null(&n->hint);
+        return rc;
+    }
+
+    n->hint.data = (u_char *) hint;
+    n->hint.len = ngx_strlen(hint);
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_paygw_refuse_clock(ngx_paygw_notify_t *n, time_t off)
+{
+    u_char  *p;
+
+    ngx_paygw_refuse(n, NGX_DECLINED, NGX_PAYGW_REASON_CLOCK, NULL);
+
+    p = ngx_pnalloc(n->pool, sizeof("clock  s off") - 1 + NGX_TIME_T_LEN);
+    if (p == NULL) {
+        return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
+    }
+
+    n->hint.data = p;
+    n->hint.len = ngx_sprintf(p, "clock %T s off", off) - p;
+
+    return NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_paygw_refuse_signature(ngx_paygw_notify_t *n, ngx_paygw_reason_e reason,
+    ngx_str_t *parts, ngx_uint_t nparts, const char *hint)
+{
+    ngx_uint_t  i;
+
+    n->signed_len = 0;
+
+    for (i = 0; i < nparts; i++) {
+        n->signed_len += parts[i].len;
+    }
+
+    if (ngx_paygw_sha256(parts, nparts, n->signed_sha256) != NGX_OK) {
+        return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
+    }
+
+    return ngx_paygw_refuse(n, NGX_DECLINED, reason, hint);
+}
+
+
+void
+ngx_paygw_note_key(ngx_paygw_notify_t *n, ngx_str_t *id)
+{
+    if (ngx_paygw_visible(id, 128)) {
+        n->key_id = *id;
+        return;
+    }
+
+    ngx_str_null(&n->key_id);
+}
+
+
+ngx_int_t
+ngx_paygw_check_headers(ngx_paygw_notify_t *n, ngx_uint_t count)
+{
+    ngx_uint_t            i;
+    ngx_paygw_reason_e    reason;
+    ngx_paygw_message_t  *msg;
+
+    msg = &n->msg;
+
+    for (i = 0; i < count; i++) {
+
+        if (msg->repeated & ((ngx_uint_t) 1 << i)) {
+            reason = NGX_PAYGW_REASON_REPEATED_HEADER;
+
+        } else if (msg->headers[i].data == NULL || msg->headers[i].len == 0) {
+            reason = NGX_PAYGW_REASON_MISSING_HEADER;
+
+        } else {
+            continue;
+        }
+
+        /* the name says it all */
+
+        ngx_paygw_refuse(n, NGX_ABORT, reason, NULL);
+        n->hint = n->provider->headers[i];
+
+        return NGX_ABORT;
+    }
+
+    return NGX_OK;
+}

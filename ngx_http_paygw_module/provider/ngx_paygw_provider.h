@@ -1,0 +1,283 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#ifndef _NGX_PAYGW_PROVIDER_H_INCLUDED_
+#define _NGX_PAYGW_PROVIDER_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_paygw_key.h"
+
+
+/*
+ * The floor of the providers: pure functions over a message.  Nothing here
+ * sees a request, a socket or the store, so unit tests and fuzzers feed the
+ * same structures.
+ */
+
+
+typedef struct ngx_paygw_provider_s  ngx_paygw_provider_t;
+typedef struct ngx_paygw_channel_s   ngx_paygw_channel_t;
+typedef struct ngx_paygw_notify_s    ngx_paygw_notify_t;
+
+
+#define NGX_PAYGW_MAX_HEADERS  8
+
+
+/* All that a provider sees of an HTTP message. */
+typedef struct {
+    ngx_str_t                method;
+    ngx_str_t                target;     /* as on the request line */
+    ngx_str_t                body;       /* raw bytes, in one piece */
+    ngx_str_t                headers[NGX_PAYGW_MAX_HEADERS];
+                                         /* values in the order of the
+                                            provider's names; data == NULL if
+                                            absent */
+    ngx_uint_t               repeated;   /* bit i: header i came twice */
+    time_t                   now;        /* Unix seconds */
+} ngx_paygw_message_t;
+
+
+/* Outcomes of a payment, in the words of the design. */
+typedef enum {
+    NGX_PAYGW_OUTCOME_UNKNOWN = 0,
+    NGX_PAYGW_OUTCOME_SUCCESS,
+    NGX_PAYGW_OUTCOME_PENDING,
+    NGX_PAYGW_OUTCOME_FAILED
+} ngx_paygw_outcome_e;
+
+
+typedef enum {
+    NGX_PAYGW_EVENT_UNKNOWN = 0,   /* genuine, of a kind that we do not know */
+    NGX_PAYGW_EVENT_PAYMENT,
+    NGX_PAYGW_EVENT_REFUND,
+    NGX_PAYGW_EVENT_CLOSE          /* closed unpaid */
+} ngx_paygw_event_type_e;
+
+
+/*
+ * The normal event.  Strings are UTF-8 and live in the notify's pool or in the
+ * body; an empty string means absent.  Amounts are integers in minor units,
+ * -1 if absent.  All ids are visible ASCII (checked by the provider).
+ */
+typedef struct {
+    ngx_paygw_event_type_e   type;
+    ngx_paygw_outcome_e      outcome;
+    ngx_str_t                id;          /* provider's id of the event: stays
+                                             the same over its retries */
+    ngx_str_t                kind;        /* provider's own word for what it
+                                             is: event_type, trade_status */
+    time_t                   time;        /* of the event, Unix seconds; 0 */
+    ngx_str_t                order_id;    /* ours: out_trade_no */
+    ngx_str_t                trade_no;    /* the provider's */
+    int64_t                  amount;      /* of the order */
+    ngx_str_t                currency;    /* ISO 4217 */
+    ngx_str_t                refund_id;   /* ours: out_refund_no */
+    ngx_str_t                refund_no;   /* the provider's */
+    int64_t                  refund_amount;
+    ngx_str_t                payer;       /* openid, buyer_id */
+    ngx_str_t                data;        /* JSON object text: all that the
+                                             provider said */
+} ngx_paygw_event_t;
+
+
+/*
+ * Why a callback was refused: the word of $paygw_reason, stable for logs and
+ * alerts.  Keep the order of ngx_paygw_reasons[].
+ */
+typedef enum {
+    NGX_PAYGW_REASON_NONE = 0,
+    NGX_PAYGW_REASON_METHOD,
+    NGX_PAYGW_REASON_CONTENT_TYPE,
+    NGX_PAYGW_REASON_TOO_LARGE,
+    NGX_PAYGW_REASON_MISSING_HEADER,
+    NGX_PAYGW_REASON_REPEATED_HEADER,
+    NGX_PAYGW_REASON_MALFORMED,
+    NGX_PAYGW_REASON_DUPLICATE_FIELD,
+    NGX_PAYGW_REASON_UNKNOWN_KEY,
+    NGX_PAYGW_REASON_UNKNOWN_ACCOUNT,
+    NGX_PAYGW_REASON_CLOCK,
+    NGX_PAYGW_REASON_SIGN_TYPE,
+    NGX_PAYGW_REASON_SIGNATURE,
+    NGX_PAYGW_REASON_PROBE,
+    NGX_PAYGW_REASON_DECRYPT,
+    NGX_PAYGW_REASON_ACCOUNT_MISMATCH,
+    NGX_PAYGW_REASON_INTERNAL,
+    NGX_PAYGW_REASON_STORE,
+    NGX_PAYGW_REASON_IN_FLIGHT,
+    NGX_PAYGW_REASON_DUPLICATE,
+    NGX_PAYGW_REASON_SHOP
+} ngx_paygw_reason_e;
+
+extern const ngx_str_t  ngx_paygw_reasons[];
+
+
+/*
+ * One callback on its way through a provider.  The caller fills the first
+ * group; channels are the accounts that the location names, all of this
+ * provider, and no other may be tried.
+ */
+struct ngx_paygw_notify_s {
+    ngx_paygw_message_t          msg;
+    const ngx_paygw_provider_t  *provider;
+    ngx_paygw_channel_t        **channels;
+    ngx_uint_t                   nchannels;
+    ngx_pool_t                  *pool;
+    ngx_log_t                   *log;
+
+    ngx_paygw_channel_t         *channel;     /* the account, once found */
+    ngx_paygw_reason_e           reason;      /* set with every refusal */
+    ngx_str_t                    hint;        /* for people, one phrase: "clock
+                                                 412 s off"; may be empty; no
+                                                 secret, visible ASCII and
+                                                 spaces only */
+    ngx_str_t                    key_id;      /* that was used or asked for;
+                                                 visible ASCII or empty */
+    size_t                       signed_len;  /* of the string to sign */
+    u_char                       signed_sha256[32];
+                                              /* of it; set on a refusal at the
+                                                 signature, for the log */
+    ngx_msec_t                   keep;        /* how long its id must be kept
+                                                 to make a replay impossible */
+    ngx_paygw_event_t            event;
+
+    void                        *data;        /* the provider's own */
+};
+
+
+/* The answer that a provider wants to hear. */
+typedef struct {
+    ngx_uint_t               status;
+    ngx_str_t                type;        /* empty: no Content-Type */
+    ngx_str_t                body;        /* may be empty */
+} ngx_paygw_ack_t;
+
+
+/*
+ * A parameter of a channel block, as its provider spells it.  args[0] is the
+ * first value: the name is not among them, and min and max count values only.
+ * set() returns what a directive of nginx returns.  check() is called after
+ * the last parameter, with window, keep and lease of the channel in place.
+ */
+typedef struct {
+    ngx_str_t                name;
+    ngx_uint_t               min;         /* number of arguments */
+    ngx_uint_t               max;
+    ngx_uint_t               repeat;      /* may stand more than once */
+    char                  *(*set)(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+                                  ngx_str_t *args, ngx_uint_t nargs);
+} ngx_paygw_param_t;
+
+
+/*
+ * One configured account.  Constant once the configuration is read.  It lives
+ * in cf->pool.
+ */
+struct ngx_paygw_channel_s {
+    ngx_str_t                    name;
+    const ngx_paygw_provider_t  *provider;
+    void                        *conf;        /* the provider's own */
+    ngx_msec_t                   window;      /* clock window, both ways */
+    ngx_msec_t                   keep;        /* of a committed event */
+    ngx_msec_t                   lease;       /* of a claim */
+};
+
+
+/*
+ * A provider: one constant record of functions.  Those on a notify return
+ *
+ *   NGX_OK        go on
+ *   NGX_DECLINED  forged, or not for us: n->reason says at which step
+ *   NGX_ABORT     malformed: n->reason
+ *   NGX_ERROR     our own fault (memory, OpenSSL): n->reason is INTERNAL
+ */
+struct ngx_paygw_provider_s {
+    ngx_str_t                    name;
+
+    /* lower-case names of the header fields it wants, ended by an empty one */
+    const ngx_str_t             *headers;
+
+    /* the media type of its callbacks, without parameters */
+    ngx_str_t                    content_type;
+
+    /* parameters inside paygw_channel, ended by an empty name */
+    const ngx_paygw_param_t     *params;
+
+    /* allocates ch->conf with its defaults */
+    ngx_int_t                  (*create)(ngx_conf_t *cf,
+                                         ngx_paygw_channel_t *ch);
+
+    /*
+     * After the last parameter: what is required is there, keys fit together
+     * and work.  Logs its own messages, which name the channel and the fix.
+     */
+    char                      *(*check)(ngx_conf_t *cf,
+                                        ngx_paygw_channel_t *ch);
+
+    /*
+     * Two channels of one location must be told apart by a message: returns 1
+     * if a message of b could be taken for one of a (same account).
+     */
+    ngx_uint_t                 (*same)(ngx_paygw_channel_t *a,
+                                       ngx_paygw_channel_t *b);
+
+    /* headers and fields present once, candidates for the account; no crypto */
+    ngx_int_t                  (*parse)(ngx_paygw_notify_t *n);
+
+    /*
+     * Keyring, clock, signature over the raw bytes, decryption, then the
+     * account: n->channel is set when it returns NGX_OK.
+     */
+    ngx_int_t                  (*verify)(ngx_paygw_notify_t *n);
+
+    /* the normal event and n->keep */
+    ngx_int_t                  (*event)(ngx_paygw_notify_t *n);
+
+    /*
+     * The exact answer: status is what we would say over HTTP (2xx: taken);
+     * the provider makes of it the status and bytes that it is known to
+     * understand.  Never fails; strings are constant.
+     */
+    void                       (*ack)(ngx_uint_t status,
+                                      ngx_paygw_ack_t *ack);
+};
+
+
+extern const ngx_paygw_provider_t  ngx_paygw_alipay;
+extern const ngx_paygw_provider_t  ngx_paygw_wechat_v3;
+
+/* all of them, ended by NULL */
+extern const ngx_paygw_provider_t  *ngx_paygw_providers[];
+
+const ngx_paygw_provider_t *ngx_paygw_provider_find(ngx_str_t *name);
+
+
+/* sets reason and hint and returns rc: the last line of every refusal */
+ngx_int_t ngx_paygw_refuse(ngx_paygw_notify_t *n, ngx_int_t rc,
+    ngx_paygw_reason_e reason, const char *hint);
+
+/*
+ * The checks of a set of header values that every header-signing provider
+ * shares: each of the first n is there, once, and not empty.
+ */
+ngx_int_t ngx_paygw_check_headers(ngx_paygw_notify_t *n, ngx_uint_t count);
+
+/*
+ * More refusals that providers share: a clock that is off by so many seconds;
+ * a signature over parts that no key of ours has made, which also notes the
+ * length and the SHA-256 of the string for the log.  Both return NGX_DECLINED.
+ */
+ngx_int_t ngx_paygw_refuse_clock(ngx_paygw_notify_t *n, time_t off);
+ngx_int_t ngx_paygw_refuse_signature(ngx_paygw_notify_t *n,
+    ngx_paygw_reason_e reason, ngx_str_t *parts, ngx_uint_t nparts,
+    const char *hint);
+
+/* notes the key that a message asks for, if it can stand in a log line */
+void ngx_paygw_note_key(ngx_paygw_notify_t *n, ngx_str_t *id);
+
+
+#endif /* _NGX_PAYGW_PROVIDER_H_INCLUDED_ */

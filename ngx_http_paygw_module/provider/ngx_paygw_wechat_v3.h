@@ -1,0 +1,86 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#ifndef _NGX_PAYGW_WECHAT_V3_H_INCLUDED_
+#define _NGX_PAYGW_WECHAT_V3_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_paygw_provider.h"
+#include "ngx_paygw_json.h"
+
+
+/* what the files of WeChat Pay APIv3 share; nobody else includes this */
+
+
+/* the account of a channel */
+typedef struct {
+    ngx_array_t             *appids;           /* of ngx_str_t */
+    ngx_str_t                mchid;            /* partner mode: sp_mchid */
+    ngx_array_t             *sub_mchids;       /* NULL: no partner mode */
+    ngx_str_t                apiv3_key;
+    ngx_array_t             *keys;             /* of ngx_paygw_key_t *:
+                                                  platform certificates and
+                                                  public keys */
+    ngx_paygw_key_t         *private_key;
+    ngx_paygw_key_t         *certificate;
+    ngx_str_t                serial;           /* of our own certificate */
+} ngx_paygw_wechat_v3_conf_t;
+
+
+/* one callback: n->data */
+typedef struct {
+    time_t                   timestamp;
+    ngx_paygw_key_t        **keys;             /* of each channel: the key that
+                                                  the serial names, or NULL */
+
+    /* of the envelope, after the signature */
+    ngx_str_t                id;
+    ngx_str_t                event_type;
+    ngx_str_t                create_time;
+    ngx_str_t                nonce;
+    ngx_str_t                associated;
+    ngx_str_t                ciphertext;
+
+    ngx_str_t                plaintext;
+    ngx_paygw_json_t        *resource;         /* the plaintext, parsed */
+} ngx_paygw_wechat_v3_ctx_t;
+
+
+/* 1 if the event type begins with a prefix */
+#define ngx_paygw_wechat_v3_is(ctx, prefix)                                   \
+    ((ctx)->event_type.len > sizeof(prefix) - 1                               \
+     && ngx_strncmp((ctx)->event_type.data, prefix, sizeof(prefix) - 1) == 0)
+
+
+/*
+ * ngx_paygw_wechat_v3_resource.c: reads the envelope, then opens the resource
+ * with the keys of the channels that are left and finds the account in it,
+ * which sets n->channel.
+ */
+
+ngx_int_t ngx_paygw_wechat_v3_envelope(ngx_paygw_notify_t *n);
+ngx_int_t ngx_paygw_wechat_v3_open(ngx_paygw_notify_t *n);
+
+
+/* ngx_paygw_wechat_v3_conf.c */
+
+extern const ngx_paygw_param_t  ngx_paygw_wechat_v3_params[];
+
+ngx_int_t ngx_paygw_wechat_v3_create(ngx_conf_t *cf, ngx_paygw_channel_t *ch);
+char *ngx_paygw_wechat_v3_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch);
+ngx_uint_t ngx_paygw_wechat_v3_same(ngx_paygw_channel_t *a,
+    ngx_paygw_channel_t *b);
+
+
+/* ngx_paygw_wechat_v3_event.c */
+
+ngx_int_t ngx_paygw_wechat_v3_event(ngx_paygw_notify_t *n);
+void ngx_paygw_wechat_v3_ack(ngx_uint_t status, ngx_paygw_ack_t *ack);
+
+
+#endif /* _NGX_PAYGW_WECHAT_V3_H_INCLUDED_ */

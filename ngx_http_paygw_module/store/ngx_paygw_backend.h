@@ -1,0 +1,61 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#ifndef _NGX_PAYGW_BACKEND_H_INCLUDED_
+#define _NGX_PAYGW_BACKEND_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include "ngx_paygw_store.h"
+
+
+/*
+ * What a backend of the store provides; private to the store floor.
+ *
+ * When claim is called, op->token is set, op->pending is NULL, and the key
+ * and the times of every operation have been checked.  commit and release are
+ * called with the token of the claim.  A backend that returns NGX_AGAIN from
+ * claim sets op->pending to something that begins with
+ * ngx_paygw_store_pending_t.
+ */
+
+
+typedef struct {
+    ngx_int_t           (*claim)(ngx_paygw_store_t *store,
+                                 ngx_paygw_store_op_t *op);
+    void                (*cancel)(ngx_paygw_store_op_t *op);
+    void                (*commit)(ngx_paygw_store_t *store,
+                                  ngx_paygw_store_op_t *op);
+    void                (*release)(ngx_paygw_store_t *store,
+                                   ngx_paygw_store_op_t *op);
+    void                (*exit_process)(ngx_paygw_store_t *store);
+} ngx_paygw_backend_t;
+
+
+struct ngx_paygw_store_s {
+    const ngx_paygw_backend_t   *backend;
+    void                        *data;      /* the backend's own */
+
+    /* the source of fencing tokens, of one worker */
+    uint64_t                     seed[2];
+    uint64_t                     count;
+    ngx_pid_t                    pid;       /* of the process seeded */
+};
+
+
+typedef struct {
+    const ngx_paygw_backend_t   *backend;
+} ngx_paygw_store_pending_t;
+
+
+/* the life of a record: never shorter than the lease that it holds */
+#define ngx_paygw_store_life(op)                                              \
+    ngx_max((op)->keep, (op)->lease)
+
+
+#endif /* _NGX_PAYGW_BACKEND_H_INCLUDED_ */

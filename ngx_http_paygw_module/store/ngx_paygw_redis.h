@@ -1,0 +1,191 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#ifndef _NGX_PAYGW_REDIS_H_INCLUDED_
+#define _NGX_PAYGW_REDIS_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_event_connect.h>
+#include <hiredis/hiredis.h>
+#include "ngx_paygw_store.h"
+#include "ngx_paygw_backend.h"
+
+
+/*
+ * The store in Redis 5 or newer; private to the store floor.
+ *
+ *   ngx_paygw_redis.c         operations: scripts, replies, the store's calls
+ *   ngx_paygw_redis_conn.c    a connection: connect, send, receive, give up
+ *   ngx_paygw_redis_ssl.c     TLS of a connection
+ *   ngx_paygw_redis_conf.c    the arguments of "paygw_store"
+ *
+ * A worker has a few connections, each with a FIFO of commands: replies come
+ * in the order of the commands, so a command stays in the FIFO until its reply
+ * was read or the connection is given up, whoever may have lost interest.
+ */
+
+
+typedef struct ngx_paygw_redis_s       ngx_paygw_redis_t;
+typedef struct ngx_paygw_redis_conn_s  ngx_paygw_redis_conn_t;
+
+
+typedef enum {
+    NGX_PAYGW_REDIS_CLAIM = 0,
+    NGX_PAYGW_REDIS_COMMIT,
+    NGX_PAYGW_REDIS_RELEASE,
+    NGX_PAYGW_REDIS_AUTH,
+    NGX_PAYGW_REDIS_SELECT
+} ngx_paygw_redis_type_e;
+
+#define NGX_PAYGW_REDIS_SCRIPTS  NGX_PAYGW_REDIS_AUTH
+
+
+/*
+ * One command under way, on the heap: it outlives a request that has gone.
+ *
+ *   claim            command -> FIFO -> reply -> posted event -> handler, free
+ *   claim, cancelled op is NULL; -> reply -> released if it was taken, free
+ *   all others       command -> FIFO -> reply, free
+ */
+typedef struct {
+    ngx_paygw_store_pending_t    pending;   /* first: op->pending */
+
+    ngx_queue_t                  queue;     /* in conn->commands */
+    ngx_event_t                  event;     /* calls the handler of a claim */
+
+    ngx_paygw_redis_t           *redis;
+    ngx_paygw_store_op_t        *op;        /* of a claim, until cancelled */
+
+    ngx_uint_t                   type;
+    ngx_int_t                    rc;
+    ngx_msec_t                   deadline;
+
+    uint64_t                     token;
+    ngx_msec_t                   lease;
+    ngx_msec_t                   life;
+    ngx_uint_t                   delivery;
+
+    unsigned                     eval:1;    /* the script was sent in full */
+
+    size_t                       len;
+    u_char                       key[1];    /* with the prefix */
+} ngx_paygw_redis_cmd_t;
+
+
+typedef enum {
+    NGX_PAYGW_REDIS_CLOSED = 0,
+    NGX_PAYGW_REDIS_CONNECTING,
+    NGX_PAYGW_REDIS_OPEN
+} ngx_paygw_redis_state_e;
+
+
+/* all of it is a worker's own; zeroed memory is a closed connection */
+struct ngx_paygw_redis_conn_s {
+    ngx_paygw_redis_t           *redis;
+    ngx_uint_t                   state;
+    ngx_peer_connection_t        peer;
+    ngx_log_t                    log;
+    redisReader                 *reader;
+    size_t                       unparsed;  /* bytes of a reply's beginning */
+
+    ngx_queue_t                  commands;
+
+    u_char                      *start;     /* of the output buffer */
+    u_char                      *pos;       /* not sent yet: pos .. last */
+    u_char                      *last;
+    u_char                      *end;
+
+    ngx_uint_t                   addr;      /* index of the address in use */
+    ngx_msec_t                   backoff;   /* 0: none */
+    ngx_msec_t                   retry;     /* no new try before this */
+    ngx_msec_t                   quiet;     /* when an error reply was logged */
+
+    unsigned                     answered:1;   /* by this very connection */
+    unsigned                     failed:1;     /* and not working since */
+};
+
+
+struct ngx_paygw_redis_s {
+    ngx_str_t                    name;      /* host:port or unix:path */
+    ngx_addr_t                  *addrs;
+    ngx_uint_t                   naddrs;
+
+    ngx_str_t                    user;
+    ngx_str_t                    password;
+    ngx_str_t                    prefix;
+    ngx_uint_t                   db;
+    ngx_msec_t                   timeout;
+
+    ngx_ssl_t                   *ssl;       /* NULL without TLS */
+    ngx_str_t                    ssl_name;  /* what the certificate is for */
+    ngx_uint_t                   ssl_ip;    /* which is an address */
+
+    ngx_paygw_redis_conn_t      *conns;
+    ngx_uint_t                   nconns;
+    ngx_uint_t                   next;      /* round robin */
+
+    ngx_str_t                    sha1[NGX_PAYGW_REDIS_SCRIPTS];
+};
+
+
+/* ngx_paygw_redis.c */
+
+ngx_paygw_store_t *ngx_paygw_redis_create(ngx_conf_t *cf,
+    ngx_paygw_redis_t *redis);
+
+/* puts AUTH and SELECT, as far as needed, first into a new connection */
+ngx_int_t ngx_paygw_redis_handshake(ngx_paygw_redis_conn_t *conn);
+
+/*
+ * The reply to a command that was taken out of the FIFO; frees the command, or
+ * sends it again.  Returns NULL, or why the connection is of no use any more.
+ */
+const char *ngx_paygw_redis_reply(ngx_paygw_redis_conn_t *conn,
+    ngx_paygw_redis_cmd_t *cmd, redisReply *reply);
+
+/* the command, taken out of the FIFO, gets no reply; frees it */
+void ngx_paygw_redis_lost(ngx_paygw_redis_cmd_t *cmd);
+
+
+/* ngx_paygw_redis_conn.c */
+
+/*
+ * A connection to send by, opened if there is none; NULL if Redis is known to
+ * be away.
+ */
+ngx_paygw_redis_conn_t *ngx_paygw_redis_get(ngx_paygw_redis_t *redis);
+
+/*
+ * Takes a command over; it goes out at the end of this turn of the event loop,
+ * together with the others.  Returns NGX_OK, or NGX_ERROR with the command
+ * still the caller's.
+ */
+ngx_int_t ngx_paygw_redis_enqueue(ngx_paygw_redis_conn_t *conn,
+    ngx_paygw_redis_cmd_t *cmd, ngx_uint_t argc, ngx_str_t *argv);
+
+/* TLS or not, the connection can be used from now on */
+void ngx_paygw_redis_connected(ngx_paygw_redis_conn_t *conn);
+
+/* closes it; all commands are lost; why is NULL when nothing went wrong */
+void ngx_paygw_redis_drop(ngx_paygw_redis_conn_t *conn, ngx_err_t err,
+    const char *why);
+
+/* at the end of a worker: no handler is called */
+void ngx_paygw_redis_exit(ngx_paygw_redis_conn_t *conn);
+
+
+/* ngx_paygw_redis_ssl.c */
+
+ngx_int_t ngx_paygw_redis_ssl_create(ngx_conf_t *cf, ngx_paygw_redis_t *redis,
+    ngx_str_t *trusted);
+void ngx_paygw_redis_ssl_start(ngx_paygw_redis_conn_t *conn);
+void ngx_paygw_redis_ssl_close(ngx_connection_t *c);
+
+
+#endif /* _NGX_PAYGW_REDIS_H_INCLUDED_ */

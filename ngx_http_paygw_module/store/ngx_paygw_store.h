@@ -1,0 +1,130 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#ifndef _NGX_PAYGW_STORE_H_INCLUDED_
+#define _NGX_PAYGW_STORE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+
+/*
+ * The store remembers event ids: claimed by one delivery for the time of a
+ * lease, committed for good, or released.  It is the shared zone of one
+ * machine, or Redis; both answer the same calls.
+ *
+ * A record holds its state, the fencing token of the delivery that holds it,
+ * the end of the lease, and how many deliveries were begun.  It is kept for
+ * "keep" after its last change, so that the count survives a lease.
+ *
+ *   claim    no record, released, or lease over:  NGX_OK, taken; op->delivery
+ *            is the number of this delivery, from 1
+ *            committed:                           NGX_DECLINED
+ *            held by another delivery:            NGX_BUSY
+ *   commit   held under op->token, or no record:  NGX_OK, now committed
+ *            anything else:                       NGX_DECLINED, unchanged
+ *   release  held under op->token:                NGX_OK, may be claimed again
+ *            anything else:                       NGX_DECLINED, unchanged
+ *   any      the store could not answer:          NGX_ERROR
+ *
+ * A store that cannot answer is never a guess: the caller answers 503.
+ */
+
+
+typedef struct ngx_paygw_store_s     ngx_paygw_store_t;
+typedef struct ngx_paygw_store_op_s  ngx_paygw_store_op_t;
+
+typedef void (*ngx_paygw_store_handler_pt)(ngx_paygw_store_op_t *op);
+
+
+#define NGX_PAYGW_STORE_KEY_MAX  320    /* bytes of an event id */
+
+
+/*
+ * One operation.  The caller fills the first group, in memory of its own that
+ * lives until the operation has answered or was cancelled; commit and release
+ * copy what they need, so that a request may end while they are under way.
+ */
+struct ngx_paygw_store_op_s {
+    ngx_str_t                    key;       /* the event id */
+    ngx_msec_t                   lease;     /* of a claim, milliseconds */
+    ngx_msec_t                   keep;      /* of the record, milliseconds */
+    ngx_log_t                   *log;       /* of the request */
+    ngx_paygw_store_handler_pt   handler;   /* of a claim */
+    void                        *data;      /* for the handler */
+
+    uint64_t                     token;     /* set by claim: fencing token */
+    ngx_uint_t                   delivery;  /* set by claim: 1, 2, ... */
+    ngx_int_t                    rc;        /* set before the handler runs */
+
+    void                        *pending;   /* the store's own, NULL if idle */
+};
+
+
+/*
+ * Takes the event.  Answers at once with NGX_OK, NGX_DECLINED, NGX_BUSY or
+ * NGX_ERROR, or returns NGX_AGAIN and calls op->handler exactly once later,
+ * with op->rc one of the four, from a posted event of its own (never from
+ * within the call, never from the parser's stack).
+ */
+ngx_int_t ngx_paygw_store_claim(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+
+/*
+ * Forgets a claim that is under way: its handler will not be called, and if
+ * the store did take the event, it is released as soon as the answer comes.
+ * Legal at any time, also when nothing is under way.
+ */
+void ngx_paygw_store_cancel(ngx_paygw_store_op_t *op);
+
+/*
+ * Ends a claim.  Nothing is waited for: what cannot be delivered to Redis is
+ * logged, and the lease ends it.  op may be freed when the call returns.
+ */
+void ngx_paygw_store_commit(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+void ngx_paygw_store_release(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+
+
+/*
+ * Configuration.  All three log their own errors in nginx's words, return NULL
+ * then, and allocate from cf->pool.
+ *
+ * ngx_paygw_zone_create() makes the shared zone of "paygw_zone name:size"; an
+ * embedded store lives in it.
+ *
+ * ngx_paygw_store_redis() reads the arguments of "paygw_store" from the URL on,
+ * without "password=SOURCE", which the caller resolves (NULL if there is none):
+ *
+ *   redis://[[USER]:PASSWORD@]HOST[:PORT][/DB]
+ *   rediss://...                              TLS, always verified
+ *   redis+unix:///PATH[?db=N]
+ *
+ *   [prefix=paygw:] [timeout=500ms] [connections=1] [user=NAME]
+ *   [trusted_certificate=FILE] [name=NAME]    for rediss://, default: the
+ *                                             system's bundle, the HOST
+ */
+typedef struct ngx_paygw_zone_s  ngx_paygw_zone_t;
+
+ngx_paygw_zone_t *ngx_paygw_zone_create(ngx_conf_t *cf, ngx_str_t *name,
+    size_t size, void *tag);
+
+ngx_paygw_store_t *ngx_paygw_store_zone(ngx_conf_t *cf,
+    ngx_paygw_zone_t *zone);
+ngx_paygw_store_t *ngx_paygw_store_redis(ngx_conf_t *cf, ngx_str_t *args,
+    ngx_uint_t nargs, ngx_str_t *password);
+
+
+/* A worker's own state: Redis connections are made lazily after this. */
+ngx_int_t ngx_paygw_store_init_process(ngx_paygw_store_t *store,
+    ngx_cycle_t *cycle);
+void ngx_paygw_store_exit_process(ngx_paygw_store_t *store);
+
+
+#endif /* _NGX_PAYGW_STORE_H_INCLUDED_ */

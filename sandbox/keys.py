@@ -1,0 +1,394 @@
+"""
+The keys of both sides, kept in one directory.
+
+A developer has no account, so the sandbox plays both the provider (platform
+keys, certificate authority) and the merchant's console (application keys).
+Everything is made once and found again at the next start.
+"""
+
+import base64
+import datetime
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import string
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.x509.oid import NameOID
+
+CST = datetime.timezone(datetime.timedelta(hours=8))
+
+# private keys that are made with RSA, and who holds them
+RSA_KEYS = (
+    "wechat/apiclient_key.pem",
+    "wechat/platform_key_a.pem",
+    "wechat/platform_key_b.pem",
+    "wechat/pub_key_private.pem",
+    "alipay/app_private.pem",
+    "alipay/alipay_private.pem",
+    "alipay/alipay_next_private.pem",
+    "alipay/root_private.pem",
+    "alipay/issuing_private.pem",
+    "rogue_private.pem",
+)
+
+RSA_OID = "1.2.840.113549.1.1"
+
+SHORT = {
+    NameOID.COMMON_NAME: "CN",
+    NameOID.ORGANIZATIONAL_UNIT_NAME: "OU",
+    NameOID.ORGANIZATION_NAME: "O",
+    NameOID.COUNTRY_NAME: "C",
+    NameOID.LOCALITY_NAME: "L",
+    NameOID.STATE_OR_PROVINCE_NAME: "ST",
+}
+
+
+def sign(key, message, digest="sha256"):
+    """RSASSA-PKCS1-v1_5 as base64 text on one line."""
+    algorithm = hashes.SHA1() if digest == "sha1" else hashes.SHA256()
+    raw = key.sign(message, padding.PKCS1v15(), algorithm)
+    return base64.b64encode(raw).decode("ascii")
+
+
+def verify(key, signature, message, digest="sha256"):
+    """True if the base64 text is a signature of the message.
+
+    Base64 is taken strictly: a decoder that skips unknown bytes would let
+    two different texts stand for one signature.
+    """
+    algorithm = hashes.SHA1() if digest == "sha1" else hashes.SHA256()
+    try:
+        raw = base64.b64decode(signature, validate=True)
+        key.verify(raw, message, padding.PKCS1v15(), algorithm)
+    except Exception:
+        return False
+    return True
+
+
+def load_private(path):
+    with open(path, "rb") as file:
+        return serialization.load_pem_private_key(file.read(), None)
+
+
+def load_public(path):
+    """The public key of a PEM file that holds a key or a certificate."""
+    with open(path, "rb") as file:
+        pem = file.read()
+    if b"BEGIN CERTIFICATE" in pem:
+        return x509.load_pem_x509_certificate(pem).public_key()
+    return serialization.load_pem_public_key(pem)
+
+
+def split_pem(pem):
+    """The certificates of a bundle, each as PEM bytes, in file order."""
+    end = b"-----END CERTIFICATE-----"
+    parts = pem.split(end)[:-1]
+    return [p[p.index(b"-----BEGIN"):] + end + b"\n" for p in parts]
+
+
+def serial_hex(cert):
+    """The serial as WeChat Pay writes it: upper case, leading zero kept."""
+    text = "%X" % cert.serial_number
+    return text if len(text) % 2 == 0 else "0" + text
+
+
+def issuer_text(cert):
+    """The issuer in RFC 2253 order with values left as they are."""
+    parts = []
+    for rdn in reversed(list(cert.issuer.rdns)):
+        for item in rdn:
+            name = SHORT.get(item.oid, item.oid.dotted_string)
+            parts.append("%s=%s" % (name, item.value))
+    return ",".join(parts)
+
+
+def sn_of(issuer, serial):
+    """The SN of Alipay: MD5 of the issuer text and the decimal serial."""
+    return hashlib.md5((issuer + str(serial)).encode("utf-8")).hexdigest()
+
+
+def cert_sn(pem):
+    """SN of the first certificate of a file."""
+    cert = x509.load_pem_x509_certificate(split_pem(pem)[0])
+    return sn_of(issuer_text(cert), cert.serial_number)
+
+
+def root_cert_sn(pem):
+    """SN of a root bundle: its RSA-signed certificates, joined by "_"."""
+    result = []
+    for part in split_pem(pem):
+        cert = x509.load_pem_x509_certificate(part)
+        if cert.signature_algorithm_oid.dotted_string.startswith(RSA_OID):
+            result.append(sn_of(issuer_text(cert), cert.serial_number))
+    return "_".join(result)
+
+
+def name(common, *rest):
+    """A distinguished name in the order C, O, OU, CN of real ones."""
+    items = [x509.NameAttribute(NameOID.COUNTRY_NAME, "CN")]
+    oids = (NameOID.ORGANIZATION_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME)
+    for oid, value in zip(oids, rest):
+        items.append(x509.NameAttribute(oid, value))
+    items.append(x509.NameAttribute(NameOID.COMMON_NAME, common))
+    return x509.Name(items)
+
+
+def certificate(subject, issuer, key, issuer_key, serial=None, ca=False):
+    """A certificate for the public half of key, as PEM bytes."""
+    now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(serial or x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1825))
+        .add_extension(x509.BasicConstraints(ca, None), critical=True)
+    )
+    cert = builder.sign(issuer_key, hashes.SHA256())
+    return cert.public_bytes(serialization.Encoding.PEM)
+
+
+def private_pem(key):
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def public_pem(key):
+    return key.public_key().public_bytes(
+        serialization.Encoding.PEM,
+        serialization.PublicFormat.SubjectPublicKeyInfo,
+    )
+
+
+def digits(count, head=""):
+    tail = "".join(secrets.choice(string.digits)
+                   for _ in range(count - len(head)))
+    return head + tail
+
+
+def serial_from(first):
+    """A 20 byte serial with a chosen first byte.
+
+    That of certificate a starts with a zero digit: code that prints serials
+    without it is a known mistake, and here it shows at once.
+    """
+    return int.from_bytes(bytes([first]) + secrets.token_bytes(19), "big")
+
+
+class Keys:
+    """The key directory, made on first use; keys are parsed when needed."""
+
+    def __init__(self, directory):
+        self.dir = os.path.abspath(directory)
+        self._cache = {}
+        self._lock = threading.RLock()
+        for part in ("", "wechat", "alipay"):
+            os.makedirs(os.path.join(self.dir, part), exist_ok=True)
+        # two processes may start on one directory at the same moment
+        with open(self.path(".lock"), "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not os.path.exists(self.path("sandbox.json")):
+                self._make()
+        with open(self.path("sandbox.json"), encoding="utf-8") as file:
+            self.ids = json.load(file)
+        self.active = "a"
+        self.api_v3_key = self.read("wechat/apiv3.key")
+
+    def path(self, part):
+        return os.path.join(self.dir, part)
+
+    def read(self, part):
+        with open(self.path(part), "rb") as file:
+            return file.read()
+
+    def private(self, part):
+        """A private key by its file; parsing checks primes and is slow."""
+        with self._lock:
+            if part not in self._cache:
+                self._cache[part] = load_private(self.path(part))
+            return self._cache[part]
+
+    # WeChat Pay
+
+    def platform(self, which=None):
+        """(serial or key id, private key) of a, b or pub."""
+        which = which or self.active
+        if which == "pub":
+            return (self.ids["pub_key_id"],
+                    self.private("wechat/pub_key_private.pem"))
+        if which not in ("a", "b"):
+            raise ValueError("unknown platform key %r" % which)
+        return (self.ids["serial_" + which],
+                self.private("wechat/platform_key_%s.pem" % which))
+
+    def platform_by_serial(self, serial):
+        """The word for a serial, None if it is not one of ours."""
+        for which, member in (("a", "serial_a"), ("b", "serial_b"),
+                              ("pub", "pub_key_id")):
+            if self.ids[member] == serial:
+                return which
+        return None
+
+    def platform_public(self):
+        """Serial to public key, as a merchant holds them."""
+        return {self.platform(w)[0]: self.platform(w)[1].public_key()
+                for w in ("a", "b", "pub")}
+
+    @property
+    def merchant(self):
+        return self.private("wechat/apiclient_key.pem")
+
+    # Alipay
+
+    @property
+    def app(self):
+        return self.private("alipay/app_private.pem")
+
+    def alipay(self, which=None):
+        part = "alipay_next" if which == "next" else "alipay"
+        return self.private("alipay/%s_private.pem" % part)
+
+    @property
+    def rogue(self):
+        return self.private("rogue_private.pem")
+
+    # making them
+
+    def _write(self, part, data, private=False):
+        """Writes a file that is either whole or not there."""
+        path = self.path(part)
+        mode = 0o600 if private else 0o644
+        fd = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC,
+                     mode)
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+        os.replace(path + ".new", path)
+
+    def _make(self):
+        # OpenSSL works outside the interpreter's lock: two cores, half time
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            made = dict(zip(RSA_KEYS, pool.map(
+                lambda _: rsa.generate_private_key(65537, 2048), RSA_KEYS)))
+        self._cache = made
+        for part, key in made.items():
+            self._write(part, private_pem(key), private=True)
+        ids = self._make_wechat(made)
+        ids.update(self._make_alipay(made))
+        # last: its presence says that all others are there
+        self._write("sandbox.json", json.dumps(ids, indent=1).encode())
+
+    def _make_wechat(self, made):
+        ids = {
+            "appid": "wx" + secrets.token_hex(8),
+            "mchid": digits(10, "19"),
+            "sub_mchid": digits(10, "18"),
+            "sub_appid": "wx" + secrets.token_hex(8),
+            "pub_key_id": "PUB_KEY_ID_" + digits(34, "0119"),
+        }
+        issuer = name("Sandbox Platform CA", "Sandbox")
+        ca_key = made["alipay/issuing_private.pem"]
+        pems = {
+            "merchant": ("apiclient", ids["mchid"], 0x37),
+            "a": ("platform", "Sandbox Platform a", 0x0A),
+            "b": ("platform", "Sandbox Platform b", 0x50),
+        }
+        for which, (stem, common, first) in pems.items():
+            tail = "" if which == "merchant" else "_" + which
+            serial = serial_from(first)
+            key = made["wechat/%s_key%s.pem" % (stem, tail)]
+            pem = certificate(name(common, "Sandbox"), issuer, key, ca_key,
+                              serial)
+            self._write("wechat/%s_cert%s.pem" % (stem, tail), pem)
+            member = ("merchant_serial" if which == "merchant"
+                      else "serial_" + which)
+            ids[member] = serial_hex(x509.load_pem_x509_certificate(pem))
+        self._write("wechat/pub_key.pem",
+                    public_pem(made["wechat/pub_key_private.pem"]))
+        alphabet = string.ascii_letters + string.digits
+        secret = "".join(secrets.choice(alphabet) for _ in range(32))
+        self._write("wechat/apiv3.key", secret.encode(), private=True)
+        return ids
+
+    def _make_alipay(self, made):
+        unit = "Certification Authority"
+        root = made["alipay/root_private.pem"]
+        root_name = name("Sandbox Root R1", "Sandbox", unit)
+        issuing = made["alipay/issuing_private.pem"]
+        issuing_name = name("Sandbox Class 2 R1", "Sandbox", unit)
+        # a root that is not RSA must be skipped when the SN is counted
+        ec_key = ec.generate_private_key(ec.SECP256R1())
+        ec_name = name("Sandbox EC Root", "Sandbox", unit)
+        bundle = (certificate(ec_name, ec_name, ec_key, ec_key, ca=True)
+                  + certificate(root_name, root_name, root, root, ca=True))
+        self._write("alipay/alipay_root.crt", bundle)
+        middle = certificate(issuing_name, root_name, issuing, root, ca=True)
+        ids = {"app_id": digits(16, "2021"), "seller_id": digits(16, "2088"),
+               "root_cert_sn": root_cert_sn(bundle)}
+        for part, chain in (("app", b""), ("alipay", middle),
+                            ("alipay_next", middle)):
+            key = made["alipay/%s_private.pem" % part]
+            self._write("alipay/%s_public.pem" % part, public_pem(key))
+            pem = certificate(name("Sandbox " + part, "Sandbox"),
+                              issuing_name, key, issuing)
+            self._write("alipay/%s_cert.crt" % part, pem + chain)
+            ids[part + "_cert_sn"] = cert_sn(pem)
+        return ids
+
+    # for configurations and people
+
+    def describe(self):
+        """What a client may know: ids and file names, no secret."""
+        return {"dir": self.dir, "active": self.active, **self.ids}
+
+    def conf(self, cert_mode=False, partner=False):
+        """Two paygw_channel blocks that fit these keys."""
+        wx = [("provider", "wechat_v3"), ("appid", self.ids["appid"]),
+              ("mchid", self.ids["mchid"])]
+        if partner:
+            wx[1] = ("appid", "%s %s" % (self.ids["appid"],
+                                         self.ids["sub_appid"]))
+            wx.append(("sub_mchid", self.ids["sub_mchid"]))
+        wx += [("apiv3_key", "file:" + self.path("wechat/apiv3.key")),
+               ("platform_certificate",
+                self.path("wechat/platform_cert_a.pem")),
+               ("platform_certificate",
+                self.path("wechat/platform_cert_b.pem")),
+               ("platform_public_key", "%s %s" % (
+                   self.ids["pub_key_id"], self.path("wechat/pub_key.pem"))),
+               ("merchant_private_key",
+                self.path("wechat/apiclient_key.pem")),
+               ("merchant_certificate",
+                self.path("wechat/apiclient_cert.pem"))]
+        ali = [("provider", "alipay"), ("app_id", self.ids["app_id"]),
+               ("seller_id", self.ids["seller_id"])]
+        files = ("alipay/alipay%s_cert.crt" if cert_mode
+                 else "alipay/alipay%s_public.pem")
+        word = "alipay_cert" if cert_mode else "alipay_public_key"
+        ali += [(word, self.path(files % "")),
+                (word, self.path(files % "_next"))]
+        if cert_mode:
+            ali += [("alipay_root_cert",
+                     self.path("alipay/alipay_root.crt")),
+                    ("app_cert", self.path("alipay/app_cert.crt"))]
+        ali += [("app_private_key", self.path("alipay/app_private.pem"))]
+        return block("wxpay", wx) + "\n" + block("alipay", ali)
+
+
+def block(channel, params):
+    """A paygw_channel block with its values in a column."""
+    width = max(len(word) for word, _ in params) + 2
+    lines = ["    %s%s;\n" % (word.ljust(width), value)
+             for word, value in params]
+    return "paygw_channel %s {\n%s}\n" % (channel, "".join(lines))

@@ -1,0 +1,43 @@
+"""The HTTP messages that the two providers' sides take and give."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Request:
+    """A request; names of header fields are in lower case."""
+
+    method: str
+    target: str
+    headers: dict = field(default_factory=dict)
+    body: bytes = b""
+
+    @property
+    def path(self):
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self):
+        return self.target.partition("?")[2]
+
+
+@dataclass
+class Response:
+    """An answer with the exact bytes of its body."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: dict = field(default_factory=dict)
+
+
+def flip_digit(data, at):
+    """The bytes with one of them changed, still of the same kind.
+
+    A forged message should fail for its signature and for nothing else.
+    """
+    old = data[at:at + 1]
+    if old.isdigit():
+        new = b"%d" % ((int(old) + 1) % 10)
+    else:
+        new = b"B" if old != b"B" else b"C"
+    return data[:at] + new + data[at + 1:]

@@ -1,0 +1,967 @@
+package PaygwTest;
+
+# Test::Nginx::Socket plus a provider and a shop: see the end for how to write
+# a block.
+
+use strict;
+use warnings;
+
+use Test::Nginx::Socket -base;
+use Test::Nginx::Util ();
+use Test::More ();
+
+use Cwd ();
+use File::Basename ();
+use File::Copy ();
+use File::Temp ();
+use IO::Handle ();
+use IO::Select ();
+use IO::Socket::INET ();
+use IPC::Open2 ();
+use JSON::PP ();
+use MIME::Base64 ();
+use POSIX ();
+use Socket ();
+use Time::HiRes ();
+
+our @EXPORT = qw(
+    wechat alipay callback_raw
+    send_callback begin finish abort_client pipeline curl2 ack_ok
+    shop_plan shop_requests shop_release shop_port shop_event shop_header
+    shop_body shop_count
+    results error_log_text wait_for
+    redis_port redis_cmd redis_stop redis_start redis_freeze redis_thaw
+    redis_commands store_is make_cert keys_dir server_connect
+);
+
+our $Root = Cwd::realpath(File::Basename::dirname(__FILE__) . '/../..');
+our $Store = $ENV{PAYGW_TEST_STORE} || 'zone';
+our $Slow = $ENV{TEST_NGINX_USE_VALGRIND} ? 10 : 1;
+our $Pid = $$;
+
+our ($Keys, $Peer, $PeerIn, $PeerOut, $ShopPort, $Block, $LogPos, $Prefix);
+our ($RedisPort, $RedisPid, $RedisDir);
+our $Blocks = 0;
+our @Callbacks;
+
+my $json = JSON::PP->new->canonical->allow_nonref;
+
+
+# -- processes that serve one test file --
+
+sub peer {
+    my ($do, %o) = @_;
+
+    if (!$Peer) {
+        $Peer = IPC::Open2::open2($PeerOut, $PeerIn, '/usr/bin/python3', '-B',
+                                  "$Root/t/lib/paygw_peer.py",
+                                  "$Root/t/data/keys");
+        $PeerIn->autoflush(1);
+        binmode $_, ':raw' for $PeerIn, $PeerOut;
+    }
+
+    print $PeerIn JSON::PP->new->ascii->encode({ %o, do => $do }), "\n";
+
+    my $line = readline $PeerOut;
+    Test::Nginx::Util::bail_out("paygw_peer.py has died")
+        if !defined $line;
+
+    my $answer = $json->decode($line);
+    die "paygw_peer.py: $do: $answer->{error}\n" if exists $answer->{error};
+
+    return $answer->{ok};
+}
+
+
+# Private keys must not be readable for everyone, and git does not keep modes:
+# the tests use a copy.
+
+sub keys_dir {
+    return $Keys if $Keys;
+
+    $Keys = File::Temp::tempdir('paygw-test-XXXXXX', TMPDIR => 1,
+                                CLEANUP => 1);
+    for my $file (glob "$Root/t/data/keys/*") {
+        my $copy = "$Keys/" . File::Basename::basename($file);
+        File::Copy::copy($file, $copy) or die "$file: $!";
+        chmod $copy =~ /\.key$/ ? 0600 : 0644, $copy;
+    }
+
+    return $Keys;
+}
+
+
+sub redis_port { return $RedisPort }
+
+
+sub free_port {
+    my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')
+        or die "no free port: $!";
+    return $s->sockport;
+}
+
+
+# A redis-server on a port of its own; started again it has the same one, and
+# has forgotten everything.
+
+sub redis_start {
+    return if $RedisPid;
+
+    if (!$RedisPort && $ENV{TEST_NGINX_REDIS_PORT}) {
+        $RedisPort = $ENV{TEST_NGINX_REDIS_PORT};
+        return;
+    }
+
+    $RedisDir ||= File::Temp::tempdir('paygw-redis-XXXXXX', TMPDIR => 1,
+                                      CLEANUP => 1);
+
+    for my $try (1 .. 5) {
+        my $port = $RedisPort || free_port();
+        my $pid = fork;
+        die "fork: $!" if !defined $pid;
+
+        if ($pid == 0) {
+            open STDIN, '<', '/dev/null';
+            open STDOUT, '>', "$RedisDir/log";
+            open STDERR, '>&', \*STDOUT;
+            delete $ENV{LD_PRELOAD};
+            exec 'redis-server', '--port', $port, '--bind', '127.0.0.1',
+                 '--save', '', '--appendonly', 'no', '--dir', $RedisDir
+                or POSIX::_exit(127);
+        }
+
+        for (1 .. 200) {
+            Time::HiRes::sleep(0.025);
+            last if waitpid($pid, POSIX::WNOHANG()) == $pid;
+            local $RedisPort = $port;
+            if ((eval { redis_cmd('PING') } || '') eq 'PONG') {
+                $RedisPid = $pid;
+                last;
+            }
+        }
+
+        if ($RedisPid) {
+            $RedisPort = $port;
+            return;
+        }
+    }
+
+    Test::Nginx::Util::bail_out("redis-server does not start: $RedisDir/log");
+}
+
+
+sub redis_stop {
+    return if !$RedisPid;
+    kill 'CONT', $RedisPid;
+    kill 'KILL', $RedisPid;
+    waitpid $RedisPid, 0;
+    undef $RedisPid;
+}
+
+
+sub redis_freeze { kill 'STOP', $RedisPid or die "no redis-server of ours" }
+sub redis_thaw   { kill 'CONT', $RedisPid or die "no redis-server of ours" }
+
+
+# one command on a connection of its own
+
+sub redis_cmd {
+    my @args = @_;
+
+    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', Timeout => 5,
+                                  PeerPort => $RedisPort)
+        or die "redis: $!\n";
+    print $s '*' . @args . "\r\n"
+        . join '', map { '$' . length($_) . "\r\n$_\r\n" } @args;
+
+    return redis_reply($s);
+}
+
+
+sub redis_reply {
+    my $s = shift;
+
+    my $line = readline $s;
+    die "redis: no reply\n" if !defined $line;
+    $line =~ s/\r\n$//;
+    my ($type, $rest) = $line =~ /^(.)(.*)/s;
+
+    return $rest if $type eq '+' || $type eq ':';
+    die "redis: $rest\n" if $type eq '-';
+    return undef if $rest < 0;
+    return [ map { redis_reply($s) } 1 .. $rest ] if $type eq '*';
+
+    read $s, my $data, $rest + 2;
+    return substr $data, 0, $rest;
+}
+
+
+# how many commands Redis has run so far, those of redis_cmd() left out
+
+sub redis_commands {
+    my $stats = redis_cmd('INFO', 'commandstats');
+    my $n = 0;
+    while ($stats =~ /^cmdstat_(\S+?):calls=(\d+)/mg) {
+        $n += $2 if $1 !~ /^(?:info|ping|config.*|flush.*|keys|client.*)$/;
+    }
+    return $n;
+}
+
+
+END {
+    if (defined $Pid && $$ == $Pid) {
+        local ($?, $!);
+        redis_stop();
+        if ($Peer) {
+            close $PeerIn;
+            kill 'TERM', $Peer;
+            waitpid $Peer, 0;
+        }
+    }
+}
+
+
+# -- callbacks --
+
+sub wechat { my %o = @_; return PaygwTest::Message->new('wechat_v3', %o) }
+sub alipay { my %o = @_; return PaygwTest::Message->new('alipay', %o) }
+
+
+# the bytes of a request, for "raw_request"; %o as in send_callback()
+
+sub callback_raw {
+    my ($m, %o) = @_;
+    return $m->raw(%o);
+}
+
+
+sub server_connect {
+    my $port = $Test::Nginx::Util::ServerPortForClient;
+    my $s;
+
+    for (1 .. 100 * $Slow) {
+        $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', Proto => 'tcp',
+                                   PeerPort => $port)
+            and last;
+        Time::HiRes::sleep(0.05);
+    }
+
+    die "cannot connect to port $port: $!\n" if !$s;
+    setsockopt $s, Socket::IPPROTO_TCP(), Socket::TCP_NODELAY(), 1;
+    binmode $s;
+
+    return $s;
+}
+
+
+# Sends a callback and returns the answer: status, headers (pairs), header (by
+# lower-case name), body, raw.  Options: chunked => N bytes a chunk, split =>
+# N bytes a packet with a pause (seconds) after each, keep => 1, expect => 1,
+# http2 => 1, timeout => S.
+
+sub send_callback {
+    my ($m, %o) = @_;
+    return curl2($m, %o) if $o{http2};
+    return finish(begin($m, %o), %o);
+}
+
+
+# the same in two steps, so that something can happen in between
+
+sub begin {
+    my ($m, %o) = @_;
+
+    my $s = server_connect();
+    my $data = ref $m ? $m->raw(%o) : $m;
+
+    if ($o{expect}) {
+        my ($head, $body) = $data =~ /^(.*?\r\n\r\n)(.*)$/s;
+        print $s $head;
+        $s->flush;
+        my $c = { sock => $s, buf => '' };
+        my $got = read_response($c, 1, %o);
+        $c->{continue} = $got;
+        if ($got && $got->{status} == 100) {
+            print $s $body;
+            $s->flush;
+        } else {
+            $c->{done} = $got;
+        }
+        return $c;
+    }
+
+    if ($o{split}) {
+        for (my $i = 0; $i < length $data; $i += $o{split}) {
+            print $s substr $data, $i, $o{split};
+            $s->flush;
+            Time::HiRes::sleep($o{pause} || 0.005);
+        }
+    } else {
+        print $s $data;
+        $s->flush;
+    }
+
+    return { sock => $s, buf => '' };
+}
+
+
+sub finish {
+    my ($c, %o) = @_;
+    return $c->{done} || read_response($c, 0, %o);
+}
+
+
+# the client goes away at once
+
+sub abort_client {
+    my $c = shift;
+    setsockopt $c->{sock}, Socket::SOL_SOCKET(), Socket::SO_LINGER(),
+               pack('ii', 1, 0);
+    close $c->{sock};
+}
+
+
+# several callbacks in one packet on one connection
+
+sub pipeline {
+    my @m = @_;
+
+    my $last = pop @m;
+    my $c = begin(join('', map { $_->raw(keep => 1) } @m) . $last->raw);
+
+    return map { read_response($c, 0) } @m, $last;
+}
+
+
+sub read_response {
+    my ($c, $interim, %o) = @_;
+
+    my $s = $c->{sock};
+    my $sel = IO::Select->new($s);
+    my $end = Time::HiRes::time() + ($o{timeout} || 8) * $Slow;
+    my ($res, $need);
+
+    while (1) {
+        if (!$res && $c->{buf} =~ /^(.*?\r\n)\r\n/s) {
+            $res = parse_head($1);
+            substr $c->{buf}, 0, length($1) + 2, '';
+            if (!$interim && $res->{status} < 200) {
+                undef $res;
+                next;
+            }
+            $need = ($res->{status} == 204 || $res->{status} < 200) ? 0
+                    : $res->{header}{'content-length'};
+        }
+
+        last if $res && defined $need && length $c->{buf} >= $need;
+
+        my $left = $end - Time::HiRes::time();
+        if ($left <= 0 || !$sel->can_read($left)) {
+            return { status => 0, body => '', raw => $c->{buf}, header => {},
+                     headers => [], error => 'timed out' };
+        }
+
+        my $n = sysread $s, $c->{buf}, 65536, length $c->{buf};
+        if (!$n) {
+            return { status => 0, body => '', raw => $c->{buf}, header => {},
+                     headers => [], error => 'closed' }
+                if !$res || (defined $need && length $c->{buf} < $need);
+            $need = length $c->{buf} if !defined $need;
+            last;
+        }
+    }
+
+    $res->{body} = substr $c->{buf}, 0, $need, '';
+    $res->{rest} = $c->{buf};
+
+    return $res;
+}
+
+
+sub parse_head {
+    my $head = shift;
+
+    my ($first, @lines) = split /\r\n/, $head;
+    my ($status) = $first =~ m{^HTTP/\S+ (\d{3})};
+    my @headers = map { [ split /:\s*/, $_, 2 ] } @lines;
+
+    return { status => $status, raw => $head, first => $first,
+             headers => \@headers,
+             header => { map { (lc $_->[0], $_->[1]) } @headers } };
+}
+
+
+# HTTP/2 without TLS; the block needs "--- http2"
+
+sub curl2 {
+    my ($m, %o) = @_;
+
+    my $dir = File::Temp::tempdir(CLEANUP => 1);
+    open my $fh, '>', "$dir/body" or die;
+    binmode $fh;
+    print $fh $m->{body};
+    close $fh;
+
+    # a pipe as body: its length is not known
+    my @data = $o{no_length} ? ('-T', '-') : ('--data-binary', "\@$dir/body");
+    my @cmd = ('curl', '-sS', '-i', '--http2-prior-knowledge', '-X',
+               $m->{method}, '--max-time', 8 * $Slow, '-H', 'Accept:',
+               '-H', 'User-Agent:', '-H', 'Expect:',
+               (map { ('-H', $_->[1] eq '' ? "$_->[0];" : "$_->[0]: $_->[1]") }
+                @{ $m->{headers} }), @data,
+               "http://127.0.0.1:$Test::Nginx::Util::ServerPortForClient"
+               . $m->{target});
+
+    my $cmd = join ' ', map { my $a = $_; $a =~ s/'/'\\''/g; "'$a'" } @cmd;
+    my $out = `$cmd < '$dir/body' 2>&1`;
+
+    my $res;
+    while ($out =~ s/^(HTTP\/\S+ \d+.*?\r\n)\r\n//s) {
+        $res = parse_head($1);
+    }
+    return { status => 0, body => $out, raw => $out, header => {},
+             headers => [], error => 'curl' } if !$res;
+
+    $res->{body} = $out;
+    return $res;
+}
+
+
+# -- acks, byte for byte --
+
+my %WechatFail = (
+    400 => 'bad request',
+    401 => 'verification failed',
+    403 => 'forbidden',
+    404 => 'not found',
+    405 => 'method not allowed',
+    408 => 'request timed out',
+    409 => 'in progress, try again',
+    413 => 'request is too large',
+    415 => 'unsupported media type',
+    429 => 'too many requests',
+    500 => 'internal error',
+    502 => 'not processed, try again',
+    503 => 'unavailable, try again',
+    504 => 'timed out, try again',
+);
+
+
+# Checks that an answer is exactly the provider's ack for a status (2xx:
+# taken): the status line, every header field, and the body.
+
+sub ack_ok {
+    my ($res, $provider, $status, $name) = @_;
+
+    $name = block_name($name || "ack $status");
+    $provider = $provider->{provider} if ref $provider;
+
+    my ($type, $body);
+
+    if ($provider eq 'alipay') {
+        ($type, $body) = ('text/plain', $status < 300 ? 'success' : 'fail');
+
+    } elsif ($status < 300) {
+        $status = 204;
+
+    } else {
+        $type = 'application/json';
+        $body = '{"code":"FAIL","message":"'
+                . ($WechatFail{$status} || 'not processed') . '"}';
+    }
+
+    my $got = join '', map { "$_->[0]: $_->[1]\n" }
+              sort { $a->[0] cmp $b->[0] }
+              grep { $_->[0] !~ /^(?:server|date|connection)$/i }
+              map { [ lc $_->[0], $_->[1] ] } @{ $res->{headers} };
+    my $want = '';
+    $want .= 'content-length: ' . length($body) . "\n"
+        . "content-type: $type\n" if defined $body;
+
+    Test::More::is("$res->{status}\n$got\n$res->{body}"
+                   . ($res->{error} ? " ($res->{error})" : ''),
+                   "$status\n$want\n" . ($body // ''), $name);
+}
+
+
+# -- the shop --
+
+sub shop_port { return $ShopPort ||= peer('port') }
+
+# what the shop answers to the next requests; it forgets what it got
+sub shop_plan { peer('plan', plan => [@_]) }
+
+# lets requests go on that it holds: { hold => NAME }
+sub shop_release { peer('release', name => $_) for @_ }
+
+# what the shop got; waits until it is so much
+sub shop_requests {
+    my ($count, $seconds) = @_;
+
+    my $list = peer('requests', count => $count // 0,
+                    seconds => $count ? ($seconds // 5) * $Slow : 0);
+    $_->{body} = MIME::Base64::decode_base64($_->{body}) for @$list;
+
+    return @$list;
+}
+
+sub shop_count { return scalar shop_requests() }
+sub shop_body  { return $_[0]{body} }
+
+# the event in a request to the shop
+sub shop_event { return JSON::PP->new->utf8->decode($_[0]{body}) }
+
+# the only value of a field; undef: absent, or "A|B": it is there twice
+sub shop_header {
+    my ($req, $name) = @_;
+    my @v = map { $_->[1] } grep { lc $_->[0] eq lc $name }
+            @{ $req->{headers} };
+    return @v ? join('|', @v) : undef;
+}
+
+
+# -- logs of the block --
+
+sub file_from {
+    my ($file, $pos) = @_;
+    open my $fh, '<', $file or return '';
+    binmode $fh;
+    seek $fh, $pos, 0 if $pos && -s $fh >= $pos;
+    local $/;
+    return scalar(<$fh>) // '';
+}
+
+
+sub result_file { return "$Test::Nginx::Util::LogDir/paygw.log" }
+
+
+# "RESULT REASON" of each callback of the block that is over; waits for so many
+
+sub results {
+    my $count = shift || 0;
+
+    my @lines;
+    for (1 .. 100 * $Slow) {
+        @lines = split /\n/, file_from(result_file(), $LogPos->{result});
+        last if @lines >= $count;
+        Time::HiRes::sleep(0.02);
+    }
+
+    return @lines;
+}
+
+
+sub error_log_text {
+    return file_from($Test::Nginx::Util::ErrLogFile, $LogPos->{error});
+}
+
+
+sub wait_for {
+    my ($code, $seconds) = @_;
+    my $end = Time::HiRes::time() + ($seconds || 3) * $Slow;
+    while (Time::HiRes::time() < $end) {
+        return 1 if $code->();
+        Time::HiRes::sleep(0.02);
+    }
+    return 0;
+}
+
+
+sub block_name {
+    my $name = shift;
+    return ($Block ? $Block->name : '') . " - $name";
+}
+
+
+sub store_is { return $Store eq $_[0] }
+
+
+# A certificate of the key "wx_a" that ends in so many days, into a file.
+
+sub make_cert {
+    my ($file, $days, %o) = @_;
+
+    my $key = $o{key} || 'wx_a';
+    my $dir = keys_dir();
+    my $py = <<'PY';
+import datetime, sys
+sys.path.insert(0, sys.argv[1])
+import make_keys
+from cryptography.hazmat.primitives import serialization
+key = serialization.load_pem_private_key(open(sys.argv[2], 'rb').read(), None)
+now = datetime.datetime.utcnow()
+day = datetime.timedelta(days=1)
+cert = make_keys.make(key, 'made', int(sys.argv[6]),
+                      begin=now + day * float(sys.argv[4]),
+                      end=now + day * float(sys.argv[5]))
+open(sys.argv[3], 'wb').write(make_keys.pem(cert))
+PY
+    system('/usr/bin/python3', '-B', '-W', 'ignore', '-c', $py,
+           "$Root/t/lib", "$dir/$key.key", "$dir/$file",
+           $o{begin} // -400, $days, $o{serial} // 0x77007700) == 0
+        or die "cannot make a certificate";
+}
+
+
+# -- blocks --
+
+sub store_conf {
+    my $zone = "    paygw_zone paygw:1m;\n";
+    return $zone if $Store ne 'redis';
+    $Prefix = "t$$-" . ++$Blocks . ':';
+    return $zone . "    paygw_store redis://127.0.0.1:$RedisPort "
+           . "prefix=$Prefix timeout=" . (1000 * $Slow) . "ms;\n";
+}
+
+
+our $Channels = <<'CONF';
+    paygw_channel wxpay {
+        provider              wechat_v3;
+        appid                 wxd678efh567hg6787;
+        mchid                 1900009191;
+        apiv3_key             file:$TEST_NGINX_KEYS/apiv3.key;
+        platform_certificate  $TEST_NGINX_KEYS/wx_a.crt;
+        platform_certificate  $TEST_NGINX_KEYS/wx_b.crt;
+        platform_public_key   PUB_KEY_ID_0119000091912024
+                              $TEST_NGINX_KEYS/wx_pub.pem;
+    }
+    paygw_channel alipay {
+        provider              alipay;
+        app_id                2021000000000001;
+        seller_id             2088101122136241;
+        alipay_public_key     $TEST_NGINX_KEYS/alipay.pem;
+    }
+CONF
+
+our $Locations = <<'CONF';
+    location = /notify/wxpay {
+        paygw_notify  wxpay;
+        proxy_pass    http://127.0.0.1:$TEST_NGINX_SHOP_PORT/shop;
+    }
+    location = /notify/alipay {
+        paygw_notify  alipay;
+        proxy_pass    http://127.0.0.1:$TEST_NGINX_SHOP_PORT/shop;
+    }
+CONF
+
+
+add_block_preprocessor(sub {
+    my $block = shift;
+
+    if (!defined $block->bare) {
+        my $conf = "    log_format paygw '\$paygw_result \$paygw_reason';\n"
+            . "    access_log logs/paygw.log paygw if=\$paygw_result;\n";
+        $conf .= store_conf() if !defined $block->no_store;
+        $conf .= $Channels if !defined $block->no_channels;
+        $block->set_value('http_config', $conf . ($block->http_config // ''));
+    }
+
+    if (!defined $block->config) {
+        $block->set_value('config', defined $block->bare ? '' : $Locations);
+    }
+
+    # nothing may be worse than an error, unless the block wants it
+
+    my $wanted = $block->error_log // '';
+    $wanted = join "\n", @$wanted if ref $wanted eq 'ARRAY';
+    my $no = $block->no_error_log // [];
+    $no = [ grep { length } split /\n+/, $no ] if !ref $no;
+    $no = [ $no ] if ref $no eq 'Regexp';
+    my @no = @$no;
+
+    for my $level (qw(alert crit emerg)) {
+        next if defined $block->must_die && $level eq 'emerg';
+        next if index($wanted, "[$level") >= 0 || defined $block->faulty;
+        push @no, "[$level]";
+    }
+
+    $block->set_value('no_error_log', \@no) if @no;
+
+    # Test::Nginx wants a request of every block
+    if (defined $block->callback || defined $block->run
+        || defined $block->must_die)
+    {
+        $block->set_value('request', 'GET /') if !defined $block->request;
+    }
+});
+
+
+my $helper = $Test::Nginx::Util::RunTestHelper;
+
+$Test::Nginx::Util::RunTestHelper = sub {
+    my ($block, $dry_run, $idx) = @_;
+
+    local $Block = $block;
+    $LogPos = { result => -s result_file() || 0,
+                error => -s $Test::Nginx::Util::ErrLogFile || 0 };
+    @Callbacks = ();
+
+    if ($dry_run || defined $block->must_die
+        || (!defined $block->callback && !defined $block->run))
+    {
+        prepare_shop($block) if !$dry_run && $Peer;
+        $helper->($block, $dry_run, $idx);
+        check_shop($block) if !$dry_run && defined $block->shop;
+        return;
+    }
+
+    prepare_shop($block);
+
+    my $ok = eval {
+        run_callbacks($block) if defined $block->callback;
+        run_code($block, $block->run) if defined $block->run;
+        check_results($block) if defined $block->result;
+        check_shop($block) if defined $block->shop;
+        1;
+    };
+    Test::More::fail(block_name("died: $@")) if !$ok;
+
+    Time::HiRes::sleep($block->wait) if $block->wait;
+    &Test::Nginx::Socket::check_error_log($block, undef, $dry_run, $idx);
+    &Test::Nginx::Socket::check_access_log($block, $dry_run, $idx);
+};
+
+
+sub run_code {
+    my ($block, $code) = @_;
+    package main;
+    my @got = eval "no strict; use utf8;\n#line 1 \"" . $block->name
+                   . "\"\n$code";
+    die $@ if $@;
+    return @got;
+}
+
+
+sub prepare_shop {
+    my $block = shift;
+    shop_plan(defined $block->shop_plan
+              ? run_code($block, $block->shop_plan) : ());
+}
+
+
+sub run_callbacks {
+    my $block = shift;
+
+    @Callbacks = run_code($block, $block->callback);
+    my @opt = defined $block->send ? run_code($block, $block->send) : ();
+    my @acks = split ' ', $block->ack // '';
+
+    if (@acks && @acks != @Callbacks) {
+        die "as many acks as callbacks are needed\n";
+    }
+
+    my $i = 0;
+    for my $m (@Callbacks) {
+        my $res = send_callback($m, @opt,
+                                defined $block->http2 ? (http2 => 1) : ());
+        $m->{answer} = $res;
+        ack_ok($res, $m, $acks[$i], 'ack ' . ($i + 1) . ": $acks[$i]")
+            if @acks;
+        $i++;
+    }
+}
+
+
+sub check_results {
+    my $block = shift;
+
+    my @want = grep { length } map { s/^\s+|\s+$//gr }
+               split /\n/, $block->result;
+    my @got = results(scalar @want);
+
+    Test::More::is(join("\n", map { s/ -$//r } @got), join("\n", @want),
+                   block_name('result'));
+}
+
+
+# what the shop must have got: a number, or a list of hashes of: header
+# (values by name, undef: absent), event (members that it must have), body
+
+sub check_shop {
+    my $block = shift;
+
+    my ($want) = run_code($block, $block->shop);
+    my $count = ref $want ? @$want : $want;
+    my @got = shop_requests($count, 2);
+
+    Test::More::is(scalar @got, $count, block_name("deliveries: $count"));
+    return if !ref $want;
+
+    for my $i (0 .. $#$want) {
+        my ($w, $g) = ($want->[$i], $got[$i]);
+        last if !$g;
+
+        for my $name (sort keys %{ $w->{header} || {} }) {
+            Test::More::is(shop_header($g, $name), $w->{header}{$name},
+                           block_name("delivery $i: $name"));
+        }
+        if ($w->{event}) {
+            my $event = eval { shop_event($g) } || { error => "$@" };
+            my %some = map { ($_, $event->{$_}) } keys %{ $w->{event} };
+            Test::More::is_deeply(\%some, $w->{event},
+                                  block_name("delivery $i: event"))
+                or Test::More::diag($g->{body});
+        }
+        Test::More::is($g->{body}, $w->{body},
+                       block_name("delivery $i: body")) if exists $w->{body};
+    }
+}
+
+
+# -- import: everything that is needed before the first block --
+
+sub setup {
+    Test::More::plan('no_plan') if !Test::More->builder->has_plan;
+
+    if ($Store eq 'redis') {
+        my $found = grep { -x "$_/redis-server" } split /:/, $ENV{PATH};
+        Test::More::BAIL_OUT('no redis-server') if !$found;
+        redis_start();
+        $ENV{TEST_NGINX_REDIS_PORT} = $RedisPort;
+    }
+
+    $ENV{TEST_NGINX_KEYS} = keys_dir();
+    $ENV{TEST_NGINX_SHOP_PORT} = shop_port();
+
+    Test::Nginx::Util::log_level($ENV{PAYGW_TEST_LOG} || 'info');
+    Test::Nginx::Util::no_long_string();
+}
+
+setup();
+
+
+package PaygwTest::Message;
+
+# a callback: provider, method, target, headers (pairs), body, id, order_id,
+# signed_len and signed_sha256 of the string to sign, ...
+
+use strict;
+use warnings;
+
+
+sub new {
+    my ($class, $provider, %o) = @_;
+    my $m = PaygwTest::peer($provider eq 'alipay' ? 'alipay' : 'wechat', %o);
+    $m->{body} = MIME::Base64::decode_base64($m->{body});
+    $m->{provider} = $provider;
+    return bless $m, $class;
+}
+
+
+sub header {
+    my ($m, $name) = @_;
+    my ($h) = grep { lc $_->[0] eq lc $name } @{ $m->{headers} };
+    return $h ? $h->[1] : undef;
+}
+
+
+sub raw {
+    my ($m, %o) = @_;
+
+    my $body = $m->{body};
+    my $head = "$m->{method} $m->{target} HTTP/" . ($o{version} || '1.1')
+        . "\r\nHost: " . ($o{host} // 'localhost') . "\r\n"
+        . 'Connection: ' . ($o{keep} ? 'keep-alive' : 'close') . "\r\n";
+
+    if ($o{chunked}) {
+        $head .= "Transfer-Encoding: chunked\r\n";
+        my $chunks = '';
+        for (my $i = 0; $i < length $body; $i += $o{chunked}) {
+            my $piece = substr $body, $i, $o{chunked};
+            $chunks .= sprintf "%x\r\n%s\r\n", length $piece, $piece;
+        }
+        $body = $chunks . "0\r\n\r\n";
+    } elsif (!$o{no_length}) {
+        $head .= 'Content-Length: ' . length($body) . "\r\n";
+    }
+
+    $head .= "Expect: 100-continue\r\n" if $o{expect};
+    $head .= join '', map { utf8::downgrade(my $v = $_->[1], 1);
+                            "$_->[0]: $v\r\n" } @{ $m->{headers} };
+    utf8::encode($head) if utf8::is_utf8($head);
+
+    return "$head\r\n$body";
+}
+
+
+1;
+
+__END__
+
+=encoding utf-8
+
+=head1 NAME
+
+PaygwTest - Test::Nginx::Socket with a payment provider and a shop
+
+=head1 SYNOPSIS
+
+    use lib 't/lib';
+    use PaygwTest;
+
+    run_tests();
+
+    __DATA__
+
+    === TEST 1: a payment reaches the shop once
+    --- callback
+    wechat(order_id => 'T1')
+    --- ack: 204
+    --- result: taken
+    --- shop
+    [ { header => { 'X-Paygw-Order-Id' => 'T1', 'X-Paygw-Delivery' => 1 },
+        event => { type => 'payment', outcome => 'success' } } ]
+
+=head1 DESCRIPTION
+
+Every block gets by default: in C<http> a store (C<paygw_zone>, or Redis with
+a prefix of its own if PAYGW_TEST_STORE=redis) and the channels C<wxpay> and
+C<alipay>; in C<server> the locations /notify/wxpay and /notify/alipay, which
+proxy to the shop, unless there is a C<config> section.  It must not log
+anything at alert, crit or emerg.  The number of tests is not planned.
+
+Sections with code are run while nginx is up, so that callbacks are fresh:
+
+=over
+
+=item callback
+
+Perl code that returns one or more callbacks, which are sent one after the
+other, each on its own connection; C<send> gives options of send_callback().
+
+=item run
+
+Perl code, for all that is more than that: send_callback(), begin() and
+finish(), pipeline(), ack_ok(), shop_plan(), shop_requests(), ...
+
+=item ack
+
+The statuses of the acks, which are compared byte for byte; 2xx is "taken".
+
+=item result
+
+$paygw_result and $paygw_reason of each callback, one a line.
+
+=item shop
+
+What the shop got: a number of deliveries, or Perl code for a list of them.
+
+=item shop_plan
+
+Perl code for the list of answers of the shop: see paygw_peer.py.
+
+=item bare, no_store, no_channels
+
+Leaves out the defaults, the store, the channels.
+
+=item faulty
+
+The block may log alerts.
+
+=back
+
+wechat() and alipay() take options for every part of a message and for every
+fault: see paygw_peer.py.  In C<config>, $TEST_NGINX_KEYS is the folder of
+keys (t/data/keys), $TEST_NGINX_SHOP_PORT the port of the shop.
+
+=cut

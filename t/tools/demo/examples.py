@@ -1,0 +1,348 @@
+"""Starts each file of conf-examples/ and sends real callbacks through it.
+
+The callbacks are made by the sandbox, which shares no code with the module.
+Prints TAP; t/examples.t runs it.
+
+usage: examples.py [FILE...]
+"""
+
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import traceback
+
+import stage
+from stage import ROOT, Failure
+
+sys.path.insert(0, ROOT)
+
+from sandbox import deliver         # noqa: E402
+from sandbox.keys import Keys       # noqa: E402
+from sandbox.orders import Order    # noqa: E402
+
+ACKS = {"alipay": (200, b"success"), "wechat_v3": (204, b"")}
+PASSWORD = "a-password-of-redis"
+
+
+class Case:
+    """One example: its nginx, its shop and the keys that it was given."""
+
+    count = 0
+
+    def __init__(self, path, folder, keys):
+        self.name = os.path.basename(path)
+        self.folder = folder
+        self.keys = keys
+        self.programs = []
+        self.failed = 0
+        self.orders = 0
+        with open(path) as file:
+            self.text = file.read()
+
+    def start(self):
+        text = stage.local(self.text, self.folder)
+        self.port = stage.free_port()
+        text = text.replace("listen 80;", "listen 127.0.0.1:%d;" % self.port)
+        if "php-fpm.sock" in text:
+            path = os.path.join(self.folder, "php-fpm.sock")
+            text = text.replace("/run/php/php-fpm.sock", path)
+            self.shop = stage.FastcgiShop(path)
+        else:
+            self.shop = stage.HttpShop()
+            text = text.replace("127.0.0.1:8080",
+                                "127.0.0.1:%d" % self.shop.port)
+        if "redis://" in text:
+            port = stage.free_port()
+            text = text.replace("127.0.0.1:6379", "127.0.0.1:%d" % port)
+            self.programs.append(stage.redis(self.folder, port, PASSWORD))
+        for channel in self.channels():
+            text = self.fill(text, channel)
+        text = text.replace("/etc/paygw/", self.keys.dir + "/")
+        self.programs.append(stage.nginx(self.folder, text, self.port))
+
+    def stop(self):
+        for program in reversed(self.programs):
+            program.stop()
+        if hasattr(self, "shop"):
+            self.shop.stop()
+
+    # what stands in the file
+
+    def channels(self):
+        return re.findall(r"(?s)\n    (paygw_channel (\w+) \{.*?\n    \})",
+                          self.text)
+
+    def ring(self, block):
+        """The keys of a channel: of the folder that its files are in."""
+        found = re.search(r"/etc/paygw/(north|south)/", block)
+        return self.keys.rings[found.group(1) if found else ""]
+
+    def fill(self, text, channel):
+        """The ids of a channel become those of its keys."""
+        block = channel[0]
+        ids = self.ring(block).ids
+        new = block
+        for word in ("app_id", "seller_id", "appid", "mchid"):
+            new = re.sub(r"(?m)^( +%s +)\S+;" % word,
+                         lambda m: m.group(1) + ids[word] + ";", new)
+        new = re.sub(r"PUB_KEY_ID_\d+", ids["pub_key_id"], new)
+        return text.replace(block, new)
+
+    def provider(self, channel):
+        block = dict((name, text) for text, name in self.channels())[channel]
+        return re.search(r"provider +(\w+);", block).group(1)
+
+    def location(self, channel):
+        return re.search(r"location = (\S+) \{[^}]*?paygw_notify [^;]*\b%s\b"
+                         % channel, self.text).group(1)
+
+    # messages
+
+    def message(self, channel, kind="payment", keys=None, **faults):
+        block = dict((name, text) for text, name in self.channels())[channel]
+        keys = keys or self.ring(block)
+        provider = self.provider(channel)
+        self.orders += 1
+        order = Order(provider, "EXAMPLE-%d" % self.orders, 1234)
+        message = deliver.compose(keys, order, None, faults, url="any")
+        return order, dict(message.headers), message.body
+
+    def send(self, channel, message):
+        # a field that only paygw may set comes from outside
+        headers = {**message[1], "X-Paygw-Amount": "999999",
+                   "X_Paygw_Order_Id": "spoofed"}
+        status, _, body = stage.send(self.port, self.location(channel),
+                                     headers, message[2])
+        return status, body
+
+    # findings
+
+    def ok(self, condition, what):
+        Case.count += 1
+        if not condition:
+            self.failed += 1
+        print("%s %d - %s: %s" % ("ok" if condition else "not ok",
+                                  Case.count, self.name, what), flush=True)
+        return condition
+
+    def same(self, got, wanted, what):
+        if not self.ok(got == wanted, what):
+            print("#      got: %r\n# expected: %r" % (got, wanted))
+
+    # what nearly every example must do
+
+    def works(self, channel, **faults):
+        provider = self.provider(channel)
+        message = self.message(channel, **faults)
+        order = message[0]
+        before = len(self.shop.got)
+
+        self.same(self.send(channel, message), ACKS[provider],
+                  channel + " is acknowledged")
+        self.same(len(self.shop.got), before + 1, channel + " is delivered")
+        if len(self.shop.got) == before:
+            return
+        delivery = self.shop.got[-1]
+        fields = delivery.fields()
+        self.same((fields.get("channel"), fields.get("provider"),
+                   fields.get("order-id"), fields.get("amount"),
+                   fields.get("outcome"), fields.get("delivery")),
+                  (channel, provider, order.order_id, "1234", "success", "1"),
+                  channel + ": the header fields")
+        if "paygw_deliver raw" in self.text:
+            self.same(delivery.body, message[2], channel + ": the raw bytes")
+        else:
+            event = delivery.event()
+            self.same((event["id"], event["type"], event["outcome"],
+                       event["channel"], event["order"]["order_id"],
+                       event["order"]["amount"], event["order"]["currency"]),
+                      (fields["event-id"], "payment", "success", channel,
+                       order.order_id, 1234, "CNY"), channel + ": the event")
+            self.same(delivery.headers.get("content-length"),
+                      str(len(delivery.body)), channel + ": the length")
+
+        self.same(self.send(channel, message), ACKS[provider],
+                  channel + " is acknowledged when it comes again")
+        self.same(len(self.shop.got), before + 1,
+                  channel + " is not delivered again")
+
+    def refuses(self, channel, status=401, **faults):
+        before = len(self.shop.got)
+        message = self.message(channel, **faults)
+        answer = self.send(channel, message)
+        what = "%s: %s" % (channel, ", ".join(faults) or "a stranger")
+        self.same(answer[0], status, what + " is refused")
+        self.same(len(self.shop.got), before, what + " is not delivered")
+
+    def released(self, channel):
+        provider = self.provider(channel)
+        message = self.message(channel)
+        self.shop.status = 500
+        status, body = self.send(channel, message)
+        self.same(status, 502, channel + ": the shop fails, no success")
+        self.ok(b"thank you" not in body, channel + ": not the shop's body")
+        self.shop.status = 200
+        self.same(self.send(channel, message), ACKS[provider],
+                  channel + ": the next try is acknowledged")
+        self.same(self.shop.got[-1].fields().get("delivery"), "2",
+                  channel + ": it is delivery 2")
+
+
+def plain(case):
+    for _, channel in case.channels():
+        case.works(channel)
+        case.refuses(channel, forged="body")
+        case.released(channel)
+
+
+def observe(case):
+    channel = "alipay"
+    case.shop.text = b"success"
+    message = case.message(channel)
+    case.same(case.send(channel, message), (200, b"success"),
+              "the shop's own answer")
+    case.same(case.shop.got[-1].body, message[2], "the provider's bytes")
+    fields = case.shop.got[-1].fields()
+    case.same(fields.get("result"), "verified", "a genuine one is verified")
+    case.ok("reason" not in fields, "without a reason")
+    case.ok("amount" not in fields, "and no field from outside")
+
+    message = case.message(channel, forged="body")
+    case.shop.text = b"fail, says the shop"
+    case.same(case.send(channel, message), (200, b"fail, says the shop"),
+              "a forged one reaches the shop as well")
+    case.same(case.shop.got[-1].body, message[2], "with its bytes")
+    fields = case.shop.got[-1].fields()
+    case.same((fields.get("result"), fields.get("reason")),
+              ("refused", "signature"), "and would be refused")
+    with open(os.path.join(case.folder, "notify.log")) as file:
+        log = file.read()
+    case.ok("result=verified" in log and "result=refused reason=signature"
+            in log, "both are in the log")
+
+
+def many(case):
+    for _, channel in case.channels():
+        case.works(channel)
+        case.refuses(channel, forged="body")
+    # an account that no channel of the location has
+    stranger = case.keys.rings[""]
+    for channel, status in (("alipay_north", 403), ("wxpay_north", 401)):
+        message = case.message(channel, keys=stranger)
+        before = len(case.shop.got)
+        case.same(case.send(channel, message)[0], status,
+                  channel + ": another account is refused")
+        case.same(len(case.shop.got), before, "and not delivered")
+
+
+def access_log(case):
+    plain(case)
+    with open(os.path.join(case.folder, "notify.log")) as file:
+        lines = [json.loads(line) for line in file]
+    results = {(l["provider"], l["result"], l["reason"]) for l in lines}
+    wanted = {(p, r, w) for p in ACKS for r, w in (
+        ("taken", ""), ("duplicate", "duplicate"), ("refused", "signature"),
+        ("released", "shop"))}
+    case.same(results, wanted, "each result has its line")
+    line = lines[0]
+    case.same((line["amount"], line["currency"], line["type"],
+               line["outcome"], line["shop"]),
+              ("1234", "CNY", "payment", "success", "200"),
+              "with what is known of the event")
+
+
+def rotation(case):
+    for key in ("a", "b", "pub"):
+        case.works("wxpay", key=key)
+    case.works("alipay", key="current")
+    case.works("alipay", key="next")
+    case.refuses("wxpay", wrong_key="rogue")
+    case.refuses("alipay", wrong_key="rogue")
+
+
+def filtering(case):
+    plain(case)
+    before = len(case.shop.got)
+    message = case.message("alipay", set={"trade_status": "WAIT_BUYER_PAY"})
+    case.same(case.send("alipay", message), ACKS["alipay"],
+              "a payer who is still waiting is acknowledged")
+    message = case.message("alipay", notify_type="something_else")
+    case.same(case.send("alipay", message), ACKS["alipay"],
+              "an event of another kind is acknowledged")
+    case.same(len(case.shop.got), before, "the shop hears of neither")
+    case.refuses("alipay", forged="body")
+
+
+SCENES = {
+    "access-log.conf": access_log,
+    "existing-shop-observe.conf": observe,
+    "filter-by-event.conf": filtering,
+    "key-rotation.conf": rotation,
+    "many-accounts.conf": many,
+}
+
+
+class AllKeys:
+    """The folder that stands for /etc/paygw: three accounts and a secret."""
+
+    def __init__(self, folder):
+        self.dir = folder
+        self.rings = {name: Keys(os.path.join(folder, name) if name
+                                 else folder)
+                      for name in ("", "north", "south")}
+        path = os.path.join(folder, "redis.secret")
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
+            f.write(PASSWORD + "\n")
+
+
+def run(path, folder, keys):
+    os.makedirs(folder)
+    case = Case(path, folder, keys)
+    try:
+        case.start()
+        SCENES.get(case.name, plain)(case)
+        with open(os.path.join(folder, "error.log")) as file:
+            bad = re.findall(r".*\[(?:alert|crit|emerg)\].*", file.read())
+        case.same(bad, [], "nothing alarming in the error log")
+    except Exception as e:
+        text = str(e) if isinstance(e, Failure) else traceback.format_exc()
+        case.ok(False, "works")
+        print("".join("# %s\n" % line for line in text.splitlines()),
+              end="")
+    finally:
+        case.stop()
+    log = os.path.join(folder, "error.log")
+    if case.failed and os.path.exists(log):
+        with open(log) as file:
+            print("".join("# " + line for line in file.readlines()[-20:]),
+                  end="")
+    return case.failed
+
+
+def main():
+    folder = os.path.join(ROOT, "conf-examples")
+    paths = sys.argv[1:] or sorted(
+        os.path.join(folder, name) for name in os.listdir(folder)
+        if name.endswith(".conf"))
+    work = tempfile.mkdtemp(prefix="paygw-examples-")
+    failed = 0
+    try:
+        keys = AllKeys(os.path.join(work, "keys"))
+        for path in paths:
+            failed += run(path, os.path.join(work, os.path.basename(path)),
+                          keys)
+        for name in sorted(set(SCENES) - set(os.listdir(folder))):
+            failed += 1
+            Case.count += 1
+            print("not ok %d - there is no example %s" % (Case.count, name))
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    print("1..%d" % Case.count)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,229 @@
+"""make bench: what a callback costs, next to plain proxy_pass.
+
+The gateway has processor 0 for itself; the load, the shop and Redis share
+processor 1.  The cases take turns, ROUNDS times, so that a slow minute of the
+machine touches all of them.  docs/performance.md says how to read the table.
+"""
+
+import argparse
+import collections
+import json
+import os
+import statistics
+
+import stack
+
+GATEWAY_CPU = 0
+OTHER_CPU = 1
+PORT = 21500
+SHOP_PORT = 21510
+REDIS_PORT = 21511
+WARMUP = 1000
+FORGED = 50000
+
+# A case is one line here:
+#
+#   store     of the gateway it runs on: "none" (nginx without the module),
+#             "zone", "redis"
+#   send      "fresh": callbacks of this round that the store has not seen;
+#             "again": the same ones, once more; "forged": the same ones with
+#             another amount
+#   status, body     the only answer that counts; status 0: any
+#   target    the ratio that it has to keep to, or None
+#   location  what the configuration of its gateway gets
+
+Case = collections.namedtuple(
+    "Case", "name store send path status body target location")
+
+PLAIN = "location = /plain { proxy_pass http://shop; }"
+NOTIFY = "location = /ali { paygw_notify ali; proxy_pass http://shop; }"
+
+CASES = [
+    Case("proxy_pass", "none", "fresh", "/plain", 200, "ok", None, PLAIN),
+    Case("alipay", "zone", "fresh", "/ali", 200, "success", 2.0, NOTIFY),
+    Case("alipay", "redis", "fresh", "/ali", 200, "success", 2.4, NOTIFY),
+    Case("alipay duplicate", "zone", "again", "/ali", 200, "success", None,
+         NOTIFY),
+    Case("alipay duplicate", "redis", "again", "/ali", 200, "success", None,
+         NOTIFY),
+    Case("alipay forged", "zone", "forged", "/ali", 0, "fail", None, NOTIFY),
+    Case("alipay forged", "redis", "forged", "/ali", 0, "fail", None,
+         NOTIFY),
+]
+
+STORES = {
+    "none": "",
+    "zone": "paygw_zone paygw:256m;",
+    "redis": "paygw_zone paygw:1m;\n    paygw_store redis://127.0.0.1:%d/0;"
+             % REDIS_PORT,
+}
+
+BASE = ("proxy_pass", "none")
+
+
+def options():
+    parser = argparse.ArgumentParser(description="make bench")
+    env = os.environ.get
+    parser.add_argument("--rounds", type=int, default=env("ROUNDS") or 3)
+    parser.add_argument("--requests", type=int,
+                        default=env("REQUESTS") or 20000,
+                        help="of one case in one round")
+    parser.add_argument("--connections", type=int,
+                        default=env("CONNECTIONS") or 64)
+    parser.add_argument("--only", default=env("ONLY") or "",
+                        help="cases whose name holds this, and the base")
+    parser.add_argument("--folder",
+                        default=os.path.join(stack.BUILD, "bench"))
+    parser.add_argument("--json",
+                        default=os.path.join(stack.BUILD, "bench.json"))
+    return parser.parse_args()
+
+
+def gateways(run, cases):
+    """One gateway a store, with the locations of its cases."""
+    found = {}
+    for index, (store, http) in enumerate(STORES.items()):
+        mine = [case for case in cases if case.store == store]
+        if not mine:
+            continue
+        module = store != "none"
+        locations = dict.fromkeys(case.location for case in mine)
+        port = PORT + index
+        found[store] = port, run.gateway(
+            "gateway-" + store, port, SHOP_PORT, GATEWAY_CPU, module,
+            http="    " + http + run.channel() if module else "",
+            server="\n".join(" " * 8 + text for text in locations))
+    return found
+
+
+def measure(case, number, gates, bodies, opt):
+    port, gateway = gates[case.store]
+    each = WARMUP + opt.requests
+    return stack.load({
+        "connect": "127.0.0.1:%d" % port,
+        "path": case.path,
+        "load": bodies,
+        "first": number * each,
+        "requests": each,
+        "warmup": WARMUP,
+        "connections": opt.connections,
+        "forged": case.send == "forged",
+        "status": case.status,
+        "body": case.body,
+        "watch": gateway.workers()[0],
+    }, OTHER_CPU)
+
+
+def rounds(cases, gates, bodies, opt):
+    results = {case: [] for case in cases}
+    for number in range(opt.rounds):
+        for case in cases:
+            stack.say("round %d of %d: %s, %s" % (
+                number + 1, opt.rounds, case.name, case.store))
+            try:
+                results[case].append(
+                    measure(case, number, gates, bodies, opt))
+            except stack.Failure as failure:
+                raise stack.Failure("%s, %s: %s" % (case.name, case.store,
+                                                    failure))
+    return results
+
+
+def rows(results):
+    """Medians over the rounds; the ratio is taken inside each round."""
+    base = next(answers for case, answers in results.items()
+                if (case.name, case.store) == BASE)
+    table = []
+    for case, answers in results.items():
+        def median(name):
+            return statistics.median(answer[name] for answer in answers)
+        ratio = statistics.median(
+            mine["cpu_us"] / plain["cpu_us"]
+            for mine, plain in zip(answers, base))
+        table.append((case, {
+            "case": case.name,
+            "store": case.store,
+            "rps": round(median("rps")),
+            "p50_us": round(median("p50_us")),
+            "p99_us": round(median("p99_us")),
+            "cpu_us": round(median("cpu_us"), 2),
+            "ratio": round(ratio, 2),
+        }))
+    return table
+
+
+def show(table):
+    print()
+    print("%-18s %-6s %11s %8s %8s %15s %6s %6s" % (
+        "case", "store", "requests/s", "p50 us", "p99 us",
+        "processor us", "busy", "ratio"))
+    for case, row in table:
+        print("%-18s %-6s %11d %8d %8d %15.2f %5.0f%% %6.2f" % (
+            row["case"], row["store"], row["rps"], row["p50_us"],
+            row["p99_us"], row["cpu_us"],
+            row["cpu_us"] * row["rps"] / 1e4, row["ratio"]))
+    print()
+    for case, row in table:
+        if case.target:
+            print("target %.1f (%s, %s): %.2f, %s" % (
+                case.target, case.name, case.store, row["ratio"],
+                "met" if row["ratio"] <= case.target else "missed"))
+
+
+def forged(gates, bodies, opt):
+    """No forged callback may reach Redis."""
+    port, _ = gates["redis"]
+    count = min(FORGED, opt.rounds * (WARMUP + opt.requests))
+    stack.redis_cli(REDIS_PORT, "config", "resetstat")
+    stack.load({
+        "connect": "127.0.0.1:%d" % port, "path": "/ali", "load": bodies,
+        "requests": count, "connections": opt.connections, "forged": True,
+        "body": "fail",
+    }, OTHER_CPU)
+    commands = stack.redis_commands(REDIS_PORT)
+    print("%d forged callbacks caused %d Redis commands" % (
+        count, sum(commands.values())))
+    if commands:
+        raise stack.Failure("forged callbacks reached Redis: %s" % commands)
+
+
+def clean(gates):
+    for _, gateway in gates.values():
+        for line in gateway.error_log():
+            for level in ("[error]", "[crit]", "[alert]", "[emerg]"):
+                if level in line:
+                    raise stack.Failure("the gateway logged: " + line)
+
+
+def bench():
+    opt = options()
+    cases = [case for case in CASES
+             if opt.only in case.name or (case.name, case.store) == BASE]
+    run = stack.Stack(opt.folder)
+    bodies = os.path.join(run.folder, "callbacks")
+    try:
+        total = opt.rounds * (WARMUP + opt.requests)
+        stack.say("sign %d callbacks" % total)
+        stack.load({"key": run.key, "requests": total, "save": bodies,
+                    "seed": os.getpid() % 100000})
+        run.shop(SHOP_PORT, OTHER_CPU)
+        run.redis(REDIS_PORT, OTHER_CPU)
+        gates = gateways(run, cases)
+        table = rows(rounds(cases, gates, bodies, opt))
+        show(table)
+        if "redis" in gates:
+            forged(gates, bodies, opt)
+        clean(gates)
+    finally:
+        run.stop()
+        if os.path.exists(bodies):
+            os.remove(bodies)
+    with open(opt.json, "w") as file:
+        json.dump([row for _, row in table], file, indent=1)
+        file.write("\n")
+    print("written: " + os.path.relpath(opt.json))
+    return 0
+
+
+if __name__ == "__main__":
+    stack.main(bench)
