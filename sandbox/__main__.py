@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import sys
-import threading
 import time
 
 from . import faults
@@ -126,9 +125,9 @@ def prepare(options):
 def run_serve(options):
     if options.speed <= 0:
         raise ValueError("--speed is above 0")
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    # blocked before there are threads, and waited for in this one
+    stop = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, stop)
     sandbox = Sandbox(prepare(options), options.orders, options.speed,
                       options.probe_every, options.base_url)
     server = Server(sandbox, options.host, options.port,
@@ -136,7 +135,7 @@ def run_serve(options):
     print("sandbox listens on %s" % server.url, flush=True)
     if options.ready_file:
         write_whole(options.ready_file, server.url + "\n")
-    stop.wait()
+    signal.sigwait(stop)
     server.stop()
     if options.ready_file and os.path.exists(options.ready_file):
         os.unlink(options.ready_file)

@@ -71,7 +71,11 @@ class Message:
     body: bytes
 
     def parts(self):
-        return urllib.parse.urlsplit(self.url)
+        """The URL in parts, all empty if it is malformed."""
+        try:
+            return urllib.parse.urlsplit(self.url)
+        except ValueError:
+            return urllib.parse.urlsplit("")
 
 
 def compose(keys, order, event, given, url=None, now=None):

@@ -33,8 +33,8 @@ RSA_KEYS = (
     "alipay/app_private.pem",
     "alipay/alipay_private.pem",
     "alipay/alipay_next_private.pem",
-    "alipay/root_private.pem",
-    "alipay/issuing_private.pem",
+    "alipay/ca_root_private.pem",
+    "alipay/ca_issuing_private.pem",
     "rogue_private.pem",
 )
 
@@ -298,7 +298,7 @@ class Keys:
             "pub_key_id": "PUB_KEY_ID_" + digits(34, "0119"),
         }
         issuer = name("Sandbox Platform CA", "Sandbox")
-        ca_key = made["alipay/issuing_private.pem"]
+        ca_key = made["alipay/ca_issuing_private.pem"]
         pems = {
             "merchant": ("apiclient", ids["mchid"], 0x37),
             "a": ("platform", "Sandbox Platform a", 0x0A),
@@ -323,9 +323,9 @@ class Keys:
 
     def _make_alipay(self, made):
         unit = "Certification Authority"
-        root = made["alipay/root_private.pem"]
+        root = made["alipay/ca_root_private.pem"]
         root_name = name("Sandbox Root R1", "Sandbox", unit)
-        issuing = made["alipay/issuing_private.pem"]
+        issuing = made["alipay/ca_issuing_private.pem"]
         issuing_name = name("Sandbox Class 2 R1", "Sandbox", unit)
         # a root that is not RSA must be skipped when the SN is counted
         ec_key = ec.generate_private_key(ec.SECP256R1())

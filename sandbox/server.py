@@ -12,7 +12,8 @@ import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from . import alipay, faults, page, wechat_v3
+from . import (alipay, alipay_api, faults, page, wechat_api,
+               wechat_v3)
 from .deliver import Deliverer
 from .orders import PROVIDERS, Order, OrderError, Store, number
 from .wire import Request, Response
@@ -86,9 +87,9 @@ class Sandbox:
         self.deliverer = Deliverer(keys, speed, probe_every)
         self.base_url = base_url
         notify = self.deliverer.notify
-        self.wechat = wechat_v3.Api(keys, self.store, notify, self.base)
-        self.alipay = alipay.Api(keys, self.store, notify, self.base,
-                                 self._cashier_page)
+        self.wechat = wechat_api.Api(keys, self.store, notify, self.base)
+        self.alipay = alipay_api.Api(keys, self.store, notify, self.base,
+                                     self._cashier_page)
 
     def base(self):
         return self.base_url or "http://127.0.0.1"

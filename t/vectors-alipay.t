@@ -28,11 +28,11 @@ my %reason = (
     neg_signed_by_own_app_key      => [401, 'signature'],
     neg_double_decoded             => [401, 'signature'],
     neg_trimmed_value              => [401, 'signature'],
-    neg_html_escaped_value         => [401, 'a value is HTML-escaped'],
+    neg_html_escaped_value         => [401, 'signature'],
     neg_downgrade_to_rsa_sha1      => [401, 'sign_type'],
     neg_duplicate_parameter        => [400, 'duplicate_field'],
-    neg_valid_signature_wrong_app_id => [401, 'unknown_account'],
-    neg_valid_signature_wrong_seller => [401, 'account_mismatch'],
+    neg_valid_signature_wrong_app_id => [403, 'unknown_account'],
+    neg_valid_signature_wrong_seller => [403, 'account_mismatch'],
 );
 
 my %type = (
@@ -290,22 +290,38 @@ signed_but_refused('notify_id_with_blank', 400, 'malformed',
 
 # the account
 
-signed_but_refused('no_app_id', 401, 'unknown_account', { app_id => undef });
-signed_but_refused('empty_app_id', 401, 'unknown_account', { app_id => '' });
-signed_but_refused('no_seller_id', 401, 'account_mismatch',
+signed_but_refused('no_app_id', 403, 'unknown_account', { app_id => undef });
+signed_but_refused('empty_app_id', 403, 'unknown_account', { app_id => '' });
+signed_but_refused('no_seller_id', 403, 'account_mismatch',
                    { seller_id => undef });
-signed_but_refused('empty_seller_id', 401, 'account_mismatch',
+signed_but_refused('empty_seller_id', 403, 'account_mismatch',
                    { seller_id => '' });
-signed_but_refused('other_auth_app_id', 401, 'account_mismatch',
+signed_but_refused('other_auth_app_id', 403, 'account_mismatch',
                    { auth_app_id => '2021000000000009' });
 accepted('auth_app_id', { auth_app_id => '2021000000000009' }, {},
          channel => $paid->{channel} . "auth_app_id 2021000000000009;\n");
+
+
+# two apps at one location
+
+vectors_add(%$paid, name => 'd16_other_channel',
+            other => $paid->{channel} =~ s/app_id \d/app_id 9/r
+                                      =~ s{keys/alipay_public}{keys/app_public}r);
+
+refused('d11_seller_of_the_other_channel', 403, 'account_mismatch',
+        channel => $paid->{channel} =~ s/seller_id \d/seller_id 9/r,
+        other => $paid->{channel} =~ s/app_id \d/app_id 9/r);
 
 
 # sign
 
 refused('sign_with_blank', 401, 'plus sign decoded as space',
         body => $paid->{body} =~ s/(sign=.*?)%2B/$1+/r);
+refused('html_escaped_on_the_way', 401, 'a value is HTML-escaped',
+        body => $paid->{body} =~ s/%22/%26quot%3B/gr);
+refused('charset_changed_on_the_way', 401,
+        'a value is not in the charset of the message',
+        body => $paid->{body} =~ s/subject=%E8/subject=/r);
 refused('empty_sign', 401, 'no sign',
         body => $paid->{body} =~ s/&sign=.*/&sign=/r);
 refused('empty_sign_type', 401, 'sign_type',

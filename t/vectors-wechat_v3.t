@@ -21,8 +21,12 @@ my $file = vectors_load('wechat_v3/notify.json');
 my $json = JSON::PP->new->utf8->canonical;
 my $dir = "$PaygwVectors::data/wechat_v3";
 
-my $unauthorized = '{"code":"FAIL","message":"verification failed"}';
-my $bad = '{"code":"FAIL","message":"bad request"}';
+my %ack = (
+    204 => '',
+    400 => '{"code":"FAIL","message":"bad request"}',
+    401 => '{"code":"FAIL","message":"verification failed"}',
+    403 => '{"code":"FAIL","message":"forbidden"}',
+);
 
 my %reason = (
     v3_notify_bad_sig         => [401, 'signature'],
@@ -35,7 +39,7 @@ my %reason = (
     v3_notify_bad_algorithm   => [400, 'malformed'],
     v3_notify_bad_no_resource => [400, 'malformed'],
     v3_notify_bad_key         => [401, 'decrypt'],
-    v3_notify_bad_mchid       => [401, 'account_mismatch'],
+    v3_notify_bad_mchid       => [403, 'account_mismatch'],
 );
 
 
@@ -43,11 +47,12 @@ sub channel {
     my ($in, $plain) = @_;
 
     my $conf = "        provider wechat_v3;\n"
-             . "        apiv3_key text:$in->{api_v3_key};\n";
+             . '        apiv3_key file:' . vectors_secret($in->{api_v3_key})
+             . ";\n";
 
     if ($plain->{sp_mchid}) {
         $conf .= "        mchid $plain->{sp_mchid};\n"
-               . "        sub_mchid $in->{expected_mchid};\n"
+               . "        sub_mchid $plain->{sub_mchid};\n"
                . "        appid $plain->{sp_appid} $plain->{sub_appid};\n";
 
     } else {
@@ -126,13 +131,14 @@ for my $v (@{ $file->{vectors} }) {
 
     if ($v->{expect}{ok}) {
         $case{event} = event($json->decode($body), $plain);
-        @case{qw(status ack)} = (204, '');
+        $case{status} = 204;
 
     } else {
         my $want = $reason{$v->{name}} or die "no reason for $v->{name}";
         @case{qw(status reason)} = @$want;
-        $case{ack} = $want->[0] == 401 ? $unauthorized : $bad;
     }
+
+    $case{ack} = $ack{$case{status}};
 
     $vector{$v->{name}} = \%case;
 
@@ -149,7 +155,7 @@ vectors_add(%$paid, name => "window_$_", now => $sent + $_)
     for -299, 0, 299;
 
 vectors_add(%$paid, name => "window_$_", now => $sent + $_, status => 401,
-            ack => $unauthorized, event => undef, reason => 'clock 301 s off')
+            ack => $ack{401}, event => undef, reason => 'clock 301 s off')
     for -301, 301;
 
 
@@ -159,8 +165,7 @@ sub refused {
     my ($name, $status, $reason, %more) = @_;
 
     vectors_add(%$paid, name => $name, status => $status, event => undef,
-                ack => $status == 401 ? $unauthorized : $bad,
-                reason => $reason, %more);
+                ack => $ack{$status}, reason => $reason, %more);
 }
 
 for my $name (qw(Timestamp Nonce Signature Serial)) {
@@ -188,6 +193,10 @@ for my $name (qw(Timestamp Nonce Signature Serial)) {
     refused('other_signature_type', 401, 'sign_type',
         headers => { %h, 'Wechatpay-Signature-Type' => 'WECHATPAY2-SM2-SM3' });
 
+    refused('other_signature_type_of_the_same_length', 401, 'sign_type',
+        headers => { %h, 'Wechatpay-Signature-Type'
+                         => 'WECHATPAY2-SHA256-RSA2049' });
+
     refused('timestamp_with_letters', 400, 'malformed',
             headers => { %h, 'Wechatpay-Timestamp' => "${sent}abc" });
 
@@ -214,12 +223,14 @@ for my $name (qw(Timestamp Nonce Signature Serial)) {
 # messages with a good signature and something wrong inside
 
 sub resign {
-    my ($body) = @_;
+    my ($body, $key, %change) = @_;
 
-    my %headers = %{ $paid->{headers} };
+    my %headers = (%{ $paid->{headers} }, %change);
 
-    $headers{'Wechatpay-Signature'} = vectors_sign('wechat_v3/platform_key_a.pem',
-        join '', map { "$_\n" } $sent, $headers{'Wechatpay-Nonce'}, $body);
+    $headers{'Wechatpay-Signature'} = vectors_sign(
+        'wechat_v3/platform_key_' . ($key // 'a') . '.pem',
+        join '', map { "$_\n" } $headers{'Wechatpay-Timestamp'},
+                                $headers{'Wechatpay-Nonce'}, $body);
 
     return (headers => \%headers, body => $body);
 }
@@ -254,20 +265,177 @@ refused('ciphertext_with_tail', 400, 'malformed',
 
 refused('not_json', 400, 'malformed', resign('event=paid'));
 
+refused('other_algorithm_of_the_same_length', 400, 'malformed',
+        resign($paid->{body} =~ s/AEAD_AES_256_GCM/AEAD_AES_256_GCX/r));
+
+
+# a certificate before its time
+
+vectors_add(%$paid, name => 'certificate_b', resign($paid->{body}, 'b',
+    'Wechatpay-Serial' => $file->{constants}{platform_serial_b}));
+
+refused('certificate_b_not_yet_valid', 401, 'not yet valid',
+    now => 1720000000, resign($paid->{body}, 'b',
+        'Wechatpay-Timestamp' => 1720000000,
+        'Wechatpay-Serial' => $file->{constants}{platform_serial_b}));
+
+
+# resources with a good tag: what is in them
+
+my $key = $file->{constants}{api_v3_key};
+
+sub plaintext {
+    my ($name) = @_;
+
+    my ($v) = grep { $_->{name} eq $name } @{ $file->{vectors} };
+
+    return Encode::encode('UTF-8', $v->{expect}{plaintext});
+}
+
+# the vector with its plaintext or its event type changed
+sub sealed {
+    my ($name, $text, $event_type) = @_;
+
+    my $env = $json->decode($vector{$name}{body});
+    my $res = $env->{resource};
+
+    $env->{event_type} = $event_type if $event_type;
+    $res->{ciphertext} = vectors_seal($key, $res->{nonce},
+                                      $res->{associated_data} // '', $text);
+
+    return resign($json->encode($env));
+}
+
+my $pay = plaintext('v3_notify_paid');
+my $back = plaintext('v3_notify_refund');
+
+for (['no_mchid', qr/"mchid":"[^"]*",/, ''],
+     ['no_appid', qr/"appid":"[^"]*",/, ''],
+     ['empty_appid', qr/("appid":)"[^"]*"/, '"appid":""'],
+     ['other_sub_appid_too', qr/"trade_type"/, '"sub_appid":"wx0","trade_type"'])
+{
+    my ($name, $from, $to) = @$_;
+
+    refused($name, 403, 'account_mismatch',
+            sealed('v3_notify_paid', $pay =~ s/$from/$to/r));
+}
+
+refused('refund_without_mchid', 403, 'account_mismatch',
+        sealed('v3_notify_refund', $back =~ s/"mchid":"[^"]*",//r));
+
+refused('d3_duplicate_key_in_resource', 400, 'duplicate_field',
+        sealed('v3_notify_paid', $pay =~ s/\}\z/,"mchid":"1"}/r));
+
+for (['mchid_is_a_number', qr/"mchid":"(\d+)"/, '"mchid":1900009191'],
+     ['amount_is_a_string', qr/"total":100/, '"total":"100"'],
+     ['amount_is_a_fraction', qr/"total":100/, '"total":100.0'],
+     ['amount_is_negative', qr/"total":100/, '"total":-100'],
+     ['amount_has_an_exponent', qr/"total":100/, '"total":1e2'],
+     ['amount_is_missing', qr/"total":100,/, ''],
+     ['amount_is_no_object', qr/"amount":\{.*?\}/, '"amount":100'],
+     ['order_id_has_a_blank', qr/"out_trade_no":"/, '"out_trade_no":" '],
+     ['order_id_is_missing', qr/"out_trade_no":"[^"]*",/, ''],
+     ['resource_is_an_array', qr/.*/s, '[]'])
+{
+    my ($name, $from, $to) = @$_;
+
+    refused($name, 400, 'malformed',
+            sealed('v3_notify_paid', $pay =~ s/$from/$to/r));
+}
+
+refused('refund_amount_is_missing', 400, 'malformed',
+        sealed('v3_notify_refund', $back =~ s/"refund":40,//r));
+refused('refund_number_is_missing', 400, 'malformed',
+        sealed('v3_notify_refund', $back =~ s/"out_refund_no":"[^"]*",//r));
+
+
+# states
+
+my %state = (
+    REFUND     => ['payment', 'success'],
+    NOTPAY     => ['payment', 'pending'],
+    USERPAYING => ['payment', 'pending'],
+    CLOSED     => ['close', 'failed'],
+    REVOKED    => ['payment', 'failed'],
+    PAYERROR   => ['payment', 'failed'],
+    NEWSTATE   => ['payment', 'pending'],
+);
+
+for (sort keys %state) {
+    vectors_add(%$paid, name => "trade_state_$_",
+        sealed('v3_notify_paid',
+               $pay =~ s/"trade_state":"SUCCESS"/"trade_state":"$_"/r),
+        event => { type => $state{$_}[0], outcome => $state{$_}[1],
+                   'order.amount' => 100 });
+}
+
+vectors_add(%$paid, name => 'trade_state_missing',
+    sealed('v3_notify_paid', $pay =~ s/"trade_state":"SUCCESS",//r),
+    event => { type => 'payment', outcome => 'unknown' });
+
+for (['CLOSED', 'failed'], ['ABNORMAL', 'failed'], ['PROCESSING', 'pending'],
+     ['NEWSTATE', 'pending'])
+{
+    my ($word, $outcome) = @$_;
+
+    vectors_add(%$paid, name => "refund_status_$word",
+        sealed('v3_notify_refund',
+               $back =~ s/"refund_status":"SUCCESS"/"refund_status":"$word"/r,
+               "REFUND.$word"),
+        event => { type => 'refund', outcome => $outcome,
+                   kind => "REFUND.$word", 'refund.amount' => 40 });
+}
+
 
 # the account: one letter of it
 
-refused('other_appid', 401, 'account_mismatch',
+refused('other_appid', 403, 'account_mismatch',
         channel => $paid->{channel} =~ s/appid wx/appid wy/r);
 
-refused('not_a_partner', 401, 'account_mismatch',
+refused('not_a_partner', 403, 'account_mismatch',
         %{ $vector{v3_notify_partner} }{qw(headers body now)},
         channel => $vector{v3_notify_partner}{channel} =~ s/sub_mchid.*\n//r);
 
-refused('other_sub_mchid', 401, 'account_mismatch',
+refused('other_sub_mchid', 403, 'account_mismatch',
         %{ $vector{v3_notify_partner} }{qw(headers body now)},
         channel => $vector{v3_notify_partner}{channel}
                    =~ s/(sub_mchid )\d/${1}9/r);
+
+
+# several channels at one location
+
+my $other_key = 'apiv3_key file:' . vectors_secret('x' x 32);
+
+vectors_add(%$paid, name => 'other_channel_has_other_secret',
+            other => $paid->{channel} =~ s/apiv3_key [^;]+/$other_key/r
+                                      =~ s/mchid \d/mchid 9/r);
+
+vectors_add(%$paid, name => 'other_channel_has_other_mchid',
+            other => $paid->{channel} =~ s/mchid \d/mchid 9/r);
+
+vectors_add(%$paid, name => 'd16_other_channel_has_other_appid',
+            other => $paid->{channel} =~ s/appid wx/appid wy/r);
+
+# a mistake of ours: one serial, two keys
+vectors_add(%{ $vector{v3_notify_paid_pubkey} },
+            name => 'other_channel_has_other_key_under_the_id',
+            other => $paid->{channel} =~ s/mchid \d/mchid 9/r
+                     =~ s/(PUB_KEY_ID_\d+ ).*;/$1$dir\/platform_cert_a.pub;/r);
+
+# and the key of one channel is not good for another
+refused('key_of_the_other_channel', 403, 'account_mismatch',
+        %{ $vector{v3_notify_paid_pubkey} }{qw(headers)},
+        other => $paid->{channel} =~ s/mchid \d/mchid 9/r,
+        channel => $paid->{channel}
+                   =~ s/(PUB_KEY_ID_\d+ ).*;/$1$dir\/platform_cert_a.pub;/r);
+
+vectors_add(%$paid, name => 'other_channel_has_not_the_certificate',
+            other => $paid->{channel} =~ s/mchid \d/mchid 9/r
+                     =~ s/platform_certificate.*platform_cert_a.*\n//r);
+
+refused('d11_none_of_two', 403, 'account_mismatch',
+        channel => $paid->{channel} =~ s/appid wx/appid wz/r,
+        other => $paid->{channel} =~ s/mchid \d/mchid 9/r);
 
 
 add_response_body_check(sub { vectors_body($_[0], $Test::Nginx::Util::ServRoot) });

@@ -52,9 +52,9 @@ ngx_paygw_gbk_to_utf8(ngx_pool_t *pool, ngx_str_t *dst, ngx_str_t *src)
         return NGX_DECLINED;
     }
 
-    /* a character of two bytes becomes one of three at most */
+    /* 0x80 alone, the euro sign, becomes three bytes */
 
-    size = src->len + src->len / 2 + 1;
+    size = src->len * 3 + 1;
 
     dst->len = 0;
     dst->data = ngx_pnalloc(pool, size);

@@ -94,6 +94,10 @@ ngx_paygw_amount_parse(ngx_str_t *text, int64_t *minor)
     int64_t   value;
     size_t    whole, fraction;
 
+    if (text->len == 0) {
+        return NGX_ABORT;
+    }
+
     p = text->data;
     last = p + text->len;
     value = 0;
@@ -389,6 +393,10 @@ ngx_paygw_utf8_valid(ngx_str_t *s)
 {
     size_t   n;
     u_char  *p, *last;
+
+    if (s->len == 0) {
+        return 1;
+    }
 
     p = s->data;
     last = p + s->len;

@@ -38,6 +38,10 @@ ngx_http_paygw_body_get(ngx_http_request_t *r, size_t max, ngx_str_t *body)
         return NGX_DECLINED;
     }
 
+    if (len == 0) {
+        return NGX_OK;
+    }
+
     b = in->buf;
 
     if (in->next == NULL && ngx_buf_in_memory(b)) {
@@ -67,6 +71,11 @@ ngx_http_paygw_body_copy(ngx_http_request_t *r, ngx_chain_t *cl, u_char *p)
     for ( /* void */ ; cl; cl = cl->next) {
         b = cl->buf;
         size = ngx_buf_size(b);
+
+        if (size == 0) {
+            /* the mark of the end, which is neither in memory nor a file */
+            continue;
+        }
 
         if (ngx_buf_in_memory(b)) {
             p = ngx_cpymem(p, b->pos, size);

@@ -69,6 +69,7 @@ ngx_http_paygw_ctx_create(ngx_http_request_t *r,
 
     ctx->request = r;
     ctx->lcf = lcf;
+    ctx->http_version = r->http_version;
 
     n = &ctx->notify;
     n->channels = lcf->channels;

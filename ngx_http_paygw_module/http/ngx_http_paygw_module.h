@@ -99,6 +99,7 @@ typedef struct {
     ngx_paygw_notify_t           notify;
     ngx_str_t                    event_id;
     ngx_str_t                    event;        /* normal form, JSON */
+    ngx_uint_t                   http_version; /* of the provider */
 
     ngx_paygw_store_op_t         op;
 

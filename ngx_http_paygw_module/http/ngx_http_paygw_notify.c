@@ -400,11 +400,15 @@ ngx_http_paygw_notify_deliver(ngx_http_paygw_ctx_t *ctx)
  * again.  The shop may still act on what it has: its late answer decides
  * whether the event is committed or released, and while it is out the claim
  * stands, so that the provider's next try is not a second delivery.
+ *
+ * Just before the lease ends the shop's request is given up, since from then
+ * on another delivery may begin.
  */
 
 static void
 ngx_http_paygw_notify_timeout(ngx_event_t *ev)
 {
+    ngx_msec_t             left;
     ngx_connection_t      *c;
     ngx_http_request_t    *r;
     ngx_http_paygw_ctx_t  *ctx;
@@ -415,12 +419,33 @@ ngx_http_paygw_notify_timeout(ngx_event_t *ev)
 
     ngx_http_set_log_request(c->log, r);
 
+    if (ctx->timed_out) {
+        ngx_log_error(NGX_LOG_ERR, c->log, NGX_ETIMEDOUT,
+                      "payment event \"%V\" was not taken within its lease, "
+                      "the request to the shop is given up", &ctx->event_id);
+
+        /*
+         * The upstream's cleanup ends the request as if nobody else did, so it
+         * takes a reference of its own with it.
+         */
+
+        r->count++;
+
+        ngx_http_finalize_request(r, NGX_ERROR);
+        ngx_http_run_posted_requests(c);
+        return;
+    }
+
     ngx_log_error(NGX_LOG_ERR, c->log, NGX_ETIMEDOUT,
                   "payment event \"%V\" was not taken in time",
                   &ctx->event_id);
 
     ctx->timed_out = 1;
     ctx->notify.reason = NGX_PAYGW_REASON_SHOP;
+
+    left = ctx->op.lease - ctx->lcf->deliver_timeout;
+
+    ngx_add_timer(ev, left - left / 8);
 
     (void) ngx_http_paygw_reply(ctx, NGX_HTTP_GATEWAY_TIME_OUT);
 

@@ -283,6 +283,10 @@ ngx_http_paygw_reply(ngx_http_paygw_ctx_t *ctx, ngx_uint_t status)
 
     ngx_http_clean_header(r);
 
+    /* a shop that sends rubbish makes nginx take the exchange for HTTP/0.9 */
+
+    r->http_version = ctx->http_version;
+
     r->err_status = 0;
     r->allow_ranges = 0;
     r->expect_trailers = 0;
@@ -296,8 +300,11 @@ ngx_http_paygw_reply(ngx_http_paygw_ctx_t *ctx, ngx_uint_t status)
         r->headers_out.content_length_n = ack.body.len;
     }
 
-    if (status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE) {
-        /* as nginx itself: the rest of the body is not worth reading */
+    if (status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE || ctx->timed_out) {
+        /*
+         * The rest of a body is not worth reading, as for nginx itself; and
+         * while a slow shop is waited for, the connection serves nothing else.
+         */
         r->keepalive = 0;
     }
 

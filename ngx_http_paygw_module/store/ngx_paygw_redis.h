@@ -20,10 +20,12 @@
 /*
  * The store in Redis 5 or newer; private to the store floor.
  *
- *   ngx_paygw_redis.c         operations: scripts, replies, the store's calls
- *   ngx_paygw_redis_conn.c    a connection: connect, send, receive, give up
- *   ngx_paygw_redis_ssl.c     TLS of a connection
  *   ngx_paygw_redis_conf.c    the arguments of "paygw_store"
+ *   ngx_paygw_redis.c         the calls of the store, the life of a command
+ *   ngx_paygw_redis_cmd.c     scripts, what a command says and a reply means
+ *   ngx_paygw_redis_conn.c    a connection: opened, given up, kept away from
+ *   ngx_paygw_redis_io.c      what is sent and received on it
+ *   ngx_paygw_redis_ssl.c     its TLS
  *
  * A worker has a few connections, each with a FIFO of commands: replies come
  * in the order of the commands, so a command stays in the FIFO until its reply
@@ -102,6 +104,7 @@ struct ngx_paygw_redis_conn_s {
     u_char                      *end;
 
     ngx_uint_t                   addr;      /* index of the address in use */
+    ngx_uint_t                   tries;     /* addresses that failed before */
     ngx_msec_t                   backoff;   /* 0: none */
     ngx_msec_t                   retry;     /* no new try before this */
     ngx_msec_t                   quiet;     /* when an error reply was logged */
@@ -139,18 +142,39 @@ struct ngx_paygw_redis_s {
 ngx_paygw_store_t *ngx_paygw_redis_create(ngx_conf_t *cf,
     ngx_paygw_redis_t *redis);
 
+/* a new command; key is NULL for AUTH and SELECT */
+ngx_paygw_redis_cmd_t *ngx_paygw_redis_cmd(ngx_paygw_redis_t *redis,
+    ngx_uint_t type, ngx_str_t *key);
+
+/*
+ * The command, which is in no FIFO any more, has come to its end; NGX_ERROR if
+ * there was no answer.  Frees it, now or after its handler was called.
+ */
+void ngx_paygw_redis_finish(ngx_paygw_redis_cmd_t *cmd, ngx_int_t rc);
+
+
+/* ngx_paygw_redis_cmd.c */
+
+ngx_int_t ngx_paygw_redis_scripts_init(ngx_conf_t *cf,
+    ngx_paygw_redis_t *redis);
+
+/*
+ * Sends claim, commit or release.  NGX_ERROR, with the command still the
+ * caller's, if Redis is known to be away.
+ */
+ngx_int_t ngx_paygw_redis_send(ngx_paygw_redis_t *redis,
+    ngx_paygw_redis_cmd_t *cmd);
+
 /* puts AUTH and SELECT, as far as needed, first into a new connection */
 ngx_int_t ngx_paygw_redis_handshake(ngx_paygw_redis_conn_t *conn);
 
 /*
- * The reply to a command that was taken out of the FIFO; frees the command, or
- * sends it again.  Returns NULL, or why the connection is of no use any more.
+ * The reply to a command that was taken out of the FIFO; finishes the command,
+ * or sends it again.  Returns NULL, or why the connection is of no use any
+ * more.
  */
 const char *ngx_paygw_redis_reply(ngx_paygw_redis_conn_t *conn,
     ngx_paygw_redis_cmd_t *cmd, redisReply *reply);
-
-/* the command, taken out of the FIFO, gets no reply; frees it */
-void ngx_paygw_redis_lost(ngx_paygw_redis_cmd_t *cmd);
 
 
 /* ngx_paygw_redis_conn.c */
@@ -161,6 +185,25 @@ void ngx_paygw_redis_lost(ngx_paygw_redis_cmd_t *cmd);
  */
 ngx_paygw_redis_conn_t *ngx_paygw_redis_get(ngx_paygw_redis_t *redis);
 
+/* the socket is connected, or it is not; NGX_ERROR if that was the end */
+ngx_int_t ngx_paygw_redis_test_connect(ngx_paygw_redis_conn_t *conn);
+
+/* TLS or not, the connection can be used from now on */
+void ngx_paygw_redis_connected(ngx_paygw_redis_conn_t *conn);
+
+/*
+ * Closes the connection; all its commands are lost.  why is NULL when nothing
+ * went wrong.
+ */
+void ngx_paygw_redis_drop(ngx_paygw_redis_conn_t *conn, ngx_err_t err,
+    const char *why);
+
+/* at the end of a worker: no handler is called */
+void ngx_paygw_redis_exit(ngx_paygw_redis_conn_t *conn);
+
+
+/* ngx_paygw_redis_io.c */
+
 /*
  * Takes a command over; it goes out at the end of this turn of the event loop,
  * together with the others.  Returns NGX_OK, or NGX_ERROR with the command
@@ -169,15 +212,15 @@ ngx_paygw_redis_conn_t *ngx_paygw_redis_get(ngx_paygw_redis_t *redis);
 ngx_int_t ngx_paygw_redis_enqueue(ngx_paygw_redis_conn_t *conn,
     ngx_paygw_redis_cmd_t *cmd, ngx_uint_t argc, ngx_str_t *argv);
 
-/* TLS or not, the connection can be used from now on */
-void ngx_paygw_redis_connected(ngx_paygw_redis_conn_t *conn);
+/*
+ * The timer runs for a command that may have been answered since.  A command
+ * that is late costs the connection, for its reply would be taken for
+ * another's: returns 1 then, else 0 with the timer set for the next one.
+ */
+ngx_uint_t ngx_paygw_redis_expired(ngx_paygw_redis_conn_t *conn);
 
-/* closes it; all commands are lost; why is NULL when nothing went wrong */
-void ngx_paygw_redis_drop(ngx_paygw_redis_conn_t *conn, ngx_err_t err,
-    const char *why);
-
-/* at the end of a worker: no handler is called */
-void ngx_paygw_redis_exit(ngx_paygw_redis_conn_t *conn);
+void ngx_paygw_redis_write_handler(ngx_event_t *wev);
+void ngx_paygw_redis_read_handler(ngx_event_t *rev);
 
 
 /* ngx_paygw_redis_ssl.c */

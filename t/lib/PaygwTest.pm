@@ -31,7 +31,7 @@ our @EXPORT = qw(
     shop_body shop_count
     results error_log_text wait_for
     redis_port redis_cmd redis_stop redis_start redis_freeze redis_thaw
-    redis_commands store_is make_cert keys_dir server_connect
+    redis_commands store_is make_cert keys_dir server_connect refused_ok
 );
 
 our $Root = Cwd::realpath(File::Basename::dirname(__FILE__) . '/../..');
@@ -391,7 +391,17 @@ sub parse_head {
 }
 
 
-# HTTP/2 without TLS; the block needs "--- http2"
+# Before 1.25.1 a port without TLS speaks either version of HTTP, not both.
+
+sub h2_apart { return $Test::Nginx::Util::NginxVersion < 1.025001 }
+
+sub h2_port {
+    return h2_apart() ? $Test::Nginx::Util::RandPorts->{TEST_NGINX_RAND_PORT_8}
+                      : $Test::Nginx::Util::ServerPortForClient;
+}
+
+
+# HTTP/2 without TLS; the block needs "--- h2"
 
 sub curl2 {
     my ($m, %o) = @_;
@@ -409,8 +419,7 @@ sub curl2 {
                '-H', 'User-Agent:', '-H', 'Expect:',
                (map { ('-H', $_->[1] eq '' ? "$_->[0];" : "$_->[0]: $_->[1]") }
                 @{ $m->{headers} }), @data,
-               "http://127.0.0.1:$Test::Nginx::Util::ServerPortForClient"
-               . $m->{target});
+               'http://127.0.0.1:' . h2_port() . $m->{target});
 
     my $cmd = join ' ', map { my $a = $_; $a =~ s/'/'\\''/g; "'$a'" } @cmd;
     my $out = `$cmd < '$dir/body' 2>&1`;
@@ -481,6 +490,46 @@ sub ack_ok {
     Test::More::is("$res->{status}\n$got\n$res->{body}"
                    . ($res->{error} ? " ($res->{error})" : ''),
                    "$status\n$want\n" . ($body // ''), $name);
+}
+
+
+# Sends a callback that must be refused: by the ack, by $paygw_reason, by no
+# delivery, and by one line in the log at "info" which says all that $line says
+# and nothing that is secret.  In $line {key} is the serial, {signed} the length
+# and the SHA-256 of the string to sign, as the peer knows them.
+
+sub refused_ok {
+    my ($m, $status, $line, %o) = @_;
+
+    my $serial = $m->header('Wechatpay-Serial') // '';
+    $line =~ s/\{key\}/$serial/;
+    $line =~ s/\{signed\}/$m->{signed_len} bytes, sha256 $m->{signed_sha256}/;
+    my ($reason) = $line =~ /^(\w+)/;
+
+    my $before = () = results();
+    my $at = -s $Test::Nginx::Util::ErrLogFile || 0;
+
+    ack_ok(send_callback($m, %o), $m, $status, $line);
+
+    my @got = results($before + 1);
+    Test::More::is($got[-1], "refused $reason", block_name("$line: result"));
+
+    my $text = file_from($Test::Nginx::Util::ErrLogFile, $at);
+    my @lines = grep { /payment callback/ } split /\n/, $text;
+    Test::More::is(scalar @lines, 1, block_name("$line: one line"));
+    my ($level, $what) = ($lines[0] // '')
+        =~ /\[(\w+)\] .*?payment callback refused: (.*?)(?: while [\w ]+)?, client: /;
+    Test::More::is($level, 'info', block_name("$line: level"));
+    Test::More::is($what, $line, block_name("$line: log"));
+
+    my @secrets = map { substr $_, 0, 40 } grep { defined && length > 5 }
+        '0123456789abcdefghijklmnopqrstuv', $m->{body},
+        $m->header('Wechatpay-Signature'), $m->{order_id},
+        $m->{body} =~ /sign=([^&]{20})/ ? $1 : undef;
+    my @told = grep { index($text, $_) >= 0 } @secrets;
+    Test::More::is("@told", '', block_name("$line: nothing secret is told"));
+
+    Test::More::is(shop_count(), $o{shop} // 0, block_name("$line: shop"));
 }
 
 
@@ -614,24 +663,40 @@ sub store_conf {
 }
 
 
-our $Channels = <<'CONF';
-    paygw_channel wxpay {
+our $Wxpay = <<'CONF';
         provider              wechat_v3;
         appid                 wxd678efh567hg6787;
         mchid                 1900009191;
         apiv3_key             file:$TEST_NGINX_KEYS/apiv3.key;
         platform_certificate  $TEST_NGINX_KEYS/wx_a.crt;
         platform_certificate  $TEST_NGINX_KEYS/wx_b.crt;
-        platform_public_key   PUB_KEY_ID_0119000091912024
-                              $TEST_NGINX_KEYS/wx_pub.pem;
-    }
-    paygw_channel alipay {
+        platform_public_key   PUB_KEY_ID_0119000091912024 $TEST_NGINX_KEYS/wx_pub.pem;
+CONF
+
+our $Alipay = <<'CONF';
         provider              alipay;
         app_id                2021000000000001;
         seller_id             2088101122136241;
         alipay_public_key     $TEST_NGINX_KEYS/alipay.pem;
-    }
 CONF
+
+# a channel with the changes of a block: a line "-NAME" drops a parameter, any
+# other line is one more
+
+sub channel_conf {
+    my ($name, $conf, $changes) = @_;
+
+    for my $line (split /\n/, $changes // '') {
+        if ($line =~ /^\s*-(\S+)/) {
+            $conf =~ s/^ +\Q$1\E\b.*\n//mg;
+        } else {
+            $conf .= "        $line\n";
+        }
+    }
+
+    return "    paygw_channel $name {\n$conf    }\n";
+}
+
 
 our $Locations = <<'CONF';
     location = /notify/wxpay {
@@ -652,12 +717,27 @@ add_block_preprocessor(sub {
         my $conf = "    log_format paygw '\$paygw_result \$paygw_reason';\n"
             . "    access_log logs/paygw.log paygw if=\$paygw_result;\n";
         $conf .= store_conf() if !defined $block->no_store;
-        $conf .= $Channels if !defined $block->no_channels;
+        $conf .= channel_conf('wxpay', $Wxpay, $block->wxpay)
+            . channel_conf('alipay', $Alipay, $block->alipay)
+            if !defined $block->no_channels;
         $block->set_value('http_config', $conf . ($block->http_config // ''));
     }
 
     if (!defined $block->config) {
         $block->set_value('config', defined $block->bare ? '' : $Locations);
+    }
+
+    if (defined $block->h2) {
+        my $listen = h2_apart()
+            ? 'listen 127.0.0.1:$TEST_NGINX_RAND_PORT_8 http2;' : 'http2 on;';
+        $block->set_value('config', "    $listen\n" . $block->config);
+    }
+
+    if (defined $block->must_die) {
+        my $pats = $block->error_log // [];
+        $pats = [ grep { length } split /\n+/, $pats ] if !ref $pats;
+        $pats = [ $pats ] if ref $pats eq 'Regexp';
+        $block->set_value('error_log', [ @$pats, '[emerg]' ]);
     }
 
     # nothing may be worse than an error, unless the block wants it
@@ -753,7 +833,7 @@ sub run_callbacks {
     my $i = 0;
     for my $m (@Callbacks) {
         my $res = send_callback($m, @opt,
-                                defined $block->http2 ? (http2 => 1) : ());
+                                defined $block->h2 ? (http2 => 1) : ());
         $m->{answer} = $res;
         ack_ok($res, $m, $acks[$i], 'ack ' . ($i + 1) . ": $acks[$i]")
             if @acks;
@@ -805,6 +885,18 @@ sub check_shop {
         Test::More::is($g->{body}, $w->{body},
                        block_name("delivery $i: body")) if exists $w->{body};
     }
+}
+
+
+# a test in "run" without a name has that of its block
+
+{
+    no warnings 'redefine';
+    my $ok = \&Test::Builder::ok;
+    *Test::Builder::ok = sub {
+        @_ = ($_[0], $_[1], block_name('run')) if !defined $_[2] && $Block;
+        goto &$ok;
+    };
 }
 
 
@@ -949,6 +1041,15 @@ What the shop got: a number of deliveries, or Perl code for a list of them.
 =item shop_plan
 
 Perl code for the list of answers of the shop: see paygw_peer.py.
+
+=item wxpay, alipay
+
+Changes of the default channels: a line "-NAME" drops a parameter, any other
+line is one more.
+
+=item h2
+
+The server speaks HTTP/2 without TLS, and callbacks are sent by it.
 
 =item bare, no_store, no_channels
 

@@ -79,6 +79,7 @@ def main():
     write('rogue.crt', pem(make(rogue, 'Tenpay.com A',
                                 0x0A1B2C3D4E5F60718293A4B5C6D7E8F901234567)))
     mch = private('mch.key')
+    public('mch.pem', mch)
     write('mch.crt', pem(make(mch, '1900009191',
                               0x5157F09EFDC096DE15EBE81A47057A7232F1B8E1)))
     with open(os.path.join(DIR, 'apiv3.key'), 'w') as f:

@@ -78,7 +78,7 @@ sources() {
 }
 
 key=$({ echo "$tree" "$(tree_version "$tree")" "${CC:-cc}" "${options[@]}"
-        cat "$tree/src/core/nginx.h"
+        find "$tree/src" "$tree/auto" -type f -printf '%P %s %T@\n' | sort
         sources "$@"; } | sha256sum)
 
 mkdir -p "$dir"

@@ -25,11 +25,14 @@ san="-g -O1 -fno-omit-frame-pointer"
 asan="-fsanitize=address"
 ubsan="-fsanitize=undefined -fno-sanitize=object-size"
 
+build_shim() {
+    gcc -shared -fPIC -O1 -W -Wall -o "$1/preload.so" "$tools/preload.c"
+}
+
 build_preload() {
     CC_OPT="$san $asan $ubsan" LD_OPT="$asan $ubsan" NGX_SRC='' \
         bash "$tools/build.sh" "$1" "${@:2}"
-    gcc -shared -fPIC -O1 -W -Wall -o "$1/ubsan-report.so" \
-        "$tools/ubsan-report.c"
+    build_shim "$1"
 }
 
 # UBSan is for our own code only: the compiler options of a module cannot
@@ -47,6 +50,7 @@ build_pool() {
 
     CC_OPT="$san $asan -DNGX_DEBUG_PALLOC=1" LD_OPT="$asan -Wl,-E" \
         NGX_SRC=$tree CORE=1 bash "$tools/build.sh" "$1" "${@:2}"
+    build_shim "$1"
 }
 
 common=abort_on_error=0:halt_on_error=1:detect_odr_violation=0
@@ -83,17 +87,16 @@ lane() {
 
     local path=$reports/$name/report preload
 
+    preload=$(gcc -print-file-name=libasan.so):$dir/preload.so
     if [ "$lane" = preload ]; then
-        preload=$(gcc -print-file-name=libasan.so)
-        preload+=:$dir/ubsan-report.so
         preload+=:$(gcc -print-file-name=libubsan.so)
-        # a test may make a nginx of its own, without Test::Nginx
         export PAYGW_UBSAN_REPORT=$path.ubsan
         MODULES=$dir TEST_NGINX_LD_PRELOAD=$preload \
         ASAN_OPTIONS=$common:detect_leaks=0:log_path=$path \
             sh "$tools/prove.sh" "$name" "$store" "$@" || rc=1
     else
         MODULES=$dir TEST_NGINX_BINARY=$dir/nginx \
+        TEST_NGINX_LD_PRELOAD=$preload \
         ASAN_OPTIONS=$common:detect_leaks=1:log_path=$path \
         LSAN_OPTIONS=$leaks:suppressions=$tools/lsan.supp \
             sh "$tools/prove.sh" "$name" "$store" "$@" || rc=1

@@ -12,6 +12,7 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 import traceback
 
 import stage
@@ -105,6 +106,9 @@ class Case:
         block = dict((name, text) for text, name in self.channels())[channel]
         keys = keys or self.ring(block)
         provider = self.provider(channel)
+        if provider == "wechat_v3" and "platform_certificate" not in block:
+            # sign with what the channel holds
+            faults.setdefault("key", "pub")
         self.orders += 1
         order = Order(provider, "EXAMPLE-%d" % self.orders, 1234)
         message = deliver.compose(keys, order, None, faults, url="any")
@@ -117,6 +121,19 @@ class Case:
         status, _, body = stage.send(self.port, self.location(channel),
                                      headers, message[2])
         return status, body
+
+    def again(self, channel, message):
+        """The same once more, as soon as the first try is settled.
+
+        The ack and the word to the store go out together, so that for a
+        moment the event may still be held.
+        """
+        end = time.monotonic() + 5
+        while True:
+            answer = self.send(channel, message)
+            if answer[0] != 503 or time.monotonic() > end:
+                return answer
+            time.sleep(0.05)
 
     # findings
 
@@ -164,7 +181,7 @@ class Case:
             self.same(delivery.headers.get("content-length"),
                       str(len(delivery.body)), channel + ": the length")
 
-        self.same(self.send(channel, message), ACKS[provider],
+        self.same(self.again(channel, message), ACKS[provider],
                   channel + " is acknowledged when it comes again")
         self.same(len(self.shop.got), before + 1,
                   channel + " is not delivered again")
@@ -185,7 +202,7 @@ class Case:
         self.same(status, 502, channel + ": the shop fails, no success")
         self.ok(b"thank you" not in body, channel + ": not the shop's body")
         self.shop.status = 200
-        self.same(self.send(channel, message), ACKS[provider],
+        self.same(self.again(channel, message), ACKS[provider],
                   channel + ": the next try is acknowledged")
         self.same(self.shop.got[-1].fields().get("delivery"), "2",
                   channel + ": it is delivery 2")

@@ -61,6 +61,8 @@ static const struct option  load_opts[] = {
     { "watch",       required_argument, NULL, 'P' },
     { "ledger",      required_argument, NULL, 'L' },
     { "progress",    no_argument,       NULL, 'g' },
+    { "spin",        no_argument,       NULL, 'i' },
+    { "shop",        required_argument, NULL, 'O' },
     { NULL, 0, NULL, 0 }
 };
 
@@ -153,6 +155,8 @@ load_option(int option)
     case 'P': load_conf.watch = atoi(optarg); break;
     case 'L': load_conf.ledger = optarg; break;
     case 'g': load_conf.progress = 1; break;
+    case 'i': load_conf.spin = 1; break;
+    case 'O': load_conf.shop = strtoul(optarg, NULL, 10); break;
     }
 }
 

@@ -17,9 +17,10 @@
 /*
  * paygw-load: a provider under pressure.  It signs Alipay callbacks, sends
  * them over keep-alive connections, repeats what was not acknowledged, and
- * counts every answer.  load_body.c makes the callbacks, load_queue.c says
- * which one goes next, load_http.c sends them, load_report.c counts, load.c
- * reads the command line.
+ * counts every answer.  load.c reads the command line, load_body.c makes the
+ * callbacks, load_queue.c says which one goes next, load_http.c sends them,
+ * load_parse.c reads the answers, load_report.c counts them, and load_shop.c
+ * is the shop behind the gateway, for a run in which nobody may sleep.
  */
 
 
@@ -67,6 +68,8 @@ typedef struct {
     unsigned             threads;    /* that sign */
     unsigned             twins;      /* percent that are sent twice at once */
     double               rate;       /* callbacks a second, 0: no limit */
+    unsigned             spin:1;     /* never sleep, but yield */
+    unsigned             shop;       /* a port of 127.0.0.1: be the shop */
     double               timeout;    /* of one send, seconds */
     uint64_t             retries;    /* of one callback */
     double               retry_delay;    /* seconds */
@@ -127,7 +130,35 @@ int load_queue_finished(uint64_t now);
 
 /* load_http.c */
 
+/* What an event of the loop points to: a structure that begins with this. */
+typedef void (*load_handler_t)(void *data, uint32_t events);
+
 int load_run(void);
+
+
+/* load_parse.c */
+
+typedef struct {
+    unsigned             status;
+    int                  close;
+    char                *body;
+    size_t               len;
+} load_reply_t;
+
+/*
+ * Reads an answer from "len" bytes that a zero follows.  1: it is complete,
+ * 0: more is needed, -1: it is malformed.  Joins chunks in their place.
+ */
+int load_parse(char *in, size_t len, int eof, load_reply_t *a);
+
+/* The value of a header of the message whose empty line is at "end". */
+char *load_header(char *in, char *end, const char *name);
+
+
+/* load_shop.c */
+
+/* Answers the gateway's requests in the same loop, so that nobody sleeps. */
+int load_shop_open(int epoll);
 
 
 /* load_report.c */

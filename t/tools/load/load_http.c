@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -31,6 +32,7 @@
  * that is lost while busy is an answer with the status 0.
  */
 typedef struct {
+    load_handler_t       handler;    /* the first member */
     int                  fd;         /* -1: closed */
     load_item_t         *item;       /* NULL: idle */
     uint64_t             started;    /* of this send, monotonic ns */
@@ -43,25 +45,14 @@ typedef struct {
 } load_connection_t;
 
 
-typedef struct {
-    unsigned             status;
-    int                  close;
-    char                *body;
-    size_t               len;
-} load_reply_t;
-
-
+static void load_stream_handler(void *data, uint32_t events);
+static void load_connection_handler(void *data, uint32_t events);
 static int load_setup(void);
 static int load_feed(int *wait);
 static int load_start(load_connection_t *c, load_item_t *item, uint64_t now);
 static int load_connect(load_connection_t *c);
 static void load_write(load_connection_t *c);
 static void load_read(load_connection_t *c);
-static int load_parse(load_connection_t *c, int eof, load_reply_t *a);
-static int load_body(load_connection_t *c, char *body, int eof,
-    load_reply_t *a);
-static int load_chunked(load_connection_t *c, char *p, load_reply_t *a);
-static char *load_header(load_connection_t *c, char *end, const char *name);
 static void load_finish(load_connection_t *c, unsigned status,
     const char *body, size_t len);
 static void load_lost(load_connection_t *c, const char *why);
@@ -69,6 +60,7 @@ static void load_close(load_connection_t *c);
 static void load_expire(uint64_t now);
 
 
+static load_handler_t       load_stream_event = load_stream_handler;
 static int                  load_epoll;
 static int                  load_failed;
 static load_connection_t   *load_connections;
@@ -82,7 +74,7 @@ load_run(void)
 {
     int                  i, n, wait;
     uint64_t             expired, now;
-    load_connection_t   *c;
+    load_handler_t      *handler;
     struct epoll_event   events[LOAD_EVENTS];
 
     if (load_setup() == -1) {
@@ -113,25 +105,16 @@ load_run(void)
             wait = 100;
         }
 
-        n = epoll_wait(load_epoll, events, LOAD_EVENTS, wait);
+        n = epoll_wait(load_epoll, events, LOAD_EVENTS,
+                       load_conf.spin ? 0 : wait);
+
+        if (n == 0 && load_conf.spin) {
+            sched_yield();
+        }
 
         for (i = 0; i < n; i++) {
-            c = events[i].data.ptr;
-
-            if (c == NULL) {
-                load_queue_drain();
-                continue;
-            }
-
-            if (c->fd != -1 && (events[i].events & EPOLLOUT)) {
-                load_write(c);
-            }
-
-            if (c->fd != -1
-                && (events[i].events & (EPOLLIN|EPOLLHUP|EPOLLERR)))
-            {
-                load_read(c);
-            }
+            handler = events[i].data.ptr;
+            (*handler)(handler, events[i].events);
         }
     }
 
@@ -140,6 +123,31 @@ load_run(void)
     }
 
     return 0;
+}
+
+
+static void
+load_stream_handler(void *data, uint32_t events)
+{
+    (void) data;
+    (void) events;
+
+    load_queue_drain();
+}
+
+
+static void
+load_connection_handler(void *data, uint32_t events)
+{
+    load_connection_t  *c = data;
+
+    if (c->fd != -1 && (events & EPOLLOUT)) {
+        load_write(c);
+    }
+
+    if (c->fd != -1 && (events & (EPOLLIN|EPOLLHUP|EPOLLERR))) {
+        load_read(c);
+    }
 }
 
 
@@ -178,13 +186,19 @@ load_setup(void)
 
     for (i = 0; i < load_conf.connections; i++) {
         load_connections[i].fd = -1;
+        load_connections[i].handler = load_connection_handler;
         load_idle[load_nidle++] = &load_connections[i];
     }
 
     ee.events = EPOLLIN;
-    ee.data.ptr = NULL;
+    ee.data.ptr = &load_stream_event;
 
-    return epoll_ctl(load_epoll, EPOLL_CTL_ADD, load_queue_fd(), &ee);
+    if (epoll_ctl(load_epoll, EPOLL_CTL_ADD, load_queue_fd(), &ee) == -1) {
+        perror("epoll_ctl() failed");
+        return -1;
+    }
+
+    return load_conf.shop ? load_shop_open(load_epoll) : 0;
 }
 
 
@@ -369,7 +383,7 @@ load_read(load_connection_t *c)
     c->in_len += n;
     c->in[c->in_len] = '\0';
 
-    rc = load_parse(c, n == 0, &a);
+    rc = load_parse(c->in, c->in_len, n == 0, &a);
 
     if (rc == 0 && n == 0) {
         load_lost(c, "closed");
@@ -385,138 +399,6 @@ load_read(load_connection_t *c)
 
         load_finish(c, a.status, a.body, a.len);
     }
-}
-
-
-/* 1: the answer is complete, 0: more is needed, -1: it is malformed */
-
-static int
-load_parse(load_connection_t *c, int eof, load_reply_t *a)
-{
-    char  *end, *p;
-
-    end = strstr(c->in, "\r\n\r\n");
-
-    if (end == NULL) {
-        return 0;
-    }
-
-    if (strncmp(c->in, "HTTP/1.", 7) != 0) {
-        return -1;
-    }
-
-    a->status = strtoul(c->in + 8, NULL, 10);
-
-    p = load_header(c, end, "connection");
-    a->close = (p && strncasecmp(p, "close", 5) == 0);
-
-    return load_body(c, end + 4, eof, a);
-}
-
-
-static int
-load_body(load_connection_t *c, char *body, int eof, load_reply_t *a)
-{
-    char    *p, *end;
-    size_t   have;
-
-    end = body - 4;
-    have = c->in + c->in_len - body;
-
-    a->body = body;
-    a->len = 0;
-
-    if (a->status == 204 || a->status == 304) {
-        return 1;
-    }
-
-    p = load_header(c, end, "transfer-encoding");
-
-    if (p) {
-        return load_chunked(c, body, a);
-    }
-
-    p = load_header(c, end, "content-length");
-
-    if (p == NULL) {
-        a->len = have;
-        return eof;
-    }
-
-    a->len = strtoul(p, NULL, 10);
-
-    return have >= a->len;
-}
-
-
-/* joins the chunks once the last one is there */
-
-static int
-load_chunked(load_connection_t *c, char *p, load_reply_t *a)
-{
-    int            pass;
-    char          *start, *last, *chunk;
-    unsigned long  size;
-
-    start = p;
-    last = c->in + c->in_len;
-
-    for (pass = 0; pass < 2; pass++) {
-
-        a->len = 0;
-
-        for (p = start; ; p = chunk + size + 2) {
-
-            chunk = p < last ? strstr(p, "\r\n") : NULL;
-
-            if (chunk == NULL) {
-                return 0;
-            }
-
-            size = strtoul(p, NULL, 16);
-            chunk += 2;
-
-            if (size > LOAD_IN_SIZE) {
-                return -1;
-            }
-
-            if ((size_t) (last - chunk) < size + 2) {
-                return 0;
-            }
-
-            if (size == 0) {
-                break;
-            }
-
-            if (pass == 1) {
-                memmove(a->body + a->len, chunk, size);
-            }
-
-            a->len += size;
-        }
-    }
-
-    return 1;
-}
-
-
-static char *
-load_header(load_connection_t *c, char *end, const char *name)
-{
-    char    *p;
-    size_t   len;
-
-    len = strlen(name);
-
-    for (p = strstr(c->in, "\r\n"); p && p < end; p = strstr(p + 2, "\r\n")) {
-
-        if (strncasecmp(p + 2, name, len) == 0 && p[2 + len] == ':') {
-            p += 2 + len + 1;
-            return p + strspn(p, " ");
-        }
-    }
-
-    return NULL;
 }
 
 

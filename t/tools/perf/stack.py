@@ -116,13 +116,23 @@ def say(text):
     print("==> " + text, flush=True)
 
 
+def placed(cpu):
+    """The words that put a program on a processor, if there is that many.
+
+    All but the first run as batch: then a message to one of them does not
+    interrupt what its processor is doing, which would cost the sender.
+    """
+    if cpu is None or cpu >= (os.cpu_count() or 1):
+        return []
+    return ["taskset", "-c", str(cpu)] + (["chrt", "-b", "0"] if cpu else [])
+
+
 class Process:
     """A child that is known by its pid, in a folder of its own."""
 
     def __init__(self, argv, folder, cpu=None):
         self.folder = folder
-        if cpu is not None and (os.cpu_count() or 1) > cpu:
-            argv = ["taskset", "-c", str(cpu)] + argv
+        argv = placed(cpu) + argv
         with open(os.path.join(folder, "out.log"), "ab") as out:
             self.child = subprocess.Popen(argv, stdin=subprocess.DEVNULL,
                                           stdout=out, stderr=out)
@@ -319,9 +329,7 @@ def load_argv(options, cpu=None):
             argv.append("--" + name)
         elif value not in (None, False):
             argv += ["--" + name, str(value)]
-    if cpu is not None and (os.cpu_count() or 1) > cpu:
-        argv = ["taskset", "-c", str(cpu)] + argv
-    return argv
+    return placed(cpu) + argv
 
 
 def load(options, cpu=None):

@@ -5,11 +5,17 @@
 
 
 /*
- * Preloaded between the runtimes of ASan and UBSan: writes each finding of
- * UBSan to a file "$PAYGW_UBSAN_REPORT.PID".  In a program that has both
- * runtimes UBSan's own log_path is lost, since the function that sets it is
- * found in the other runtime; findings then go to the standard error of nginx,
- * which is its error log, which nobody reads after a test that passed.
+ * Preloaded into nginx under the sanitizers, behind the runtime of ASan.
+ *
+ * It writes each finding of UBSan to a file "$PAYGW_UBSAN_REPORT.PID".  In a
+ * program that has both runtimes UBSan's own log_path is lost, since the
+ * function that sets it is found in the other runtime; findings then go to the
+ * standard error of nginx, which is its error log, which nobody reads after a
+ * test that passed.
+ *
+ * And it keeps modules in memory: nginx unloads them before it ends, and what
+ * a static variable of a module points to would then look like a leak, with a
+ * stack without names.
  */
 
 
@@ -19,8 +25,10 @@
 
 
 void __ubsan_get_current_report_data(const char **kind, const char **message,
-    const char **file, unsigned *line, unsigned *column, char **address);
+    const char **file, unsigned *line, unsigned *column, char **address)
+    __attribute__((weak));
 void __ubsan_on_report(void);
+int dlclose(void *handle);
 
 
 static char  path[2048];
@@ -60,4 +68,13 @@ __ubsan_on_report(void)
     fprintf(f, "%s:%u:%u: runtime error: %s (%s)\n", file, line, column,
             message, kind);
     fclose(f);
+}
+
+
+int
+dlclose(void *handle)
+{
+    (void) handle;
+
+    return 0;
 }

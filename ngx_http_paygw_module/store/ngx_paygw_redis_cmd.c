@@ -1,0 +1,380 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_sha1.h>
+#include "ngx_paygw_redis.h"
+
+
+#define NGX_PAYGW_REDIS_ERROR_MAX  128     /* bytes of an error in the log */
+#define NGX_PAYGW_REDIS_QUIET      1000    /* ms between two such lines */
+
+
+/*
+ * A record is one string, "STATE TOKEN DELIVERIES LEASE-END": the state is
+ * "held", "done" or "free", the time is Redis' own, in milliseconds.  Scripts
+ * answer with an integer and touch one key, so that they also run in a cluster
+ * behind a proxy.
+ *
+ *   KEYS[1]  the event             ARGV[1]  token, 16 hexadecimal digits
+ *   ARGV[2]  life of the record    ARGV[3]  lease, for a claim
+ */
+
+#define NGX_PAYGW_REDIS_LUA_READ                                              \
+    "local v=redis.call('GET',KEYS[1])\n"                                     \
+    "local s,k,n,e\n"                                                         \
+    "if v then\n"                                                             \
+    " s,k,n,e=string.match(v,'^(%l+) (%x+) (%d+) (%d+)$')\n"                  \
+    " if not s then return redis.error_reply('ERR not a paygw record') end\n" \
+    "end\n"
+
+#define NGX_PAYGW_REDIS_LUA_KEEP(state, n, e)                                 \
+    "redis.call('SET',KEYS[1],'" state " '..ARGV[1]..' '.." n "..' '.." e     \
+    ",'PX',ARGV[2])\n"
+
+
+static ngx_int_t ngx_paygw_redis_setup(ngx_paygw_redis_conn_t *conn,
+    ngx_uint_t type, ngx_uint_t argc, ngx_str_t *argv);
+static ngx_int_t ngx_paygw_redis_script(ngx_paygw_redis_conn_t *conn,
+    ngx_paygw_redis_cmd_t *cmd);
+static const char *ngx_paygw_redis_ready(ngx_paygw_redis_conn_t *conn,
+    ngx_paygw_redis_cmd_t *cmd, redisReply *reply);
+static ngx_int_t ngx_paygw_redis_result(ngx_paygw_redis_cmd_t *cmd,
+    redisReply *reply);
+static void ngx_paygw_redis_error_reply(ngx_paygw_redis_conn_t *conn,
+    redisReply *reply, ngx_uint_t brief);
+
+
+static const ngx_str_t  ngx_paygw_redis_scripts[NGX_PAYGW_REDIS_SCRIPTS] = {
+
+    /* claim: the number of this delivery; 0: committed; -1: held */
+
+    ngx_string(
+        NGX_PAYGW_REDIS_LUA_READ
+        "local t=redis.call('TIME')\n"
+        "t=t[1]*1000+math.floor(t[2]/1000)\n"
+        "if s=='done' then return 0 end\n"
+        "if s=='held' and t<tonumber(e) then return -1 end\n"
+        "n=(tonumber(n) or 0)+1\n"
+        NGX_PAYGW_REDIS_LUA_KEEP("held", "n",
+                                 "string.format('%.0f',t+ARGV[3])")
+        "return n\n"),
+
+    /* commit: 1: done; 0: not ours */
+
+    ngx_string(
+        NGX_PAYGW_REDIS_LUA_READ
+        "if s and (s~='held' or k~=ARGV[1]) then return 0 end\n"
+        NGX_PAYGW_REDIS_LUA_KEEP("done", "(n or '0')", "'0'")
+        "return 1\n"),
+
+    /* release: 1: done; 0: not ours */
+
+    ngx_string(
+        NGX_PAYGW_REDIS_LUA_READ
+        "if s~='held' or k~=ARGV[1] then return 0 end\n"
+        NGX_PAYGW_REDIS_LUA_KEEP("free", "n", "'0'")
+        "return 1\n")
+};
+
+
+/* the names by which Redis knows the scripts */
+
+ngx_int_t
+ngx_paygw_redis_scripts_init(ngx_conf_t *cf, ngx_paygw_redis_t *redis)
+{
+    u_char            digest[20];
+    ngx_uint_t        i;
+    ngx_sha1_t        sha1;
+    const ngx_str_t  *text;
+
+    for (i = 0; i < NGX_PAYGW_REDIS_SCRIPTS; i++) {
+        text = &ngx_paygw_redis_scripts[i];
+
+        ngx_sha1_init(&sha1);
+        ngx_sha1_update(&sha1, text->data, text->len);
+        ngx_sha1_final(digest, &sha1);
+
+        redis->sha1[i].data = ngx_pnalloc(cf->pool, 2 * sizeof(digest));
+        if (redis->sha1[i].data == NULL) {
+            return NGX_ERROR;
+        }
+
+        redis->sha1[i].len = 2 * sizeof(digest);
+        ngx_hex_dump(redis->sha1[i].data, digest, sizeof(digest));
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_paygw_redis_send(ngx_paygw_redis_t *redis, ngx_paygw_redis_cmd_t *cmd)
+{
+    ngx_paygw_redis_conn_t  *conn;
+
+    conn = ngx_paygw_redis_get(redis);
+    if (conn == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_paygw_redis_script(conn, cmd);
+}
+
+
+static ngx_int_t
+ngx_paygw_redis_script(ngx_paygw_redis_conn_t *conn,
+    ngx_paygw_redis_cmd_t *cmd)
+{
+    u_char      token[16], life[NGX_INT64_LEN], lease[NGX_INT64_LEN];
+    ngx_str_t   argv[7];
+    ngx_uint_t  n;
+
+    if (cmd->eval) {
+        ngx_str_set(&argv[0], "EVAL");
+        argv[1] = ngx_paygw_redis_scripts[cmd->type];
+
+    } else {
+        ngx_str_set(&argv[0], "EVALSHA");
+        argv[1] = conn->redis->sha1[cmd->type];
+    }
+
+    ngx_str_set(&argv[2], "1");
+
+    argv[3].data = cmd->key;
+    argv[3].len = cmd->len;
+
+    argv[4].data = token;
+    argv[4].len = ngx_sprintf(token, "%016xL", cmd->token) - token;
+
+    argv[5].data = life;
+    argv[5].len = ngx_sprintf(life, "%M", cmd->life) - life;
+
+    n = 6;
+
+    if (cmd->type == NGX_PAYGW_REDIS_CLAIM) {
+        argv[6].data = lease;
+        argv[6].len = ngx_sprintf(lease, "%M", cmd->lease) - lease;
+        n = 7;
+    }
+
+    return ngx_paygw_redis_enqueue(conn, cmd, n, argv);
+}
+
+
+ngx_int_t
+ngx_paygw_redis_handshake(ngx_paygw_redis_conn_t *conn)
+{
+    u_char              db[NGX_INT_T_LEN];
+    ngx_str_t           argv[3];
+    ngx_uint_t          n;
+    ngx_paygw_redis_t  *redis;
+
+    redis = conn->redis;
+
+    if (redis->password.len) {
+        n = 0;
+        ngx_str_set(&argv[n], "AUTH");
+        n++;
+
+        if (redis->user.len) {
+            argv[n++] = redis->user;
+        }
+
+        argv[n++] = redis->password;
+
+        if (ngx_paygw_redis_setup(conn, NGX_PAYGW_REDIS_AUTH, n, argv)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    if (redis->db == 0) {
+        return NGX_OK;
+    }
+
+    ngx_str_set(&argv[0], "SELECT");
+    argv[1].data = db;
+    argv[1].len = ngx_sprintf(db, "%ui", redis->db) - db;
+
+    return ngx_paygw_redis_setup(conn, NGX_PAYGW_REDIS_SELECT, 2, argv);
+}
+
+
+static ngx_int_t
+ngx_paygw_redis_setup(ngx_paygw_redis_conn_t *conn, ngx_uint_t type,
+    ngx_uint_t argc, ngx_str_t *argv)
+{
+    ngx_paygw_redis_cmd_t  *cmd;
+
+    cmd = ngx_paygw_redis_cmd(conn->redis, type, NULL);
+    if (cmd == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_paygw_redis_enqueue(conn, cmd, argc, argv) != NGX_OK) {
+        ngx_free(cmd);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+const char *
+ngx_paygw_redis_reply(ngx_paygw_redis_conn_t *conn,
+    ngx_paygw_redis_cmd_t *cmd, redisReply *reply)
+{
+    ngx_int_t  rc;
+
+    if (cmd->type >= NGX_PAYGW_REDIS_SCRIPTS) {
+        return ngx_paygw_redis_ready(conn, cmd, reply);
+    }
+
+    if (reply->type == REDIS_REPLY_ERROR
+        && ngx_strncmp(reply->str, "NOSCRIPT", 8) == 0
+        && !cmd->eval)
+    {
+        /* nothing was done, so it may be sent again */
+
+        cmd->eval = 1;
+
+        if (ngx_paygw_redis_script(conn, cmd) != NGX_OK) {
+            ngx_paygw_redis_finish(cmd, NGX_ERROR);
+        }
+
+        return NULL;
+    }
+
+    if (reply->type == REDIS_REPLY_ERROR) {
+        ngx_paygw_redis_error_reply(conn, reply, 0);
+        ngx_paygw_redis_finish(cmd, NGX_ERROR);
+        return NULL;
+    }
+
+    rc = ngx_paygw_redis_result(cmd, reply);
+
+    if (rc == NGX_ERROR) {
+        ngx_paygw_redis_finish(cmd, NGX_ERROR);
+        return "sent unexpected reply";
+    }
+
+    conn->answered = 1;
+
+    if (conn->failed) {
+        conn->failed = 0;
+        conn->backoff = 0;
+
+        ngx_log_error(NGX_LOG_NOTICE, &conn->log, 0, "redis works again");
+    }
+
+    ngx_paygw_redis_finish(cmd, rc);
+
+    return NULL;
+}
+
+
+static const char *
+ngx_paygw_redis_ready(ngx_paygw_redis_conn_t *conn,
+    ngx_paygw_redis_cmd_t *cmd, redisReply *reply)
+{
+    ngx_uint_t  type;
+
+    type = cmd->type;
+    ngx_free(cmd);
+
+    if (reply->type == REDIS_REPLY_STATUS) {
+        return NULL;
+    }
+
+    if (reply->type != REDIS_REPLY_ERROR) {
+        return "sent unexpected reply";
+    }
+
+    /* an error may quote what it was about, so none of AUTH's in the log */
+
+    ngx_paygw_redis_error_reply(conn, reply, type == NGX_PAYGW_REDIS_AUTH);
+
+    return (type == NGX_PAYGW_REDIS_AUTH) ? "refused user or password"
+                                          : "refused database number";
+}
+
+
+static ngx_int_t
+ngx_paygw_redis_result(ngx_paygw_redis_cmd_t *cmd, redisReply *reply)
+{
+    long long  n;
+
+    if (reply->type != REDIS_REPLY_INTEGER) {
+        return NGX_ERROR;
+    }
+
+    n = reply->integer;
+
+    if (cmd->type == NGX_PAYGW_REDIS_CLAIM) {
+
+        switch (n) {
+
+        case -1:
+            return NGX_BUSY;
+
+        case 0:
+            return NGX_DECLINED;
+
+        default:
+            cmd->delivery = (ngx_uint_t) n;
+            return (n > 0) ? NGX_OK : NGX_ERROR;
+        }
+    }
+
+    switch (n) {
+
+    case 0:
+        return NGX_DECLINED;
+
+    case 1:
+        return NGX_OK;
+
+    default:
+        return NGX_ERROR;
+    }
+}
+
+
+static void
+ngx_paygw_redis_error_reply(ngx_paygw_redis_conn_t *conn, redisReply *reply,
+    ngx_uint_t brief)
+{
+    size_t      len, i;
+    u_char     *p, buf[NGX_PAYGW_REDIS_ERROR_MAX];
+    ngx_uint_t  level;
+
+    len = ngx_min((size_t) reply->len, sizeof(buf));
+    p = (u_char *) reply->str;
+
+    for (i = 0; i < len; i++) {
+
+        if (brief && p[i] == ' ') {
+            break;
+        }
+
+        buf[i] = (p[i] < 0x20 || p[i] > 0x7e) ? '?' : p[i];
+    }
+
+    level = NGX_LOG_INFO;
+
+    if (conn->quiet == 0
+        || ngx_current_msec - conn->quiet >= NGX_PAYGW_REDIS_QUIET)
+    {
+        level = NGX_LOG_ERR;
+        conn->quiet = ngx_current_msec;
+    }
+
+    ngx_log_error(level, &conn->log, 0, "redis sent error: \"%*s\"", i, buf);
+}

@@ -1,0 +1,308 @@
+package PaygwNginx;
+
+# An nginx under the control of a test, for what Test::Nginx cannot do: reload,
+# quit, and faults between two requests.  It takes the same environment:
+# TEST_NGINX_BINARY, TEST_NGINX_LOAD_MODULES, TEST_NGINX_LD_PRELOAD,
+# TEST_NGINX_USE_VALGRIND.
+#
+#   my $nginx = PaygwNginx->start(http => '...', workers => 1);
+#   $nginx->get('/s?op=claim&key=x'); $nginx->reload(http => '...');
+#   $nginx->log; $nginx->quit;
+
+use strict;
+use warnings;
+
+use File::Temp ();
+use IO::Select ();
+use IO::Socket::INET ();
+use POSIX ();
+use Time::HiRes ();
+
+our $Pid = $$;
+our $Slow = $ENV{TEST_NGINX_USE_VALGRIND} ? 10 : 1;
+our @All;
+
+
+sub start {
+    my ($class, %o) = @_;
+
+    my $self = bless { workers => 1, level => 'info', %o }, $class;
+
+    $self->{dir} = File::Temp::tempdir('paygw-nginx-XXXXXX', TMPDIR => 1,
+                                       CLEANUP => 1);
+    chmod 0755, $self->{dir};
+    mkdir "$self->{dir}/logs";
+
+    my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')
+        or die "no free port: $!";
+    $self->{port} = $s->sockport;
+    close $s;
+
+    $self->configure(%o);
+
+    my $pid = fork;
+    die "fork: $!" if !defined $pid;
+
+    if ($pid == 0) {
+        my @cmd = $self->command('-g', 'daemon off;');
+        $ENV{LD_PRELOAD} = $ENV{TEST_NGINX_LD_PRELOAD}
+            if $ENV{TEST_NGINX_LD_PRELOAD};
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>>', "$self->{dir}/logs/out";
+        open STDERR, '>&', \*STDOUT;
+        exec @cmd or POSIX::_exit(127);
+    }
+
+    $self->{pid} = $pid;
+    push @All, $self;
+
+    for (1 .. 200 * $Slow) {
+        return $self if $self->connect;
+        last if waitpid($pid, POSIX::WNOHANG()) == $pid;
+        Time::HiRes::sleep(0.025);
+    }
+
+    die "nginx does not start: " . $self->log;
+}
+
+
+sub command {
+    my ($self, @args) = @_;
+
+    my $valgrind = $ENV{TEST_NGINX_USE_VALGRIND};
+    my @cmd = ($ENV{TEST_NGINX_BINARY} || 'nginx', '-p', "$self->{dir}/",
+               '-c', "$self->{dir}/nginx.conf", '-e',
+               "$self->{dir}/logs/error.log", @args);
+
+    if ($valgrind) {
+        unshift @cmd, 'valgrind', '-q', '--trace-children=no',
+                ($valgrind =~ /\D/ ? split(' ', $valgrind) : ());
+    }
+
+    return @cmd;
+}
+
+
+sub configure {
+    my ($self, %o) = @_;
+
+    my $modules = join '', map { "load_module $_;\n" }
+                  split ' ', $ENV{TEST_NGINX_LOAD_MODULES} || '';
+    my $paths = join '', map { "    ${_}_temp_path $self->{dir}/$_;\n" }
+                qw(client_body proxy fastcgi uwsgi scgi);
+    my $http = $o{http} // $self->{http} // '';
+    my $server = $o{server} // $self->{server}
+                 // "location = /s { paygw_test_store; }";
+    my $user = $> == 0 ? 'user root;' : '';
+    my $shutdown = $o{shutdown} ? "worker_shutdown_timeout $o{shutdown};" : '';
+
+    open my $fh, '>', "$self->{dir}/nginx.conf" or die $!;
+    print $fh <<"CONF";
+$modules
+$user
+worker_processes $self->{workers};
+pid $self->{dir}/logs/nginx.pid;
+error_log $self->{dir}/logs/error.log $self->{level};
+$shutdown
+events { worker_connections 512; }
+http {
+    access_log off;
+$paths
+$http
+    server {
+        listen 127.0.0.1:$self->{port};
+        $server
+    }
+}
+CONF
+    close $fh;
+}
+
+
+# what "nginx -t" says
+
+sub test {
+    my ($class, %o) = @_;
+
+    my $self = bless { workers => 1, level => 'info', port => 1, %o }, $class;
+    $self->{dir} = File::Temp::tempdir('paygw-nginx-XXXXXX', TMPDIR => 1,
+                                       CLEANUP => 1);
+    mkdir "$self->{dir}/logs";
+    $self->configure(%o);
+
+    local $ENV{TEST_NGINX_USE_VALGRIND};
+    my $pid = open my $fh, '-|';
+    die "fork: $!" if !defined $pid;
+
+    if ($pid == 0) {
+        open STDERR, '>&', \*STDOUT;
+        $ENV{LD_PRELOAD} = $ENV{TEST_NGINX_LD_PRELOAD}
+            if $ENV{TEST_NGINX_LD_PRELOAD};
+        exec $self->command('-t') or POSIX::_exit(127);
+    }
+
+    local $/;
+    my $out = <$fh>;
+    close $fh;
+
+    return $out;
+}
+
+
+sub connect {
+    my $self = shift;
+    return IO::Socket::INET->new(PeerAddr => '127.0.0.1', Timeout => 5,
+                                 PeerPort => $self->{port});
+}
+
+
+# one request in two steps: the socket, then the body
+
+sub begin {
+    my ($self, $uri) = @_;
+    my $s = $self->connect or return;
+    print $s "GET $uri HTTP/1.0\r\nHost: localhost\r\n\r\n";
+    $s->flush;
+    return $s;
+}
+
+
+sub finish {
+    my ($self, $s, $seconds) = @_;
+
+    return '(no connection)' if !$s;
+
+    my $end = Time::HiRes::time() + ($seconds || 10) * $Slow;
+    my $sel = IO::Select->new($s);
+    my $buf = '';
+
+    while ((my $left = $end - Time::HiRes::time()) > 0) {
+        $sel->can_read($left) or last;
+        sysread $s, $buf, 65536, length $buf or last;
+    }
+
+    return $buf =~ /^HTTP\/1\.1 200 .*?\r\n\r\n(.*?)\n?$/s ? $1
+           : $buf =~ /^(HTTP\/1\.1 \d+)/ ? $1 : '(no answer)';
+}
+
+
+sub get {
+    my ($self, $uri, $seconds) = @_;
+    return $self->finish($self->begin($uri), $seconds);
+}
+
+
+sub signal { kill $_[1], $_[0]{pid} }
+
+
+sub workers {
+    my $self = shift;
+    my @pids;
+    for my $file (glob '/proc/[0-9]*/stat') {
+        open my $fh, '<', $file or next;
+        my $line = <$fh> // next;
+        push @pids, $1 if $line =~ /^(\d+) \(.*\) (?!Z)\S (\d+) /s
+                          && $2 == $self->{pid};
+    }
+    return @pids;
+}
+
+
+# returns when the old workers are gone
+
+sub reload {
+    my ($self, %o) = @_;
+
+    my %old = map { ($_, 1) } $self->workers;
+
+    $self->configure(%o) if %o;
+    $self->signal('HUP');
+
+    return $self->wait_for(sub {
+        my @now = $self->workers;
+        return @now >= $self->{workers} && !grep { $old{$_} } @now;
+    }, $o{seconds} || 10);
+}
+
+
+sub quit {
+    my ($self, $signal) = @_;
+
+    my $pid = $self->{pid} or return 1;
+    kill $signal || 'QUIT', $pid;
+
+    my $gone = $self->wait_for(sub {
+        return waitpid($pid, POSIX::WNOHANG()) == $pid;
+    }, 10);
+
+    if (!$gone) {
+        $self->stop;
+        return 0;
+    }
+
+    delete $self->{pid};
+    return 1;
+}
+
+
+sub stop {
+    my $self = shift;
+    my $pid = delete $self->{pid} or return;
+    local ($?, $!);
+    my @workers = $self->workers_of($pid);
+    kill 'KILL', $pid, @workers;
+    waitpid $pid, 0;
+}
+
+
+sub workers_of {
+    my ($self, $pid) = @_;
+    local $self->{pid} = $pid;
+    return $self->workers;
+}
+
+
+sub log {
+    my $self = shift;
+    open my $fh, '<', "$self->{dir}/logs/error.log" or return '';
+    local $/;
+    return scalar(<$fh>) // '';
+}
+
+
+# what it said to its terminal
+
+sub output {
+    my $self = shift;
+    open my $fh, '<', "$self->{dir}/logs/out" or return '';
+    local $/;
+    return scalar(<$fh>) // '';
+}
+
+
+sub count {
+    my ($self, $re) = @_;
+    return scalar grep { /$re/ } split /\n/, $self->log;
+}
+
+
+sub wait_for {
+    my ($self, $code, $seconds) = @_;
+    my $end = Time::HiRes::time() + ($seconds || 3) * $Slow;
+    while (Time::HiRes::time() < $end) {
+        return 1 if $code->();
+        Time::HiRes::sleep(0.02);
+    }
+    return 0;
+}
+
+
+END {
+    if ($$ == $Pid) {
+        local ($?, $!);
+        $_->stop for @All;
+    }
+}
+
+
+1;

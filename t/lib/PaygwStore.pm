@@ -1,0 +1,390 @@
+package PaygwStore;
+
+# Blocks that are true of either store, and the words they are written in.
+#
+#   use PaygwStore;
+#   store_tests('paygw_zone s:1m;');          # and the blocks of __DATA__
+#
+# A block has "--- steps": lines "ARGUMENTS => ANSWER", sent one after the
+# other to "paygw_test_store".  KEY is a key that no other block has; the
+# answer is a regular expression for the whole line.  Each line of
+# "--- logged" must be in the error log when all is over; a line "N x TEXT"
+# so many times.
+
+use strict;
+use warnings;
+
+use Test::Nginx::Socket -base;
+
+use Test::Nginx::Util ();
+
+our @EXPORT = qw(store_tests);
+
+my $Blocks = 0;
+
+
+sub store_tests {
+    my ($conf, $own) = @_;
+
+    local $/;
+    my $common = <DATA>;
+
+    main::spec_string($common . $own);
+    Test::More::plan('no_plan');
+
+    add_block_preprocessor(sub { prepare($_[0], $conf) });
+
+    no_long_string();
+    log_level('info');
+    run_tests();
+}
+
+
+sub prepare {
+    my ($block, $conf) = @_;
+
+    my $key = "k$$-" . time() . '-' . ++$Blocks;
+    my (@requests, @answers);
+
+    for my $line (split /\n/, $block->steps // '') {
+        my ($args, $answer) = $line =~ /^\s*(\S+)\s*=>\s*(.*?)\s*$/ or next;
+        $args =~ s/KEY/$key/g;
+        push @requests, "GET /s?$args";
+        push @answers, qr/\A$answer\n\z/;
+    }
+
+    if (@requests) {
+        $block->set_value('request', \@requests);
+        $block->set_value('response_body_like', \@answers);
+    }
+
+    if (!defined $block->http_config) {
+        $block->set_value('http_config', "    $conf\n");
+    }
+
+    if (!defined $block->config) {
+        $block->set_value('config', "    location = /s { paygw_test_store; }");
+    }
+
+    if (!defined $block->request) {
+        $block->set_value('request', 'GET /s');
+    }
+
+    if (!defined $block->no_error_log && !defined $block->error_log
+        && !defined $block->must_die)
+    {
+        my $logged = $block->logged // '';
+        my @no = ('[crit]', '[emerg]');
+        push @no, '[alert]' if $logged !~ /could not allocate/;
+        push @no, '[error]' if $logged !~ /store got|redis/;
+        $block->set_value('no_error_log', \@no);
+    }
+}
+
+
+my $helper = $Test::Nginx::Util::RunTestHelper;
+
+$Test::Nginx::Util::RunTestHelper = sub {
+    my ($block, $dry_run, @rest) = @_;
+
+    my $file = $Test::Nginx::Util::ErrLogFile;
+    my $from = -s $file || 0;
+
+    $helper->($block, $dry_run, @rest);
+
+    return if $dry_run || !defined $block->logged;
+
+    open my $fh, '<', $file or die "$file: $!";
+    seek $fh, $from, 0 if -s $fh >= $from;
+    my @log = <$fh>;
+
+    for my $line (grep { length } split /\n/, $block->logged) {
+        my ($n, $text) = $line =~ /^(\d+) x (.*)/ ? ($1, $2)
+                                                 : (undef, $line);
+        my $found = grep { index($_, $text) >= 0 } @log;
+        Test::More::ok(defined $n ? $found == $n : $found,
+                       $block->name . " - logged: $line")
+            or Test::More::diag("found $found times");
+    }
+};
+
+
+1;
+
+__DATA__
+
+=== TEST 1: claim: no record, the first one takes it
+--- steps
+op=claim&key=KEY                       => ok 1 [0-9a-f]{16}
+op=claim&key=KEY-other                 => ok 1 [0-9a-f]{16}
+
+
+
+=== TEST 2: claim: held by another delivery
+--- steps
+op=claim&key=KEY                       => ok 1 \w+
+op=claim&key=KEY                       => busy
+op=claim&key=KEY                       => busy
+
+
+
+=== TEST 3: claim: committed
+--- steps
+op=claim&key=KEY&save=a                => ok 1 \w+
+op=commit&key=KEY&token=a              => sent
+op=claim&key=KEY                       => committed
+op=claim&key=KEY                       => committed
+
+
+
+=== TEST 4: claim: released
+--- steps
+op=claim&key=KEY&save=a                => ok 1 \w+
+op=release&key=KEY&token=a             => sent
+op=claim&key=KEY                       => ok 2 \w+
+op=claim&key=KEY                       => busy
+
+
+
+=== TEST 5: claim: the lease is over
+--- steps
+op=claim&key=KEY&lease=300             => ok 1 \w+
+op=claim&key=KEY&delay=500&lease=300   => ok 2 \w+
+op=claim&key=KEY&delay=500             => ok 3 \w+
+op=claim&key=KEY&delay=500             => busy
+
+
+
+=== TEST 6: claim: each delivery is counted
+--- steps
+op=claim&key=KEY&save=a                => ok 1 \w+
+op=release&key=KEY&token=a             => sent
+op=claim&key=KEY&save=a                => ok 2 \w+
+op=release&key=KEY&token=a             => sent
+op=claim&key=KEY&save=a                => ok 3 \w+
+op=commit&key=KEY&token=a              => sent
+op=claim&key=KEY                       => committed
+
+
+
+=== TEST 7: claim: a lease of nothing is over at once
+--- steps
+op=claim&key=KEY&lease=0               => ok 1 \w+
+op=claim&key=KEY&lease=0&delay=5       => ok 2 \w+
+
+
+
+=== TEST 8: commit: under another token, nothing changes
+--- steps
+op=claim&key=KEY                       => ok 1 \w+
+op=commit&key=KEY&token=00000000000000ab => sent
+op=claim&key=KEY                       => busy
+--- logged
+was taken over before its commit
+
+
+
+=== TEST 9: commit: no record
+--- steps
+op=commit&key=KEY&token=00000000000000ab => sent
+op=claim&key=KEY                       => committed
+
+
+
+=== TEST 10: commit: after the lease, not taken by another one
+--- steps
+op=claim&key=KEY&lease=200&save=a      => ok 1 \w+
+op=commit&key=KEY&token=a&delay=400    => sent
+op=claim&key=KEY                       => committed
+
+
+
+=== TEST 11: commit: fenced, the lease was over and another delivery holds it
+--- steps
+op=claim&key=KEY&lease=200&save=a      => ok 1 \w+
+op=claim&key=KEY&delay=400&save=b      => ok 2 \w+
+op=commit&key=KEY&token=a              => sent
+op=claim&key=KEY                       => busy
+op=commit&key=KEY&token=b              => sent
+op=claim&key=KEY                       => committed
+--- logged
+was taken over before its commit
+
+
+
+=== TEST 12: commit: of what was released
+--- steps
+op=claim&key=KEY&save=a                => ok 1 \w+
+op=release&key=KEY&token=a             => sent
+op=commit&key=KEY&token=a              => sent
+op=claim&key=KEY                       => ok 2 \w+
+--- logged
+was taken over before its commit
+
+
+
+=== TEST 13: commit: twice
+--- steps
+op=claim&key=KEY&save=a                => ok 1 \w+
+op=commit&key=KEY&token=a              => sent
+op=commit&key=KEY&token=a              => sent
+op=claim&key=KEY                       => committed
+--- logged
+1 x was taken over before its commit
+
+
+
+=== TEST 14: release: under another token, nothing changes
+--- steps
+op=claim&key=KEY                       => ok 1 \w+
+op=release&key=KEY&token=00000000000000ab => sent
+op=claim&key=KEY                       => busy
+--- logged
+was not held at its release
+
+
+
+=== TEST 15: release: fenced, the lease was over and another delivery holds it
+--- steps
+op=claim&key=KEY&lease=200&save=a      => ok 1 \w+
+op=claim&key=KEY&delay=400             => ok 2 \w+
+op=release&key=KEY&token=a             => sent
+op=claim&key=KEY                       => busy
+--- logged
+was not held at its release
+
+
+
+=== TEST 16: release: no record
+--- steps
+op=release&key=KEY&token=00000000000000ab => sent
+op=claim&key=KEY                       => ok 1 \w+
+--- logged
+was not held at its release
+
+
+
+=== TEST 17: release: of what is committed
+--- steps
+op=claim&key=KEY&save=a                => ok 1 \w+
+op=commit&key=KEY&token=a              => sent
+op=release&key=KEY&token=a             => sent
+op=claim&key=KEY                       => committed
+--- logged
+was not held at its release
+
+
+
+=== TEST 18: release: twice
+--- steps
+op=claim&key=KEY&save=a                => ok 1 \w+
+op=release&key=KEY&token=a             => sent
+op=release&key=KEY&token=a             => sent
+op=claim&key=KEY                       => ok 2 \w+
+--- logged
+was not held at its release
+
+
+
+=== TEST 19: keep: a released record is forgotten
+--- steps
+op=claim&key=KEY&save=a                => ok 1 \w+
+op=release&key=KEY&token=a&keep=300    => sent
+op=claim&key=KEY&delay=500             => ok 1 \w+
+
+
+
+=== TEST 20: keep: a committed record is forgotten, not before
+--- steps
+op=claim&key=KEY&save=a&keep=200       => ok 1 \w+
+op=commit&key=KEY&token=a&keep=1200    => sent
+op=claim&key=KEY&delay=500             => committed
+op=claim&key=KEY&delay=1000            => ok 1 \w+
+
+
+
+=== TEST 21: keep: a record lives at least as long as its lease
+--- steps
+op=claim&key=KEY&keep=200&lease=5000   => ok 1 \w+
+op=claim&key=KEY&delay=400             => busy
+
+
+
+=== TEST 22: keep: a commit that comes after the record's life
+--- steps
+op=claim&key=KEY&keep=200&lease=100&save=a => ok 1 \w+
+op=commit&key=KEY&token=a&delay=400    => sent
+op=claim&key=KEY                       => committed
+
+
+
+=== TEST 23: keep: the count outlives a lease
+--- steps
+op=claim&key=KEY&lease=200&keep=5000   => ok 1 \w+
+op=claim&key=KEY&lease=200&keep=5000&delay=400 => ok 2 \w+
+
+
+
+=== TEST 24: keys: compared in full
+--- steps
+op=claim&key=KEY                       => ok 1 \w+
+op=claim&key=KEY1                      => ok 1 \w+
+op=claim&key=KE                        => (?:ok 1 \w+|busy)
+op=claim&key=k%20KEY                   => ok 1 \w+
+op=claim&key=k%0D%0AKEY                => ok 1 \w+
+op=claim&key=KEY                       => busy
+
+
+
+=== TEST 25: keys: of all lengths
+--- steps eval
+"op=claim&key=KEY" . ("x" x 250) . " => ok 1 \\w+\n"
+. "op=claim&key=KEY" . ("x" x 250) . " => busy\n"
+. "op=claim&key=KEY" . ("x" x 249) . "y => ok 1 \\w+\n"
+
+
+
+=== TEST 26: keys: too long
+--- steps eval
+"op=claim&key=KEY" . ("x" x 320) . " => error\n"
+. "op=commit&key=KEY" . ("x" x 320) . " => sent\n"
+. "op=release&key=KEY" . ("x" x 320) . " => sent\n"
+--- logged
+store got an event id of
+
+
+
+=== TEST 27: keys: empty
+--- steps
+op=claim&key=                          => error
+--- logged
+store got an event id of 0 bytes
+
+
+
+=== TEST 28: times: a record that is not kept
+--- steps
+op=claim&key=KEY&keep=0                => error
+--- logged
+store got an invalid time
+
+
+
+=== TEST 29: race: exactly one of many takes it
+--- steps
+op=claim&key=KEY&n=32                  => ok=1 committed=0 busy=31 error=0
+op=claim&key=KEY&n=32                  => ok=0 committed=0 busy=32 error=0
+
+
+
+=== TEST 30: race: all of many keys are taken, and committed
+--- steps
+op=claim&key=KEY&n=100&spread=1&then=commit => ok=100 committed=0 busy=0 error=0
+op=claim&key=KEY&n=100&spread=1        => ok=0 committed=100 busy=0 error=0
+
+
+
+=== TEST 31: race: released as soon as taken
+--- steps
+op=claim&key=KEY&n=50&spread=1&then=release => ok=50 committed=0 busy=0 error=0
+op=claim&key=KEY&n=50&spread=1         => ok=50 committed=0 busy=0 error=0

@@ -1,0 +1,134 @@
+#!/bin/sh
+# Keys and certificates for the unit tests, made by the openssl command.
+#
+#   keys.sh DIR
+set -eu
+umask 077
+
+rm -rf "$1"
+mkdir -p "$1"
+cd "$1"
+
+echo "the quick brown fox" > unit.in
+
+# one pair in each form that a provider or openssl hands out
+
+openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out rsa.pem
+openssl rsa -in rsa.pem -traditional -out rsa1.pem
+openssl pkey -in rsa.pem -outform DER -out rsa.der
+openssl rsa -in rsa.pem -traditional -outform DER -out rsa1.der
+openssl base64 -A -in rsa.der -out rsa.b64
+openssl base64 -in rsa1.der -out rsa1.b64
+openssl pkey -in rsa.pem -pubout -out pub.pem
+openssl rsa -in rsa.pem -RSAPublicKey_out -out pub1.pem
+openssl pkey -pubin -in pub.pem -outform DER -out pub.der
+openssl rsa -RSAPublicKey_in -in pub1.pem -RSAPublicKey_out -outform DER \
+    -out pub1.der
+openssl base64 -A -in pub.der -out pub.b64
+printf '\357\273\277' | cat - rsa.pem > bom.pem
+sed 's/$/\r/' rsa.pem > crlf.pem
+
+openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out other.pem
+openssl pkey -in other.pem -pubout -out otherpub.pem
+
+# what must be refused
+
+openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out small.pem
+openssl pkey -in small.pem -pubout -out smallpub.pem
+openssl req -x509 -new -key small.pem -subj /CN=small -days 400 -out small.crt
+openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out ec.pem
+openssl pkey -in ec.pem -pubout -out ecpub.pem
+openssl pkcs8 -topk8 -in rsa.pem -passout pass:x -out enc.pem
+openssl rsa -in rsa.pem -traditional -aes128 -passout pass:x -out enc1.pem
+openssl pkcs8 -topk8 -in rsa.pem -passout pass:x -outform DER -out enc.der
+cat rsa.pem other.pem > two.pem
+cat pub.pem otherpub.pem > twopub.pem
+cat pub.pem rsa.pem > both.pem
+cp rsa.pem open.pem
+chmod 604 open.pem
+(cat rsa.der; printf x) > long.der
+head -c 400 rsa.der > short.der
+sed '5s/.*/!!!!/' rsa.pem > broken.pem
+sed '5d' pub.pem > brokenpub.pem
+sed 's/PUBLIC KEY/THING/' pub.pem > thing.pem
+echo "no key at all" > none.pem
+: > empty.pem
+mkfifo pipe.pem
+head -c 1048577 /dev/zero > huge.pem
+
+# certificates
+
+ca() {
+    openssl req -x509 -new -key "$1" -subj "$2" -days 4000 -set_serial "$3" \
+        -addext basicConstraints=critical,CA:TRUE -out "$4"
+}
+
+sign() {
+    openssl req -new -key "$1" -subj "$2" -out req.csr
+    printf "basicConstraints=$3\n" > req.ext
+    openssl x509 -req -in req.csr -CA "$4" -CAkey "$5" -set_serial "$6" \
+        -days "$7" -extfile req.ext -out "$8"
+}
+
+ca other.pem "/O=Unit/CN=Root" 1 root.crt
+ca rsa.pem "/O=Unit/CN=Root" 1 rogueroot.crt
+ca rsa.pem "/O=Elsewhere/CN=Root" 1 farroot.crt
+sign ec.pem "/O=Unit/CN=Middle" CA:TRUE root.crt other.pem 2 4000 middle.crt
+sign rsa.pem "/O=Unit/CN=Leaf" CA:FALSE middle.crt ec.pem 0x0A57F0 4000 \
+    leaf.crt
+sign rsa.pem "/O=Unit/CN=Not a CA" CA:FALSE root.crt other.pem 4 4000 notca.crt
+sign ec.pem "/O=Unit/CN=Child" CA:FALSE notca.crt rsa.pem 5 4000 child.crt
+sign ec.pem "/O=Unit/CN=Soon" CA:FALSE root.crt other.pem 6 10 soon.crt
+sign rsa.pem "/O=Unit/CN=Direct" CA:FALSE root.crt other.pem 7 4000 direct.crt
+cat leaf.crt middle.crt > chain.crt
+cat child.crt notca.crt > badchain.crt
+cat soon.crt direct.crt > soonfirst.crt
+sed '3s/^..../!!!!/' leaf.crt > broken.crt
+cat root.crt broken.crt > brokensecond.crt
+cat leaf.crt rsa.pem > mixed.crt
+cat enc1.pem leaf.crt > encmixed.crt
+
+cat > ca.cnf <<'EOF'
+[ca]
+default_ca = d
+[d]
+database = ca.db
+new_certs_dir = .
+serial = ca.serial
+default_md = sha256
+policy = p
+[p]
+commonName = optional
+EOF
+
+dated() {
+    : > ca.db
+    echo 08 > ca.serial
+    openssl req -new -key rsa.pem -subj "/CN=$1" -out req.csr
+    openssl ca -batch -notext -config ca.cnf -in req.csr -cert root.crt \
+        -keyfile other.pem -startdate "$2" -enddate "$3" -out "$4"
+}
+
+dated Ended 20200101000000Z 20210101000000Z ended.crt
+dated Later 20900101000000Z 20950101000000Z later.crt
+
+# a certificate of Alipay's real roots has this issuer and this serial
+
+openssl req -x509 -new -key other.pem -days 4000 -utf8 -set_serial \
+    2292228364100439313 -out real1.crt -subj \
+    "/C=CN/O=Ant Financial/OU=Certification Authority/CN=Ant Financial Certification Authority R1"
+openssl req -x509 -new -key ec.pem -days 4000 -subj /CN=ec -out ec.crt
+openssl req -x509 -new -key other.pem -days 4000 -utf8 -set_serial \
+    95790491425698859646659490580052089075020051350 -out real2.crt -subj \
+    "/C=CN/O=iTrusChina/OU=China Trust Network/CN=iTrusChina Class 2 Root CA - G3"
+cat real1.crt ec.crt real2.crt > real.crt
+
+# secrets
+
+printf 'secret\n' > secret.lf
+printf 'secret\r\n' > secret.crlf
+printf 'secret' > secret.raw
+printf 'secret\n\n' > secret.two
+printf '\n' > secret.empty
+printf 'secret' > secret.open
+chmod 644 secret.open

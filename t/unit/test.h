@@ -1,0 +1,50 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#ifndef _TEST_H_INCLUDED_
+#define _TEST_H_INCLUDED_
+
+
+#include "harness.h"
+
+
+/* prints a line of TAP */
+void ok(int good, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* the same for values, which are shown if they differ */
+void is_int(int64_t got, int64_t want, const char *name);
+void is_str(ngx_str_t *got, const char *want, const char *name);
+
+/* a string with a NUL in it: T("a\0b") */
+#define T(s)  { sizeof(s) - 1, (u_char *) s }
+
+/* a part of what was logged; the log is empty afterwards */
+void logged(const char *part, const char *name);
+
+/* nothing was logged, and OpenSSL's error queue is empty */
+void quiet(const char *name);
+
+/* runs the openssl command; its output without the last newline */
+ngx_str_t openssl(ngx_pool_t *pool, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* the name of a file made by unit.t */
+ngx_str_t made(ngx_pool_t *pool, const char *name);
+
+
+void test_text(void);
+void test_charset(void);
+void test_form(void);
+void test_json(void);
+void test_key(void);
+void test_secret(void);
+void test_cert(void);
+void test_sign(void);
+void test_aead(void);
+
+
+#endif /* _TEST_H_INCLUDED_ */

@@ -1,0 +1,207 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include "test.h"
+#include "ngx_paygw_form.h"
+
+
+static void test_form_refused(void);
+static void test_form_limit(void);
+static void test_form_canonical(void);
+static ngx_int_t test_form_parse(ngx_conf_t *cf, ngx_str_t body,
+    ngx_paygw_form_t *form, char **err);
+
+
+void
+test_form(void)
+{
+    char              *err;
+    ngx_str_t          body;
+    ngx_conf_t        *cf;
+    ngx_paygw_form_t   form;
+
+    cf = harness_conf();
+
+    ngx_str_set(&body, "b=2&a=1%2B+%26%3D%25%E6%94%af&c=&a%5B=x=y=&A=~");
+
+    is_int(test_form_parse(cf, body, &form, &err), NGX_OK, "form");
+    is_int(form.nfields, 5, "form, fields");
+    is_str(&form.fields[0].name, "A", "form, sorted by bytes");
+    is_str(&form.fields[1].name, "a", "form, sorted by bytes");
+    is_str(&form.fields[2].name, "a[", "form, a name is decoded");
+    is_str(ngx_paygw_form_get(&form, "a"), "1+ &=%\xe6\x94\xaf",
+           "form, decoded");
+    is_str(ngx_paygw_form_get(&form, "a["), "x=y=",
+           "form, split at the first =");
+    is_str(ngx_paygw_form_get(&form, "c"), "", "form, empty value");
+    ok(ngx_paygw_form_get(&form, "d") == NULL, "form, absent");
+    ok(ngx_paygw_form_get(&form, "") == NULL, "form, no empty name");
+    ok(ngx_paygw_form_get(&form, "zz") == NULL, "form, behind the last");
+
+    ngx_str_set(&body, "a=%252B%2541");
+
+    is_int(test_form_parse(cf, body, &form, &err), NGX_OK, "form");
+    is_str(ngx_paygw_form_get(&form, "a"), "%2B%41", "form, decoded once");
+
+    ngx_str_set(&body, "a= x \t\r\n");
+
+    is_int(test_form_parse(cf, body, &form, &err), NGX_OK, "form");
+    is_str(ngx_paygw_form_get(&form, "a"), " x \t\r\n",
+           "form, nothing is trimmed");
+
+    harness_conf_free(cf);
+
+    test_form_refused();
+    test_form_limit();
+    test_form_canonical();
+}
+
+
+static void
+test_form_refused(void)
+{
+    char              *err;
+    size_t             i;
+    ngx_int_t          rc;
+    ngx_conf_t        *cf;
+    ngx_paygw_form_t   form;
+
+    static const struct {
+        ngx_str_t    body;
+        const char  *err;
+    } t[] = {
+        { T(""), "empty body" },
+        { T("a"), "field without \"=\"" },
+        { T("&"), "field without \"=\"" },
+        { T("a=1&"), "field without \"=\"" },
+        { T("&a=1"), "field without \"=\"" },
+        { T("a=1&&b=2"), "field without \"=\"" },
+        { T("a=1&b"), "field without \"=\"" },
+        { T("=1"), "empty field name" },
+        { T("a=1&=2"), "empty field name" },
+        { T("a=%"), "broken percent encoding" },
+        { T("a=%4"), "broken percent encoding" },
+        { T("a=%4&b=1"), "broken percent encoding" },
+        { T("a=%4g"), "broken percent encoding" },
+        { T("a=%g4"), "broken percent encoding" },
+        { T("a=%%41"), "broken percent encoding" },
+        { T("a=% 41"), "broken percent encoding" },
+        { T("a=%u0041"), "broken percent encoding" },
+        { T("a%=1"), "broken percent encoding" },
+        { T("a=%00"), "NUL in a field" },
+        { T("a=x%00y"), "NUL in a field" },
+        { T("a%00=1"), "NUL in a field" },
+        { T("a=x\0y"), "NUL in a field" },
+        { T("a\0=1"), "NUL in a field" },
+        { T("a=1&a=1"), "duplicate field" },
+        { T("a=1&b=2&c=3&a=4"), "duplicate field" },
+        { T("a=1&%61=2"), "duplicate field" },
+        { T("a+b=1&a%20b=2"), "duplicate field" }
+    };
+
+    cf = harness_conf();
+
+    for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+
+        err = NULL;
+        rc = test_form_parse(cf, t[i].body, &form, &err);
+
+        ok(rc == NGX_ABORT && err && strcmp(err, t[i].err) == 0,
+           "form %lu is refused: %s", (unsigned long) i, t[i].err);
+    }
+
+    harness_conf_free(cf);
+}
+
+
+static void
+test_form_limit(void)
+{
+    char              *err;
+    size_t             i;
+    u_char             buf[8 * NGX_PAYGW_FORM_MAX_FIELDS], *p;
+    ngx_str_t          body;
+    ngx_conf_t        *cf;
+    ngx_paygw_form_t   form;
+
+    cf = harness_conf();
+    p = buf;
+
+    for (i = 0; i < NGX_PAYGW_FORM_MAX_FIELDS; i++) {
+        p = ngx_sprintf(p, "f%uz=1&", i);
+    }
+
+    body.data = buf;
+    body.len = p - buf - 1;
+
+    is_int(test_form_parse(cf, body, &form, &err), NGX_OK,
+           "form, as many fields as may be");
+
+    p = ngx_sprintf(p, "x=1");
+    body.len = p - buf;
+
+    is_int(test_form_parse(cf, body, &form, &err), NGX_ABORT,
+           "form, one field more");
+    ok(strcmp(err, "too many fields") == 0, "form, too many fields");
+
+    harness_conf_free(cf);
+}
+
+
+static void
+test_form_canonical(void)
+{
+    char              *err;
+    ngx_str_t          body, out;
+    ngx_conf_t        *cf;
+    ngx_paygw_form_t   form;
+
+    static const char  *none[] = { NULL };
+    static const char  *sign[] = { "sign", "sign_type", NULL };
+    static const char  *all[] = { "b", "sign", "e", "sign_type", "signs",
+                                  NULL };
+
+    cf = harness_conf();
+
+    ngx_str_set(&body, "sign=s&b=%26+x&e=&sign_type=RSA2&signs=1");
+
+    (void) test_form_parse(cf, body, &form, &err);
+
+    (void) ngx_paygw_form_canonical(cf->pool, &form, none, 0, &out);
+    is_str(&out, "b=& x&e=&sign=s&sign_type=RSA2&signs=1", "canonical");
+
+    (void) ngx_paygw_form_canonical(cf->pool, &form, sign, 0, &out);
+    is_str(&out, "b=& x&e=&signs=1", "canonical, two left out");
+
+    (void) ngx_paygw_form_canonical(cf->pool, &form, sign,
+                                    NGX_PAYGW_CANON_DROP_EMPTY, &out);
+    is_str(&out, "b=& x&signs=1", "canonical, empty ones left out");
+
+    is_int(ngx_paygw_form_canonical(cf->pool, &form, all, 0, &out), NGX_OK,
+           "canonical, all left out");
+    is_str(&out, "", "canonical, all left out");
+
+    harness_conf_free(cf);
+}
+
+
+/* in memory of its own, so that the sanitizers see what is read beyond it */
+
+static ngx_int_t
+test_form_parse(ngx_conf_t *cf, ngx_str_t body, ngx_paygw_form_t *form,
+    char **err)
+{
+    ngx_str_t  copy;
+
+    copy.len = body.len;
+    copy.data = ngx_pnalloc(cf->pool, body.len);
+
+    if (body.len) {
+        memcpy(copy.data, body.data, body.len);
+    }
+
+    return ngx_paygw_form_parse(cf->pool, &copy, form, err);
+}

@@ -1,0 +1,175 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include "test.h"
+
+#include <openssl/err.h>
+
+
+static ngx_uint_t   test_count, test_failed;
+static const char  *test_made;
+
+
+int
+main(int argc, char **argv)
+{
+    if (argc != 3) {
+        fprintf(stderr, "usage: unit DATA MADE\n");
+        return 2;
+    }
+
+    harness_init(argv[1]);
+    test_made = argv[2];
+
+    test_text();
+    test_charset();
+    test_form();
+    test_json();
+    test_key();
+    test_secret();
+    test_cert();
+    test_sign();
+    test_aead();
+
+    printf("1..%lu\n", (unsigned long) test_count);
+
+    return test_failed != 0;
+}
+
+
+void
+ok(int good, const char *fmt, ...)
+{
+    va_list  args;
+
+    printf("%s %lu - ", good ? "ok" : "not ok", (unsigned long) ++test_count);
+
+    va_start(args, fmt);
+    vprintf(fmt, args);
+    va_end(args);
+
+    printf("\n");
+    fflush(stdout);
+
+    test_failed += !good;
+}
+
+
+void
+is_int(int64_t got, int64_t want, const char *name)
+{
+    ok(got == want, "%s", name);
+
+    if (got != want) {
+        printf("#   got %lld, expected %lld\n", (long long) got,
+               (long long) want);
+    }
+}
+
+
+void
+is_str(ngx_str_t *got, const char *want, const char *name)
+{
+    int  good;
+
+    good = got->len == ngx_strlen(want)
+           && (got->len == 0 || memcmp(got->data, want, got->len) == 0);
+
+    ok(good, "%s", name);
+
+    if (!good) {
+        printf("#   got \"%.*s\", expected \"%s\"\n", (int) got->len,
+               (char *) got->data, want);
+    }
+}
+
+
+void
+logged(const char *part, const char *name)
+{
+    int  good;
+
+    good = strstr(harness_log(), part) != NULL;
+
+    ok(good && ERR_peek_error() == 0, "%s: logs %s", name, part);
+
+    if (!good) {
+        printf("#   got %s\n", harness_log());
+    }
+
+    harness_log_reset();
+}
+
+
+void
+quiet(const char *name)
+{
+    int  good;
+
+    good = harness_log()[0] == '\0' && ERR_peek_error() == 0;
+
+    ok(good, "%s: nothing logged, no error left", name);
+
+    if (!good) {
+        printf("#   got %s\n", harness_log());
+    }
+
+    harness_log_reset();
+    ERR_clear_error();
+}
+
+
+ngx_str_t
+openssl(ngx_pool_t *pool, const char *fmt, ...)
+{
+    int         n;
+    FILE       *f;
+    char        command[4096];
+    va_list     args;
+    ngx_str_t   out;
+
+    n = snprintf(command, sizeof(command), "cd '%s' && openssl ", test_made);
+
+    va_start(args, fmt);
+    vsnprintf(command + n, sizeof(command) - n, fmt, args);
+    va_end(args);
+
+    out.data = ngx_pnalloc(pool, 65536);
+    if (out.data == NULL) {
+        abort();
+    }
+
+    f = popen(command, "r");
+    if (f == NULL) {
+        abort();
+    }
+
+    out.len = fread(out.data, 1, 65535, f);
+
+    if (pclose(f) != 0) {
+        printf("# failed: %s\n", command);
+        out.len = 0;
+    }
+
+    while (out.len && out.data[out.len - 1] == '\n') {
+        out.len--;
+    }
+
+    out.data[out.len] = '\0';
+
+    return out;
+}
+
+
+ngx_str_t
+made(ngx_pool_t *pool, const char *name)
+{
+    char  path[NGX_MAX_PATH];
+
+    snprintf(path, sizeof(path), "%s/%s", test_made, name);
+
+    return harness_str(pool, path);
+}
