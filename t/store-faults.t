@@ -229,7 +229,7 @@ wrong('closed while idle', sub { $_[0]->write(":1\r\n") }, qr/^ok 1 /, undef,
 
     is(claim($nginx, 'once'), 'error', 'lost claim: error');
     sleep 0.3;
-    is(scalar(grep { /once/ } $fake->seen), 1, 'lost claim: sent once');
+    is(scalar(my @once = grep { /once/ } $fake->seen), 1, 'lost claim: sent once');
 
     # and a commit that is lost is told of
     ok($nginx->wait_for(sub { claim($nginx) =~ /^ok/ }), 'lost claim: again');
@@ -276,9 +276,13 @@ wrong('closed while idle', sub { $_[0]->write(":1\r\n") }, qr/^ok 1 /, undef,
     });
     my $nginx = nginx_for($fake->port);
 
-    like(claim($nginx), qr/^ok 1/, 'NOSCRIPT: sent in full');
-    is(join(' ', map { (split)[0] } $fake->seen), 'EVALSHA EVAL',
-       'NOSCRIPT: one more round trip');
+    like(claim($nginx), qr/^ok 1/, 'scripts: the first one');
+    is(join(' ', map { (split)[0] } $fake->seen), 'EVAL',
+       'scripts: the first one in full');
+
+    like(claim($nginx), qr/^ok 1/, 'NOSCRIPT');
+    is(join(' ', map { (split)[0] } $fake->seen), 'EVAL EVALSHA EVAL',
+       'NOSCRIPT: sent in full');
     unlike($nginx->log, qr/\[error\]/, 'NOSCRIPT: no error');
 
     done($nginx, 'NOSCRIPT');
@@ -293,7 +297,8 @@ wrong('closed while idle', sub { $_[0]->write(":1\r\n") }, qr/^ok 1 /, undef,
     my $nginx = nginx_for($fake->port);
 
     is(claim($nginx), 'error', 'NOSCRIPT for ever: error');
-    is(scalar($fake->seen), 2, 'NOSCRIPT for ever: not for ever');
+    is(claim($nginx), 'error', 'NOSCRIPT for ever: error again');
+    is(scalar(my @seen = $fake->seen), 3, 'NOSCRIPT for ever: not for ever');
 
     done($nginx, 'NOSCRIPT for ever');
     $fake->stop;
@@ -489,7 +494,7 @@ wrong('closed while idle', sub { $_[0]->write(":1\r\n") }, qr/^ok 1 /, undef,
     my $fake = FakeRedis->start(sub {
         my ($conn) = @_;
         my @all = map { [ $conn->read ] } 1 .. 3;
-        $conn->write("+OK\r\n+OK\r\n:1\r\n") if $all[2][0] eq 'EVALSHA';
+        $conn->write("+OK\r\n+OK\r\n:1\r\n") if $all[2][0] eq 'EVAL';
         while ($conn->read) { $conn->write(":1\r\n") }
     });
     my $nginx = PaygwNginx->start(http =>
@@ -497,10 +502,10 @@ wrong('closed while idle', sub { $_[0]->write(":1\r\n") }, qr/^ok 1 /, undef,
         . "/7 password=text:geheim timeout=${Timeout}ms;");
 
     like(claim($nginx), qr/^ok 1/, 'handshake: in one round trip');
-    is(join(' ', map { (split)[0] } $fake->seen), 'AUTH SELECT EVALSHA',
+    is(join(' ', map { (split)[0] } $fake->seen), 'AUTH SELECT EVAL',
        'handshake: order');
     claim($nginx);
-    is(scalar(grep { /AUTH/ } $fake->seen), 1, 'handshake: once');
+    is(scalar(my @auth = grep { /AUTH/ } $fake->seen), 1, 'handshake: once');
 
     done($nginx, 'handshake');
     $fake->stop;
@@ -678,7 +683,7 @@ for my $http ('paygw_zone keep:1m;',
     sleep 0.1 * $Slow;
     ok($nginx->quit, 'quit with a claim under way');
     like($nginx->finish($s), qr/^ok 1/, 'quit: the claim was answered');
-    is(scalar($fake->seen), 2, 'quit: the commit was sent');
+    is(scalar(my @seen = $fake->seen), 2, 'quit: the commit was sent');
     unlike($nginx->log, qr/was lost/, 'quit: the commit was answered');
     no_alert($nginx, 'quit');
     $fake->stop;

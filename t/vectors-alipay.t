@@ -61,9 +61,7 @@ sub fields {
 
 # GMT+8
 sub epoch {
-    my ($s, $m, $h, $d, $mon, $y) = reverse $_[0] =~ /\d+/g;
-
-    ($y, $mon, $d, $h, $m, $s) = $_[0] =~ /^(\d+)-(\d+)-(\d+) (\d+):(\d+):(\d+)/;
+    my ($y, $mon, $d, $h, $m, $s) = $_[0] =~ /\d+/g;
 
     return timegm($s, $m, $h, $d, $mon - 1, $y) - 8 * 3600;
 }
@@ -306,7 +304,7 @@ accepted('auth_app_id', { auth_app_id => '2021000000000009' }, {},
 
 vectors_add(%$paid, name => 'd16_other_channel',
             other => $paid->{channel} =~ s/app_id \d/app_id 9/r
-                                      =~ s{keys/alipay_public}{keys/app_public}r);
+                                      =~ s{/alipay_public}{/app_public}r);
 
 refused('d11_seller_of_the_other_channel', 403, 'account_mismatch',
         channel => $paid->{channel} =~ s/seller_id \d/seller_id 9/r,
@@ -377,8 +375,9 @@ refused('query_string_is_not_the_body', 401, 'signature',
 sub sn {
     my ($file) = @_;
 
-    my $issuer = `openssl x509 -in $dir/keys/$file -noout -issuer -nameopt RFC2253,-esc_msb`;
-    my $serial = `openssl x509 -in $dir/keys/$file -noout -serial`;
+    my $x509 = "openssl x509 -in $dir/keys/$file -noout";
+    my $issuer = `$x509 -issuer -nameopt RFC2253,-esc_msb`;
+    my $serial = `$x509 -serial`;
 
     $issuer =~ s/^issuer=\s*|\s+\z//g;
     $serial =~ s/^serial=|\s+\z//g;
@@ -391,7 +390,9 @@ sub sn {
 }
 
 
-add_response_body_check(sub { vectors_body($_[0], $Test::Nginx::Util::ServRoot) });
+add_response_body_check(sub {
+    vectors_body($_[0], $Test::Nginx::Util::ServRoot);
+});
 
 spec_string(vectors_text());
 

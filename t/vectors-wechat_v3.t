@@ -312,7 +312,7 @@ my $back = plaintext('v3_notify_refund');
 for (['no_mchid', qr/"mchid":"[^"]*",/, ''],
      ['no_appid', qr/"appid":"[^"]*",/, ''],
      ['empty_appid', qr/("appid":)"[^"]*"/, '"appid":""'],
-     ['other_sub_appid_too', qr/"trade_type"/, '"sub_appid":"wx0","trade_type"'])
+     ['other_sub_appid_too', qr/"attach"/, '"sub_appid":"wx0","attach"'])
 {
     my ($name, $from, $to) = @$_;
 
@@ -438,7 +438,9 @@ refused('d11_none_of_two', 403, 'account_mismatch',
         other => $paid->{channel} =~ s/mchid \d/mchid 9/r);
 
 
-add_response_body_check(sub { vectors_body($_[0], $Test::Nginx::Util::ServRoot) });
+add_response_body_check(sub {
+    vectors_body($_[0], $Test::Nginx::Util::ServRoot);
+});
 
 spec_string(vectors_text());
 

@@ -19,6 +19,13 @@ static ngx_uint_t ngx_paygw_form_left_out(ngx_paygw_field_t *field,
     const char **skip, ngx_uint_t flags);
 
 
+/* what stands for something else, and what must not stand at all */
+
+static const u_char  ngx_paygw_form_special[256] = {
+    ['\0'] = 1, ['%'] = 1, ['+'] = 1
+};
+
+
 ngx_int_t
 ngx_paygw_form_parse(ngx_pool_t *pool, ngx_str_t *body,
     ngx_paygw_form_t *form, char **err)
@@ -37,8 +44,12 @@ ngx_paygw_form_parse(ngx_pool_t *pool, ngx_str_t *body,
     last = body->data + body->len;
     n = 1;
 
-    for (p = body->data; p < last; p++) {
-        if (*p == '&' && ++n > NGX_PAYGW_FORM_MAX_FIELDS) {
+    p = body->data;
+
+    while ((p = memchr(p, '&', last - p)) != NULL) {
+        p++;
+
+        if (++n > NGX_PAYGW_FORM_MAX_FIELDS) {
             *err = "too many fields";
             return NGX_ABORT;
         }
@@ -55,7 +66,7 @@ ngx_paygw_form_parse(ngx_pool_t *pool, ngx_str_t *body,
 
     for (i = 0, p = body->data; i < n; i++, p = end + 1) {
 
-        end = ngx_strlchr(p, last, '&');
+        end = memchr(p, '&', last - p);
         if (end == NULL) {
             end = last;
         }
@@ -92,7 +103,7 @@ ngx_paygw_form_pair(ngx_paygw_field_t *field, u_char *p, u_char *last,
 {
     u_char  *eq;
 
-    eq = ngx_strlchr(p, last, '=');
+    eq = memchr(p, '=', last - p);
 
     if (eq == NULL) {
         *err = "field without \"=\"";
@@ -128,7 +139,7 @@ ngx_paygw_form_decode(ngx_str_t *s, u_char **dst, char **err)
     p = s->data;
     last = p + s->len;
 
-    while (p < last && *p != '%' && *p != '+' && *p != '\0') {
+    while (p < last && !ngx_paygw_form_special[*p]) {
         p++;
     }
 
@@ -141,6 +152,11 @@ ngx_paygw_form_decode(ngx_str_t *s, u_char **dst, char **err)
     while (p < last) {
 
         c = *p++;
+
+        if (!ngx_paygw_form_special[c]) {
+            *d++ = c;
+            continue;
+        }
 
         if (c == '+') {
             c = ' ';

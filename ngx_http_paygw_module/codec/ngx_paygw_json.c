@@ -61,8 +61,6 @@ static ngx_int_t ngx_paygw_json_bytes(ngx_paygw_json_ctx_t *ctx,
 static int ngx_paygw_json_stop(ngx_paygw_json_ctx_t *ctx, ngx_int_t rc,
     char *err);
 
-static u_char ngx_paygw_json_short_escape(u_char c);
-
 
 /* with yajl_number a number stays the text that was sent */
 
@@ -533,91 +531,4 @@ ngx_paygw_json_get_integer(ngx_paygw_json_t *obj, const char *name,
     *value = n;
 
     return NGX_OK;
-}
-
-
-size_t
-ngx_paygw_json_string_len(ngx_str_t *s)
-{
-    u_char  c;
-    size_t  i, len;
-
-    len = s->len + sizeof("\"\"") - 1;
-
-    for (i = 0; i < s->len; i++) {
-
-        c = s->data[i];
-
-        if (ngx_paygw_json_short_escape(c)) {
-            len += sizeof("\\") - 1;
-
-        } else if (c < 0x20 || c == 0x7f) {
-            len += sizeof("\\u0000") - 2;
-        }
-    }
-
-    return len;
-}
-
-
-u_char *
-ngx_paygw_json_write_string(u_char *p, ngx_str_t *s)
-{
-    u_char  c, escape;
-    size_t  i;
-
-    *p++ = '"';
-
-    for (i = 0; i < s->len; i++) {
-
-        c = s->data[i];
-        escape = ngx_paygw_json_short_escape(c);
-
-        if (escape) {
-            *p++ = '\\';
-            *p++ = escape;
-
-        } else if (c < 0x20 || c == 0x7f) {
-            p = ngx_sprintf(p, "\\u00%02Xd", (int) c);
-
-        } else {
-            *p++ = c;
-        }
-    }
-
-    *p++ = '"';
-
-    return p;
-}
-
-
-/* the character behind the backslash, 0 if there is no short form for c */
-
-static u_char
-ngx_paygw_json_short_escape(u_char c)
-{
-    switch (c) {
-
-    case '"':
-    case '\\':
-        return c;
-
-    case '\b':
-        return 'b';
-
-    case '\f':
-        return 'f';
-
-    case '\n':
-        return 'n';
-
-    case '\r':
-        return 'r';
-
-    case '\t':
-        return 't';
-
-    default:
-        return 0;
-    }
 }

@@ -391,8 +391,9 @@ ngx_paygw_visible(ngx_str_t *s, size_t max)
 ngx_uint_t
 ngx_paygw_utf8_valid(ngx_str_t *s)
 {
-    size_t   n;
-    u_char  *p, *last;
+    size_t    n;
+    u_char   *p, *last;
+    uint64_t  word;
 
     if (s->len == 0) {
         return 1;
@@ -402,6 +403,15 @@ ngx_paygw_utf8_valid(ngx_str_t *s)
     last = p + s->len;
 
     while (p < last) {
+
+        if (last - p >= 8) {
+            ngx_memcpy(&word, p, 8);
+
+            if ((word & 0x8080808080808080ULL) == 0) {
+                p += 8;
+                continue;
+            }
+        }
 
         if (*p < 0x80) {
             p++;

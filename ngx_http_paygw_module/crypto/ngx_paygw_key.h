@@ -87,7 +87,8 @@ ngx_uint_t ngx_paygw_key_equal(ngx_paygw_key_t *a, ngx_paygw_key_t *b);
 /*
  * SOURCE of a directive: "file:PATH" (one trailing newline dropped), "env:NAME"
  * or "text:VALUE" (a warning: for tests).  what names the secret in messages.
- * A file that everyone can read and an empty secret are refused.  Returns NGX_OK or NGX_ERROR.
+ * A file that everyone can read and an empty secret are refused.
+ * Returns NGX_OK or NGX_ERROR.
  */
 ngx_int_t ngx_paygw_secret(ngx_conf_t *cf, ngx_str_t *source,
     const char *what, ngx_str_t *secret);

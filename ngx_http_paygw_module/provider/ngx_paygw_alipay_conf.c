@@ -100,7 +100,7 @@ ngx_paygw_alipay_auth_app_id(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 {
     ngx_paygw_alipay_conf_t  *conf = ch->conf;
 
-    return ngx_paygw_channel_list(cf, &conf->auth_app_ids, args, nargs);
+    return ngx_paygw_channel_list(cf, ch, &conf->auth_app_ids, args, nargs);
 }
 
 
@@ -110,7 +110,7 @@ ngx_paygw_alipay_seller_id(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 {
     ngx_paygw_alipay_conf_t  *conf = ch->conf;
 
-    return ngx_paygw_channel_list(cf, &conf->seller_ids, args, nargs);
+    return ngx_paygw_channel_list(cf, ch, &conf->seller_ids, args, nargs);
 }
 
 
@@ -146,7 +146,7 @@ ngx_paygw_alipay_cert(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     char             *rv;
     ngx_paygw_key_t  *key;
 
-    rv = ngx_paygw_channel_list(cf, &conf->certs, args, nargs);
+    rv = ngx_paygw_channel_list(cf, ch, &conf->certs, args, nargs);
     if (rv != NGX_CONF_OK) {
         return rv;
     }

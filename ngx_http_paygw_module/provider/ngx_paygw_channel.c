@@ -28,8 +28,8 @@ ngx_paygw_channel_value(ngx_str_t *field, ngx_str_t *value)
 
 
 char *
-ngx_paygw_channel_list(ngx_conf_t *cf, ngx_array_t **list, ngx_str_t *args,
-    ngx_uint_t nargs)
+ngx_paygw_channel_list(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_array_t **list, ngx_str_t *args, ngx_uint_t nargs)
 {
     ngx_str_t   *s;
     ngx_uint_t   i;
@@ -49,7 +49,8 @@ ngx_paygw_channel_list(ngx_conf_t *cf, ngx_array_t **list, ngx_str_t *args,
 
         if (ngx_paygw_channel_has(*list, &args[i])) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "duplicate value \"%V\"", &args[i]);
+                               "duplicate value \"%V\" in channel \"%V\"",
+                               &args[i], &ch->name);
             return NGX_CONF_ERROR;
         }
 

@@ -23,8 +23,8 @@
 char *ngx_paygw_channel_value(ngx_str_t *field, ngx_str_t *value);
 
 /* several values, of one line or of several; refuses a value given twice */
-char *ngx_paygw_channel_list(ngx_conf_t *cf, ngx_array_t **list,
-    ngx_str_t *args, ngx_uint_t nargs);
+char *ngx_paygw_channel_list(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_array_t **list, ngx_str_t *args, ngx_uint_t nargs);
 
 /*
  * The next element of an array of keys.  The array holds pointers, because a

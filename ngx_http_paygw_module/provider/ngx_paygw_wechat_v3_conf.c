@@ -90,7 +90,7 @@ ngx_paygw_wechat_v3_appid(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 {
     ngx_paygw_wechat_v3_conf_t  *conf = ch->conf;
 
-    return ngx_paygw_channel_list(cf, &conf->appids, args, nargs);
+    return ngx_paygw_channel_list(cf, ch, &conf->appids, args, nargs);
 }
 
 
@@ -110,7 +110,7 @@ ngx_paygw_wechat_v3_sub_mchid(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 {
     ngx_paygw_wechat_v3_conf_t  *conf = ch->conf;
 
-    return ngx_paygw_channel_list(cf, &conf->sub_mchids, args, nargs);
+    return ngx_paygw_channel_list(cf, ch, &conf->sub_mchids, args, nargs);
 }
 
 

@@ -95,6 +95,7 @@ struct ngx_paygw_redis_conn_s {
     ngx_log_t                    log;
     redisReader                 *reader;
     size_t                       unparsed;  /* bytes of a reply's beginning */
+    ngx_uint_t                   scripts;   /* bits: sent in full before */
 
     ngx_queue_t                  commands;
 

@@ -133,7 +133,19 @@ ngx_paygw_redis_script(ngx_paygw_redis_conn_t *conn,
 {
     u_char      token[16], life[NGX_INT64_LEN], lease[NGX_INT64_LEN];
     ngx_str_t   argv[7];
-    ngx_uint_t  n;
+    ngx_uint_t  n, bit;
+
+    /*
+     * The first one on a connection goes in full: a server that has just been
+     * restarted knows no script, and a commit that is sent again for that
+     * could be overtaken by a claim.
+     */
+
+    bit = (ngx_uint_t) 1 << cmd->type;
+
+    if ((conn->scripts & bit) == 0) {
+        cmd->eval = 1;
+    }
 
     if (cmd->eval) {
         ngx_str_set(&argv[0], "EVAL");
@@ -163,7 +175,13 @@ ngx_paygw_redis_script(ngx_paygw_redis_conn_t *conn,
         n = 7;
     }
 
-    return ngx_paygw_redis_enqueue(conn, cmd, n, argv);
+    if (ngx_paygw_redis_enqueue(conn, cmd, n, argv) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    conn->scripts |= bit;
+
+    return NGX_OK;
 }
 
 
@@ -241,7 +259,7 @@ ngx_paygw_redis_reply(ngx_paygw_redis_conn_t *conn,
         && ngx_strncmp(reply->str, "NOSCRIPT", 8) == 0
         && !cmd->eval)
     {
-        /* nothing was done, so it may be sent again */
+        /* after SCRIPT FLUSH; nothing was done, so it may be sent again */
 
         cmd->eval = 1;
 

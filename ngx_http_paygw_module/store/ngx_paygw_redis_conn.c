@@ -68,6 +68,7 @@ ngx_paygw_redis_connect(ngx_paygw_redis_conn_t *conn)
 
     conn->answered = 0;
     conn->unparsed = 0;
+    conn->scripts = 0;
     conn->tries = 0;
 
     conn->reader = redisReaderCreate();

@@ -119,8 +119,9 @@ sub read {
     }
 
     if (open my $fh, '>>', $self->{file}) {
-        (my $text = "@args") =~ s/\n/ /g;
-        syswrite $fh, "$text\n";
+        my ($name, $first, @rest) = @args;
+        $first = 'SCRIPT' if $name eq 'EVAL';
+        syswrite $fh, join(' ', $name, $first // '', @rest) . "\n";
     }
 
     return @args;

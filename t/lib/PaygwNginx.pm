@@ -19,7 +19,7 @@ use POSIX ();
 use Time::HiRes ();
 
 our $Pid = $$;
-our $Slow = $ENV{TEST_NGINX_USE_VALGRIND} ? 10 : 1;
+our $Slow = $ENV{TEST_NGINX_USE_VALGRIND} ? 4 : 1;
 our @All;
 
 
@@ -75,7 +75,17 @@ sub command {
                "$self->{dir}/logs/error.log", @args);
 
     if ($valgrind) {
-        unshift @cmd, 'valgrind', '-q', '--trace-children=no',
+        # a worker leaves with the tables of its connections
+
+        my $file = "$self->{dir}/valgrind.supp";
+        open my $fh, '>', $file or die $!;
+        print $fh "{\n    tables of a worker\n    Memcheck:Leak\n"
+                  . "    match-leak-kinds: definite,possible\n"
+                  . "    fun:malloc\n    fun:ngx_alloc\n"
+                  . "    obj:*/nginx\n" x 3 . "    fun:ngx_spawn_process\n}\n";
+        close $fh;
+
+        unshift @cmd, 'valgrind', '-q', "--suppressions=$file",
                 ($valgrind =~ /\D/ ? split(' ', $valgrind) : ());
     }
 

@@ -20,6 +20,8 @@ use Test::Nginx::Util ();
 
 our @EXPORT = qw(store_tests);
 
+# all times of a block are longer where everything takes longer
+my $Slow = $ENV{TEST_NGINX_USE_VALGRIND} ? 4 : 1;
 my $Blocks = 0;
 
 
@@ -49,6 +51,7 @@ sub prepare {
     for my $line (split /\n/, $block->steps // '') {
         my ($args, $answer) = $line =~ /^\s*(\S+)\s*=>\s*(.*?)\s*$/ or next;
         $args =~ s/KEY/$key/g;
+        $args =~ s/\b(lease|keep|delay)=(\d+)/"$1=" . $2 * $Slow/ge;
         push @requests, "GET /s?$args";
         push @answers, qr/\A$answer\n\z/;
     }

@@ -317,7 +317,7 @@ def check_documented(root):
         ('directives', 'directive', 'ngx_command_t',
          r'ngx_string\("(paygw_\w+)"\)', r'^#+ +`?(paygw_\w+)'),
         ('variables', 'variable', 'ngx_http_variable_t',
-         r'ngx_string\("(paygw_\w+)"\)', r'\$(paygw_\w+)'),
+         r'(?:ngx_string|ngx_http_paygw_var)\("(paygw_\w+)"', r'\$(paygw_\w+)'),
     )
     for document, what, kind, start, mention in pairs:
         path = 'docs/%s.md' % document

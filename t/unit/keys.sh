@@ -49,6 +49,7 @@ chmod 604 open.pem
 (cat rsa.der; printf x) > long.der
 head -c 400 rsa.der > short.der
 sed '5s/.*/!!!!/' rsa.pem > broken.pem
+cat rsa.pem broken.pem > brokensecond.pem
 sed '5d' pub.pem > brokenpub.pem
 sed 's/PUBLIC KEY/THING/' pub.pem > thing.pem
 echo "no key at all" > none.pem
@@ -88,6 +89,9 @@ cat root.crt broken.crt > brokensecond.crt
 cat leaf.crt rsa.pem > mixed.crt
 cat enc1.pem leaf.crt > encmixed.crt
 
+openssl req -x509 -new -key ec.pem -utf8 -subj "/O=Unit/CN=支付" -days 400 \
+    -set_serial 9 -out utf8.crt
+
 cat > ca.cnf <<'EOF'
 [ca]
 default_ca = d
@@ -114,13 +118,18 @@ dated Later 20900101000000Z 20950101000000Z later.crt
 
 # a certificate of Alipay's real roots has this issuer and this serial
 
-openssl req -x509 -new -key other.pem -days 4000 -utf8 -set_serial \
-    2292228364100439313 -out real1.crt -subj \
-    "/C=CN/O=Ant Financial/OU=Certification Authority/CN=Ant Financial Certification Authority R1"
+real() {
+    openssl req -x509 -new -key other.pem -days 4000 -subj "$1" \
+        -set_serial "$2" -out "$3"
+}
+
+ant="/C=CN/O=Ant Financial/OU=Certification Authority"
+real "$ant/CN=Ant Financial Certification Authority R1" \
+    2292228364100439313 real1.crt
+trus="/C=CN/O=iTrusChina/OU=China Trust Network"
+real "$trus/CN=iTrusChina Class 2 Root CA - G3" \
+    95790491425698859646659490580052089075020051350 real2.crt
 openssl req -x509 -new -key ec.pem -days 4000 -subj /CN=ec -out ec.crt
-openssl req -x509 -new -key other.pem -days 4000 -utf8 -set_serial \
-    95790491425698859646659490580052089075020051350 -out real2.crt -subj \
-    "/C=CN/O=iTrusChina/OU=China Trust Network/CN=iTrusChina Class 2 Root CA - G3"
 cat real1.crt ec.crt real2.crt > real.crt
 
 # secrets

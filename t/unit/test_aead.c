@@ -35,7 +35,8 @@ static void test_gcm_flips(ngx_conf_t *cf);
     "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa"        \
     "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662"
 #define TAG    "76fc6ece0f4e1768cddf8853bb2d551b"
-#define ZERO   "0000000000000000000000000000000000000000000000000000000000000000"
+#define ZERO                                                                  \
+    "0000000000000000000000000000000000000000000000000000000000000000"
 
 
 /* cases 13, 14 and 16 of "The Galois/Counter Mode of Operation (GCM)" */

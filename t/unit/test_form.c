@@ -162,23 +162,23 @@ test_form_canonical(void)
     static const char  *none[] = { NULL };
     static const char  *sign[] = { "sign", "sign_type", NULL };
     static const char  *all[] = { "b", "sign", "e", "sign_type", "signs",
-                                  NULL };
+                                  "sig", NULL };
 
     cf = harness_conf();
 
-    ngx_str_set(&body, "sign=s&b=%26+x&e=&sign_type=RSA2&signs=1");
+    ngx_str_set(&body, "sign=s&b=%26+x&e=&sign_type=RSA2&signs=1&sig=2");
 
     (void) test_form_parse(cf, body, &form, &err);
 
     (void) ngx_paygw_form_canonical(cf->pool, &form, none, 0, &out);
-    is_str(&out, "b=& x&e=&sign=s&sign_type=RSA2&signs=1", "canonical");
+    is_str(&out, "b=& x&e=&sig=2&sign=s&sign_type=RSA2&signs=1", "canonical");
 
     (void) ngx_paygw_form_canonical(cf->pool, &form, sign, 0, &out);
-    is_str(&out, "b=& x&e=&signs=1", "canonical, two left out");
+    is_str(&out, "b=& x&e=&sig=2&signs=1", "canonical, two left out");
 
     (void) ngx_paygw_form_canonical(cf->pool, &form, sign,
                                     NGX_PAYGW_CANON_DROP_EMPTY, &out);
-    is_str(&out, "b=& x&signs=1", "canonical, empty ones left out");
+    is_str(&out, "b=& x&sig=2&signs=1", "canonical, empty ones left out");
 
     is_int(ngx_paygw_form_canonical(cf->pool, &form, all, 0, &out), NGX_OK,
            "canonical, all left out");

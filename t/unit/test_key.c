@@ -49,6 +49,7 @@ static const test_key_t  test_private[] = {
     { "long.der", "cannot load private key \"" },
     { "short.der", "cannot load private key \"" },
     { "broken.pem", "cannot load private key \"" },
+    { "brokensecond.pem", "cannot load private key \"" },
     { "thing.pem", "it holds no key" },
     { "none.pem", "it is neither PEM, DER nor base64 of DER" },
     { "empty.pem", "empty.pem\" is empty" },

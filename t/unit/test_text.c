@@ -282,6 +282,7 @@ test_rfc3339(void)
         { "2024-01-01T00:00:60Z", -1 },
         { "2024-01-01T00:00:00", -1 },          /* no zone */
         { "2024-01-01T00:00:00+0800", -1 },
+        { "2024-01-01T00:00:00+08-00", -1 },
         { "2024-01-01T00:00:00+24:00", -1 },
         { "2024-01-01T00:00:00+08:60", -1 },
         { "2024-01-01T00:00:00+08:00x", -1 },
@@ -412,7 +413,9 @@ test_visible(void)
 static void
 test_utf8(void)
 {
-    size_t  i;
+    size_t       i;
+    ngx_str_t    s;
+    ngx_conf_t  *cf;
 
     static ngx_str_t  good[] = {
         T(""), T("abc"), T("\xc2\x80"), T("\xdf\xbf"), T("\xe0\xa0\x80"),
@@ -431,13 +434,24 @@ test_utf8(void)
         T("\xd6\xa7\xb8\xb6")       /* GBK */
     };
 
+    cf = harness_conf();
+
     for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         ok(ngx_paygw_utf8_valid(&good[i]) == 1, "UTF-8 %lu is accepted",
            (unsigned long) i);
     }
 
+    /* in memory that ends with the text: nothing is read beyond it */
+
     for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        ok(ngx_paygw_utf8_valid(&bad[i]) == 0, "UTF-8 %lu is refused",
+
+        s.len = bad[i].len;
+        s.data = ngx_pnalloc(cf->pool, s.len);
+        memcpy(s.data, bad[i].data, s.len);
+
+        ok(ngx_paygw_utf8_valid(&s) == 0, "UTF-8 %lu is refused",
            (unsigned long) i);
     }
+
+    harness_conf_free(cf);
 }
