@@ -140,6 +140,7 @@ wechat(), wechat(appid => 'wx1'), wechat(appid => 'wx2')
     }
 --- http_config
     server {
+        listen 127.0.0.1:$TEST_NGINX_RAND_PORT_1;
         location / { paygw_notify late; return 200; }
     }
     paygw_channel late {
@@ -160,7 +161,7 @@ wechat()
 --- no_store
 --- no_channels
 --- config
-    location / {
+    location /notify {
         return 200 hello;
     }
 --- run

@@ -119,23 +119,146 @@ released shop
 shop_plan(404);
 ack_ok(send_callback(wechat()), 'wechat_v3', 502);
 ack_ok(send_callback(alipay()), 'alipay', 502);
+ack_ok(send_callback(wechat(tamper => [['EV-', 'EW-']])), 'wechat_v3', 401);
+ack_ok(send_callback(wechat(method => 'GET')), 'wechat_v3', 405);
+--- result
+released shop
+released shop
+refused signature
+refused method
+
+
+
+=== TEST 8: neither does one of the location, which has no effect
+--- config
+    location = /notify/wxpay {
+        paygw_notify wxpay;
+        error_page 502 504 =200 /ok;
+        recursive_error_pages on;
+        proxy_pass http://127.0.0.1:1;
+    }
+    location = /ok { return 200 "fine"; }
+--- run
+ack_ok(send_callback(wechat()), 'wechat_v3', 502);
+--- result
+released shop
+--- error_log
+"error_page" has no effect with "paygw_notify"
+
+
+
+=== TEST 24: nor one of the location that the event went on to
+--- config
+    location = /notify/wxpay {
+        paygw_notify wxpay;
+        try_files /nonexistent @shop;
+    }
+    location = /notify/alipay {
+        paygw_notify alipay;
+        try_files /nonexistent @recursive;
+    }
+    location @shop {
+        error_page 502 =200 /ok;
+        proxy_pass http://127.0.0.1:1;
+    }
+    location @recursive {
+        error_page 500 502 = /ok;
+        recursive_error_pages on;
+        proxy_intercept_errors on;
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT;
+    }
+    location = /ok { return 200 "fine"; }
+--- run
+shop_plan(500);
+ack_ok(send_callback(wechat()), 'wechat_v3', 502);
+ack_ok(send_callback(alipay()), 'alipay', 502);
 --- result
 released shop
 released shop
 
 
 
-=== TEST 8: error_page for our own refusals changes nothing
+=== TEST 25: recursive error pages, and a handler without an upstream
 --- config
-    error_page 401 403 405 413 415 500 502 503 =200 /ok;
+    location = /notify/wxpay {
+        paygw_notify wxpay;
+        try_files /nonexistent @recursive;
+    }
+    location @recursive {
+        error_page 500 = /ok;
+        recursive_error_pages on;
+        return 500;
+    }
+    location = /ok { return 200 "fine"; }
+--- run
+ack_ok(send_callback(wechat()), 'wechat_v3', 502);
+--- result
+released shop
+
+
+
+=== TEST 26: X-Accel-Redirect of a failure is a failure
+--- config
     location = /notify/wxpay {
         paygw_notify wxpay;
         proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT;
     }
-    location = /ok { return 200 "fine"; }
+    location = /ok { internal; return 200 "fine"; }
 --- run
-ack_ok(send_callback(wechat(tamper => [['EV-', 'EW-']])), 'wechat_v3', 401);
-ack_ok(send_callback(wechat(method => 'GET')), 'wechat_v3', 405);
+shop_plan({ status => 500, headers => [['X-Accel-Redirect', '/ok']] },
+          { status => 200, headers => [['X-Accel-Redirect', '/ok']] });
+ack_ok(send_callback(wechat()), 'wechat_v3', 502);
+ack_ok(send_callback(wechat()), 'wechat_v3', 200);
+--- result
+released shop
+taken
+
+
+
+=== TEST 27: what was refused before us is not made a success either
+--- http_config
+    limit_req_zone $server_name zone=l:1m rate=1r/m;
+--- config
+    error_page 503 413 =200 /busy;
+    location = /notify/wxpay {
+        limit_req zone=l;
+        paygw_notify wxpay;
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT;
+    }
+    location = /notify/alipay {
+        client_max_body_size 10;
+        paygw_notify alipay;
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT;
+    }
+    location = /busy { return 200 "busy"; }
+--- run
+ack_ok(send_callback(wechat()), 'wechat_v3', 200);
+ack_ok(send_callback(wechat()), 'wechat_v3', 503);
+ack_ok(send_callback(alipay()), 'alipay', 413);
+is(shop_count(), 1, 'one delivery');
+
+
+
+=== TEST 28: a provider that goes away, with the shop in a named location
+--- config
+    location = /notify/wxpay {
+        paygw_notify wxpay;
+        try_files /nonexistent @shop;
+    }
+    location @shop {
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT;
+    }
+--- run
+my $m = wechat();
+shop_plan({ status => 200, hold => 'a' });
+my $c = begin($m);
+shop_requests(1);
+abort_client($c);
+Time::HiRes::sleep(0.1);
+shop_release('a');
+is(join(' ', results(1)), 'taken -', 'committed');
+ack_ok(send_callback($m), 'wechat_v3', 200, 'its next try is acked');
+is(shop_count(), 1, 'one delivery');
 
 
 
@@ -151,7 +274,7 @@ ack_ok(send_callback(wechat(method => 'GET')), 'wechat_v3', 405);
     sub_filter_types *; sub_filter success hacked; sub_filter FAIL fine;
     sub_filter_once off;
     addition_types *; add_before_body /add; add_after_body /add;
-    charset koi8-r; charset_types *; source_charset utf-8;
+    charset utf-8; charset_types *;
     location = /add { return 200 "added"; }
     location = /notify/wxpay {
         paygw_notify wxpay;
@@ -196,7 +319,7 @@ is($res->{status}, 200, 'status');
 
 
 === TEST 12: HTTP/2
---- http2
+--- h2
 --- run
 ack_ok(send_callback(alipay(), http2 => 1), 'alipay', 200);
 ack_ok(send_callback(wechat(), http2 => 1), 'wechat_v3', 200);
@@ -274,7 +397,7 @@ taken
 
 
 === TEST 16: a slow shop over HTTP/2, and the connection stays usable
---- http2
+--- h2
 --- config
     location = /notify/wxpay {
         paygw_notify wxpay;

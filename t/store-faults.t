@@ -229,9 +229,8 @@ wrong('closed while idle', sub { $_[0]->write(":1\r\n") }, qr/^ok 1 /, undef,
 
     is(claim($nginx, 'once'), 'error', 'lost claim: error');
     sleep 0.3;
-    is(scalar(my @once = grep { /once/ } $fake->seen), 1, 'lost claim: sent once');
-
-    # and a commit that is lost is told of
+    is(scalar(my @once = grep { /once/ } $fake->seen), 1,
+       'lost claim: sent once');
     ok($nginx->wait_for(sub { claim($nginx) =~ /^ok/ }), 'lost claim: again');
 
     done($nginx, 'lost claim');
@@ -401,6 +400,10 @@ wrong('closed while idle', sub { $_[0]->write(":1\r\n") }, qr/^ok 1 /, undef,
 
     # the next ones do not wait for it one after the other
     $begin = time;
+    is(claim($nginx), 'error', 'frozen: error of the next');
+    cmp_ok(time - $begin, '<', $Timeout / 1000 / 2, 'frozen: at once');
+
+    $begin = time;
     my $errors = grep { claim($nginx) eq 'error' } 1 .. 100;
     is($errors, 100, 'frozen: error again');
     cmp_ok(time - $begin, '<', 100 * $Timeout / 1000 / 4,
@@ -535,8 +538,15 @@ wrong('closed while idle', sub { $_[0]->write(":1\r\n") }, qr/^ok 1 /, undef,
 # -- cancel --
 
 {
-    my $nginx = nginx_for($redis->port, args => 'connections=2');
+    my $nginx = PaygwNginx->start(http => 'paygw_store redis://127.0.0.1:'
+        . $redis->port . ' timeout=5s;');
     my $key = key();
+    my $gone = sub {
+        my $n = shift;
+        ok($nginx->wait_for(sub {
+               $nginx->count(qr/client prematurely closed/) >= $n }),
+           'client went away: seen');
+    };
 
     # the client goes away while Redis is frozen
     claim($nginx);
@@ -544,7 +554,7 @@ wrong('closed while idle', sub { $_[0]->write(":1\r\n") }, qr/^ok 1 /, undef,
     my $s = $nginx->begin("/s?op=claim&key=$key&lease=60000");
     sleep 0.05 * $Slow;
     close $s;
-    sleep 0.05 * $Slow;
+    $gone->(1);
     $redis->thaw;
 
     ok($nginx->wait_for(sub { claim($nginx, $key) =~ /^ok 2/ }, 2),
@@ -552,12 +562,17 @@ wrong('closed while idle', sub { $_[0]->write(":1\r\n") }, qr/^ok 1 /, undef,
     like($redis->cmd('GET', "paygw:$key"), qr/^held \w+ 2 /,
          'client went away: and taken by the next one');
 
+    done($nginx, 'cancel');
+
     # and Redis does not come back in time: the lease ends it
+    $nginx = nginx_for($redis->port, args => 'connections=2');
     $key = key();
+    claim($nginx);
     $redis->freeze;
     $s = $nginx->begin("/s?op=claim&key=$key&lease=1000");
     sleep 0.05 * $Slow;
     close $s;
+    $gone->(1);
     sleep 2 * $Timeout / 1000;
     $redis->thaw;
     ok($nginx->wait_for(sub { claim($nginx, $key) =~ /^ok [12]/ }, 5),

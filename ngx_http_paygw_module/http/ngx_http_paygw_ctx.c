@@ -30,7 +30,6 @@ ngx_http_paygw_ctx_get(ngx_http_request_t *r)
         for (cln = r->main->pool->cleanup; cln; cln = cln->next) {
             if (cln->handler == ngx_http_paygw_pool_cleanup) {
                 ctx = cln->data;
-                ngx_http_set_ctx(r, ctx, ngx_http_paygw_module);
                 break;
             }
         }
@@ -86,7 +85,10 @@ ngx_http_paygw_ctx_create(ngx_http_request_t *r,
 
 /*
  * The end of the request, however it came: a claim under way is cancelled, and
- * one that is held is given back.
+ * one that is held is given back.  But if the shop has the event and was only
+ * not heard, since the provider went away or nginx is told to end, the lease
+ * stands: it is what keeps the next try from becoming a second delivery while
+ * the shop still acts on the first.
  */
 
 static void
@@ -94,13 +96,30 @@ ngx_http_paygw_request_cleanup(void *data)
 {
     ngx_http_paygw_ctx_t *ctx = data;
 
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
     ngx_paygw_store_cancel(&ctx->op);
+
+    if (ctx->claimed && !ctx->settled && r->upstream
+        && r->upstream->request_sent)
+    {
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "request to the shop was ended before its answer, "
+                      "the lease of payment event \"%V\" stands",
+                      &ctx->event_id);
+
+        ctx->settled = 1;
+        ctx->notify.reason = NGX_PAYGW_REASON_SHOP;
+    }
+
     ngx_http_paygw_settle(ctx, 0);
 
     if (ctx->replied) {
         /* a late answer of the shop has changed what the log would say */
-        ctx->request->headers_out.status = ctx->status;
-        ctx->request->err_status = 0;
+        r->headers_out.status = ctx->status;
+        r->err_status = 0;
     }
 }
 

@@ -135,7 +135,8 @@ ngx_http_paygw_resolve(ngx_conf_t *cf, ngx_http_paygw_main_conf_t *mcf,
 static char *
 ngx_http_paygw_check_core(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
 {
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_core_loc_conf_t  *clcf, *server;
+    ngx_http_core_srv_conf_t  *cscf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
@@ -146,6 +147,26 @@ ngx_http_paygw_check_core(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
                       "verification, use \"satisfy all\"",
                       conf->file, conf->line);
         return NGX_CONF_ERROR;
+    }
+
+    if (clcf->error_pages && !conf->observe) {
+
+        /*
+         * An error page could answer 200 for a callback that was refused, or
+         * that the shop did not take.  The provider gets its ack.
+         */
+
+        cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+        server = cscf->ctx->loc_conf[ngx_http_core_module.ctx_index];
+
+        if (clcf->error_pages != server->error_pages) {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "\"error_page\" has no effect with "
+                          "\"paygw_notify\" in %s:%ui, the provider gets "
+                          "its own answer", conf->file, conf->line);
+        }
+
+        clcf->error_pages = NULL;
     }
 
     if (conf->observe && conf->observe <= ngx_time()) {

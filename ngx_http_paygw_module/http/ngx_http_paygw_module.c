@@ -53,6 +53,7 @@ ngx_module_t  ngx_http_paygw_module = {
 static ngx_int_t
 ngx_http_paygw_init(ngx_conf_t *cf)
 {
+    ngx_array_t                 *handlers;
     ngx_http_handler_pt         *h;
     ngx_http_core_main_conf_t   *cmcf;
     ngx_http_paygw_main_conf_t  *mcf;
@@ -65,6 +66,8 @@ ngx_http_paygw_init(ngx_conf_t *cf)
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
+    /* the handlers of a phase run from the last of the array to the first */
+
     h = ngx_array_push(&cmcf->phases[NGX_HTTP_REWRITE_PHASE].handlers);
     if (h == NULL) {
         return NGX_ERROR;
@@ -72,12 +75,18 @@ ngx_http_paygw_init(ngx_conf_t *cf)
 
     *h = ngx_http_paygw_rewrite_handler;
 
-    h = ngx_array_push(&cmcf->phases[NGX_HTTP_ACCESS_PHASE].handlers);
-    if (h == NULL) {
+    handlers = &cmcf->phases[NGX_HTTP_ACCESS_PHASE].handlers;
+
+    if (ngx_array_push(handlers) == NULL) {
         return NGX_ERROR;
     }
 
-    *h = ngx_http_paygw_access_handler;
+    /* "allow", "deny", "auth_basic" and "auth_request" are to be asked first */
+
+    h = handlers->elts;
+    ngx_memmove(&h[1], &h[0],
+                (handlers->nelts - 1) * sizeof(ngx_http_handler_pt));
+    h[0] = ngx_http_paygw_access_handler;
 
     ngx_http_paygw_reply_init();
 

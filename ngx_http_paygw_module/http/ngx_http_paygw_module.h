@@ -108,11 +108,14 @@ typedef struct {
                                                   its fd */
 
     ngx_uint_t                   shop_status;
+    ngx_http_core_loc_conf_t    *clcf;         /* of the location that works on
+                                                  the event now */
 
     unsigned                     claimed:1;    /* op.token holds the event */
     unsigned                     settled:1;    /* committed or released */
     unsigned                     replied:1;    /* the ack has been sent */
     unsigned                     timed_out:1;  /* the shop was too slow */
+    unsigned                     failed:1;     /* an error page answers */
 } ngx_http_paygw_ctx_t;
 
 

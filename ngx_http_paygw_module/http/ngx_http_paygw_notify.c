@@ -27,6 +27,8 @@
  */
 
 
+static void ngx_http_paygw_notify_redirected(ngx_http_request_t *r);
+static void ngx_http_paygw_notify_go_on(ngx_http_request_t *r);
 static ngx_int_t ngx_http_paygw_notify_enter(ngx_http_request_t *r,
     ngx_http_paygw_loc_conf_t *lcf);
 static ngx_int_t ngx_http_paygw_notify_again(ngx_http_paygw_ctx_t *ctx);
@@ -50,6 +52,10 @@ ngx_http_paygw_rewrite_handler(ngx_http_request_t *r)
 {
     ngx_http_paygw_loc_conf_t  *lcf;
 
+    if (r->internal && r == r->main) {
+        ngx_http_paygw_notify_redirected(r);
+    }
+
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_paygw_module);
 
     if (lcf->channels == NULL) {
@@ -69,6 +75,55 @@ ngx_http_paygw_rewrite_handler(ngx_http_request_t *r)
     }
 
     return ngx_http_paygw_notify_enter(r, lcf);
+}
+
+
+/*
+ * An event that was handed over goes on to another location: by try_files, by
+ * X-Accel-Redirect, or since an error page is to answer.  The last is not the
+ * shop's word.  nginx marks it in r->error_page, but not where error pages are
+ * recursive, and an upstream that failed has left its status.
+ */
+
+static void
+ngx_http_paygw_notify_redirected(ngx_http_request_t *r)
+{
+    ngx_http_paygw_ctx_t       *ctx;
+    ngx_http_upstream_state_t  *state;
+
+    if (ngx_http_get_module_ctx(r, ngx_http_paygw_module)) {
+        /* "rewrite" keeps the context, a redirect has wiped it */
+        return;
+    }
+
+    ctx = ngx_http_paygw_ctx_get(r);
+
+    if (ctx == NULL) {
+        return;
+    }
+
+    ngx_http_set_ctx(r, ctx, ngx_http_paygw_module);
+
+    if (ctx->state != NGX_HTTP_PAYGW_DELIVERING) {
+        return;
+    }
+
+    if (ctx->clcf->recursive_error_pages) {
+        ctx->failed = 1;
+    }
+
+    if (r->upstream_states && r->upstream_states->nelts) {
+        state = r->upstream_states->elts;
+        state += r->upstream_states->nelts - 1;
+
+        if (state->status < NGX_HTTP_OK
+            || state->status >= NGX_HTTP_SPECIAL_RESPONSE)
+        {
+            ctx->failed = 1;
+        }
+    }
+
+    ctx->clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 }
 
 
@@ -189,8 +244,38 @@ ngx_http_paygw_notify_body_handler(ngx_http_request_t *r)
         return;
     }
 
+    ngx_http_paygw_notify_go_on(r);
+}
+
+
+/*
+ * On to the content handler.  A provider that closes its connection must not
+ * end the work of a shop that has the event, wherever its proxy_pass stands:
+ * once the handler has begun, nobody listens for that any more.
+ */
+
+static void
+ngx_http_paygw_notify_go_on(ngx_http_request_t *r)
+{
+    ngx_http_paygw_ctx_t  *ctx;
+
+    /* holds the request, which may come to its end meanwhile */
+
+    r->count++;
+
     r->write_event_handler = ngx_http_core_run_phases;
     ngx_http_core_run_phases(r);
+
+    ctx = ngx_http_paygw_ctx_get(r);
+
+    if (ctx->state == NGX_HTTP_PAYGW_DELIVERING && !ctx->settled
+        && r->upstream && r->upstream->cleanup)
+    {
+        r->read_event_handler = ngx_http_block_reading;
+        r->write_event_handler = ngx_http_request_empty_handler;
+    }
+
+    ngx_http_finalize_request(r, NGX_DONE);
 }
 
 
@@ -327,9 +412,8 @@ ngx_http_paygw_notify_claim_handler(ngx_paygw_store_op_t *op)
     ngx_http_paygw_notify_claimed(ctx, op->rc);
 
     r->read_event_handler = ngx_http_block_reading;
-    r->write_event_handler = ngx_http_core_run_phases;
 
-    ngx_http_core_run_phases(r);
+    ngx_http_paygw_notify_go_on(r);
 
     ngx_http_run_posted_requests(c);
 }
@@ -380,6 +464,8 @@ ngx_http_paygw_notify_deliver(ngx_http_paygw_ctx_t *ctx)
 
     ctx->state = NGX_HTTP_PAYGW_DELIVERING;
     ctx->result = NGX_HTTP_PAYGW_VERIFIED;
+    ctx->clcf = ngx_http_get_module_loc_conf(ctx->request,
+                                             ngx_http_core_module);
 
     ctx->fake.fd = (ngx_socket_t) -1;
     ctx->fake.data = ctx;
@@ -430,6 +516,10 @@ ngx_http_paygw_notify_timeout(ngx_event_t *ev)
          */
 
         r->count++;
+
+        /* the lease is as good as over: the next try is welcome at once */
+
+        ngx_http_paygw_settle(ctx, 0);
 
         ngx_http_finalize_request(r, NGX_ERROR);
         ngx_http_run_posted_requests(c);

@@ -246,7 +246,7 @@ ngx_http_paygw_taken(ngx_http_paygw_ctx_t *ctx)
         return 0;
     }
 
-    if (r->error_page || r->err_status) {
+    if (ctx->failed || r->error_page || r->err_status) {
         return 0;
     }
 

@@ -39,6 +39,7 @@ typedef struct {
 static ngx_int_t ngx_paygw_alipay_parse(ngx_paygw_notify_t *n);
 static ngx_int_t ngx_paygw_alipay_fields(ngx_paygw_notify_t *n,
     ngx_paygw_alipay_ctx_t *ctx);
+static ngx_uint_t ngx_paygw_alipay_name(ngx_str_t *name);
 static ngx_int_t ngx_paygw_alipay_verify(ngx_paygw_notify_t *n);
 static ngx_paygw_channel_t *ngx_paygw_alipay_channel(ngx_paygw_notify_t *n,
     ngx_paygw_alipay_ctx_t *ctx);
@@ -55,8 +56,6 @@ static ngx_int_t ngx_paygw_alipay_forged(ngx_paygw_notify_t *n,
     ngx_paygw_alipay_ctx_t *ctx, ngx_str_t *text, ngx_uint_t encoded);
 static char *ngx_paygw_alipay_hint(ngx_paygw_alipay_ctx_t *ctx,
     ngx_uint_t encoded);
-static ngx_int_t ngx_paygw_alipay_account(ngx_paygw_notify_t *n,
-    ngx_paygw_alipay_ctx_t *ctx, ngx_paygw_channel_t *ch);
 
 
 static const ngx_str_t  ngx_paygw_alipay_headers[] = {
@@ -110,6 +109,7 @@ ngx_paygw_alipay_parse(ngx_paygw_notify_t *n)
 {
     char                    *err;
     ngx_int_t                rc;
+    ngx_uint_t               i;
     ngx_paygw_alipay_ctx_t  *ctx;
 
     ctx = ngx_pcalloc(n->pool, sizeof(ngx_paygw_alipay_ctx_t));
@@ -130,9 +130,40 @@ ngx_paygw_alipay_parse(ngx_paygw_notify_t *n)
                                 : NGX_PAYGW_REASON_MALFORMED, err);
     }
 
+    for (i = 0; i < ctx->form.nfields; i++) {
+        if (!ngx_paygw_alipay_name(&ctx->form.fields[i].name)) {
+            return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
+                                    "invalid field name");
+        }
+    }
+
     n->data = ctx;
 
     return ngx_paygw_alipay_fields(n, ctx);
+}
+
+
+/* a "&" or "=" in a name would blur the string to sign */
+
+static ngx_uint_t
+ngx_paygw_alipay_name(ngx_str_t *name)
+{
+    u_char      c;
+    ngx_uint_t  i;
+
+    for (i = 0; i < name->len; i++) {
+        c = name->data[i];
+
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+            || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.')
+        {
+            continue;
+        }
+
+        return 0;
+    }
+
+    return 1;
 }
 
 
@@ -205,6 +236,10 @@ ngx_paygw_alipay_verify(ngx_paygw_notify_t *n)
 
     if (rc == NGX_OK) {
         rc = ngx_paygw_alipay_signature(n, ctx, &keys);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_paygw_alipay_unambiguous(n, ctx);
     }
 
     if (rc == NGX_OK) {
@@ -383,7 +418,6 @@ ngx_paygw_alipay_signature(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
         }
 
         if (rc == NGX_OK) {
-            ctx->text = text;
             return NGX_OK;
         }
     }
@@ -500,44 +534,4 @@ ngx_paygw_alipay_hint(ngx_paygw_alipay_ctx_t *ctx, ngx_uint_t encoded)
     }
 
     return NULL;
-}
-
-
-static ngx_int_t
-ngx_paygw_alipay_account(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
-    ngx_paygw_channel_t *ch)
-{
-    ngx_paygw_alipay_conf_t  *conf = ch->conf;
-
-    ngx_str_t   *value;
-    ngx_uint_t   ours;
-
-    value = ngx_paygw_alipay_value(ctx, "auth_app_id");
-
-    if (value) {
-        if (conf->auth_app_ids) {
-            ours = ngx_paygw_channel_has(conf->auth_app_ids, value);
-
-        } else {
-            ours = value->len == conf->app_id.len
-                   && ngx_strncmp(value->data, conf->app_id.data, value->len)
-                      == 0;
-        }
-
-        if (!ours) {
-            return ngx_paygw_refuse(n, NGX_DECLINED,
-                                    NGX_PAYGW_REASON_ACCOUNT_MISMATCH,
-                                    "auth_app_id is not ours");
-        }
-    }
-
-    value = ngx_paygw_alipay_value(ctx, "seller_id");
-
-    if (value ? !ngx_paygw_channel_has(conf->seller_ids, value) : ctx->trade) {
-        return ngx_paygw_refuse(n, NGX_DECLINED,
-                                NGX_PAYGW_REASON_ACCOUNT_MISMATCH,
-                                "seller_id is not ours");
-    }
-
-    return NGX_OK;
 }

@@ -52,7 +52,6 @@ typedef struct {
 typedef struct {
     ngx_paygw_form_t         form;
     ngx_str_t               *sign;
-    ngx_str_t                text;             /* that the signature is over */
     time_t                   notify_time;      /* 0: absent */
     unsigned                 trade:1;          /* trade_status_sync */
 } ngx_paygw_alipay_ctx_t;
@@ -62,6 +61,14 @@ typedef struct {
 
 ngx_str_t *ngx_paygw_alipay_value(ngx_paygw_alipay_ctx_t *ctx,
     const char *name);
+
+
+/* ngx_paygw_alipay_fields.c: only one reading, and ours; as provider->verify */
+
+ngx_int_t ngx_paygw_alipay_unambiguous(ngx_paygw_notify_t *n,
+    ngx_paygw_alipay_ctx_t *ctx);
+ngx_int_t ngx_paygw_alipay_account(ngx_paygw_notify_t *n,
+    ngx_paygw_alipay_ctx_t *ctx, ngx_paygw_channel_t *ch);
 
 
 /* ngx_paygw_alipay_conf.c */

@@ -8,7 +8,6 @@
 #include <ngx_core.h>
 #include "ngx_paygw_alipay.h"
 #include "ngx_paygw_json.h"
-#include "ngx_paygw_sign.h"
 #include "ngx_paygw_text.h"
 
 
@@ -110,34 +109,18 @@ ngx_paygw_alipay_event(ngx_paygw_notify_t *n)
 }
 
 
+/*
+ * What has no notify_id is no callback: the parameters of a return_url are
+ * signed by the same key, and the payer's browser has them.
+ */
+
 static ngx_int_t
 ngx_paygw_alipay_id(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx)
 {
-    u_char     *p, sha256[NGX_PAYGW_SHA256_LEN];
-    ngx_str_t  *id;
-
-    id = ngx_paygw_alipay_value(ctx, "notify_id");
-
-    if (id) {
-        if (!ngx_paygw_visible(id, 128)) {
-            return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
-                                    "invalid notify_id");
-        }
-
-        n->event.id = *id;
-        return NGX_OK;
+    if (!ngx_paygw_alipay_word(ctx, "notify_id", 128, &n->event.id)) {
+        return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
+                                "invalid notify_id");
     }
-
-    /* the string that was signed is the same in a repeated message only */
-
-    p = ngx_pnalloc(n->pool, 2 * NGX_PAYGW_SHA256_LEN);
-
-    if (p == NULL || ngx_paygw_sha256(&ctx->text, 1, sha256) != NGX_OK) {
-        return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
-    }
-
-    n->event.id.data = p;
-    n->event.id.len = ngx_hex_dump(p, sha256, NGX_PAYGW_SHA256_LEN) - p;
 
     return NGX_OK;
 }
@@ -201,6 +184,10 @@ ngx_paygw_alipay_trade(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx)
     } else if (ngx_paygw_alipay_is(&ev->kind, "WAIT_BUYER_PAY")) {
         ev->type = NGX_PAYGW_EVENT_PAYMENT;
         ev->outcome = NGX_PAYGW_OUTCOME_PENDING;
+    }
+
+    if (ev->type != NGX_PAYGW_EVENT_REFUND) {
+        ev->refund_amount = -1;
     }
 
     if (ev->outcome == NGX_PAYGW_OUTCOME_SUCCESS && ev->amount == -1) {

@@ -267,7 +267,6 @@ ngx_paygw_redis_done(ngx_event_t *ev)
 }
 
 
-
 static void
 ngx_paygw_redis_exit_process(ngx_paygw_store_t *store)
 {

@@ -55,10 +55,17 @@ sub pid    { return $_[0]{pid} }
 sub dir    { return $_[0]{dir} }
 
 
+# Below the ports that the system gives to connections: the server is stopped
+# and started again, and none of them may have taken its port meanwhile.
+
 sub free_port {
-    my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')
-        or die "no free port: $!";
-    return $s->sockport;
+    for (1 .. 100) {
+        my $s = IO::Socket::INET->new(Listen => 1, ReuseAddr => 1,
+                                      LocalAddr => '127.0.0.1',
+                                      LocalPort => 20000 + int rand 12000);
+        return $s->sockport if $s;
+    }
+    die 'no free port';
 }
 
 

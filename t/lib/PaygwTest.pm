@@ -654,10 +654,13 @@ PY
 
 # -- blocks --
 
+# A zone outlives a reload: each block has one of its own.
+
 sub store_conf {
-    my $zone = "    paygw_zone paygw:1m;\n";
+    $Blocks++;
+    my $zone = "    paygw_zone paygw$Blocks:1m;\n";
     return $zone if $Store ne 'redis';
-    $Prefix = "t$$-" . ++$Blocks . ':';
+    $Prefix = "t$$-$Blocks:";
     return $zone . "    paygw_store redis://127.0.0.1:$RedisPort "
            . "prefix=$Prefix timeout=" . (1000 * $Slow) . "ms;\n";
 }

@@ -30,28 +30,52 @@ FORGED = 50000
 #             "zone", "redis"
 #   send      "fresh": callbacks of this round that the store has not seen;
 #             "again": the same ones, once more; "forged": the same ones with
-#             another amount
+#             another amount; "kept": other fresh ones
 #   status, body     the only answer that counts; status 0: any
 #   target    the ratio that it has to keep to, or None
+#   base      the case that the ratio is taken to: plain proxy_pass with the
+#             same way of reaching the shop
 #   location  what the configuration of its gateway gets
+#
+# "proxy_pass" is what nginx does unless it is told otherwise: a connection to
+# the shop for each request.  "keepalive" is the same with an upstream that
+# keeps its connections.
 
 Case = collections.namedtuple(
-    "Case", "name store send path status body target location")
+    "Case", "name store send path status body target base location")
 
-PLAIN = "location = /plain { proxy_pass http://shop; }"
-NOTIFY = "location = /ali { paygw_notify ali; proxy_pass http://shop; }"
+ONCE = ("proxy_pass http://127.0.0.1:%d; proxy_http_version 1.0; "
+        "proxy_set_header Connection close;" % SHOP_PORT)
+KEPT = "proxy_pass http://shop;"
+
+PLAIN = "location = /plain { %s }" % ONCE
+NOTIFY = "location = /ali { paygw_notify ali; %s }" % ONCE
+PLAIN_KEPT = "location = /plain-kept { %s }" % KEPT
+NOTIFY_KEPT = "location = /ali-kept { paygw_notify ali; %s }" % KEPT
+
+BASE = "proxy_pass"
+BASE_KEPT = "proxy_pass keepalive"
 
 CASES = [
-    Case("proxy_pass", "none", "fresh", "/plain", 200, "ok", None, PLAIN),
-    Case("alipay", "zone", "fresh", "/ali", 200, "success", 2.0, NOTIFY),
-    Case("alipay", "redis", "fresh", "/ali", 200, "success", 2.4, NOTIFY),
+    Case(BASE, "none", "fresh", "/plain", 200, "ok", None, BASE, PLAIN),
+    Case("alipay", "zone", "fresh", "/ali", 200, "success", 2.0, BASE,
+         NOTIFY),
+    Case("alipay", "redis", "fresh", "/ali", 200, "success", 2.4, BASE,
+         NOTIFY),
     Case("alipay duplicate", "zone", "again", "/ali", 200, "success", None,
-         NOTIFY),
+         BASE, NOTIFY),
     Case("alipay duplicate", "redis", "again", "/ali", 200, "success", None,
+         BASE, NOTIFY),
+    Case("alipay forged", "zone", "forged", "/ali", 0, "fail", None, BASE,
          NOTIFY),
-    Case("alipay forged", "zone", "forged", "/ali", 0, "fail", None, NOTIFY),
-    Case("alipay forged", "redis", "forged", "/ali", 0, "fail", None,
+    Case("alipay forged", "redis", "forged", "/ali", 0, "fail", None, BASE,
          NOTIFY),
+    Case(BASE_KEPT, "none", "fresh", "/plain-kept", 200, "ok", None,
+         BASE_KEPT, PLAIN_KEPT),
+    Case("alipay keepalive", "zone", "kept", "/ali-kept", 200, "success",
+         None, BASE_KEPT, NOTIFY_KEPT),
+    Case("alipay keepalive", "redis", "kept", "/ali-kept", 200, "success",
+         None, BASE_KEPT, NOTIFY_KEPT),
 ]
 
 STORES = {
@@ -60,9 +84,6 @@ STORES = {
     "redis": "paygw_zone paygw:1m;\n    paygw_store redis://127.0.0.1:%d/0;"
              % REDIS_PORT,
 }
-
-BASE = ("proxy_pass", "none")
-
 
 def options():
     parser = argparse.ArgumentParser(description="make bench")
@@ -106,7 +127,7 @@ def measure(case, number, gates, bodies, opt):
         "connect": "127.0.0.1:%d" % port,
         "path": case.path,
         "load": bodies,
-        "first": number * each,
+        "first": (number + (opt.rounds if case.send == "kept" else 0)) * each,
         "requests": each,
         "warmup": WARMUP,
         "connections": opt.connections,
@@ -136,15 +157,15 @@ def rounds(cases, gates, bodies, opt):
 
 def rows(results):
     """Medians over the rounds; the ratio is taken inside each round."""
-    base = next(answers for case, answers in results.items()
-                if (case.name, case.store) == BASE)
+    bases = {case.name: answers for case, answers in results.items()
+             if case.store == "none"}
     table = []
     for case, answers in results.items():
         def median(name):
             return statistics.median(answer[name] for answer in answers)
         ratio = statistics.median(
             mine["cpu_us"] / plain["cpu_us"]
-            for mine, plain in zip(answers, base))
+            for mine, plain in zip(answers, bases[case.base]))
         table.append((case, {
             "case": case.name,
             "store": case.store,
@@ -175,8 +196,7 @@ def show(table, verify):
             row["p99_us"], row["cpu_us"],
             row["cpu_us"] * row["rps"] / 1e4, row["ratio"]))
     print()
-    base = next(row["cpu_us"] for case, row in table
-                if (case.name, case.store) == BASE)
+    base = next(row["cpu_us"] for case, row in table if case.name == BASE)
     print("an RSA-2048 verification alone: %.1f us (openssl speed), %.2f of "
           "proxy_pass" % (verify, verify / base))
     for case, row in table:
@@ -216,11 +236,12 @@ def clean(gates):
 def bench():
     opt = options()
     cases = [case for case in CASES
-             if opt.only in case.name or (case.name, case.store) == BASE]
+             if opt.only in case.name or case.store == "none"]
     run = stack.Stack(opt.folder)
     bodies = os.path.join(run.folder, "callbacks")
     try:
-        total = opt.rounds * (WARMUP + opt.requests)
+        # one half for the cases that keep connections
+        total = 2 * opt.rounds * (WARMUP + opt.requests)
         stack.say("sign %d callbacks" % total)
         stack.load({"key": run.key, "requests": total, "save": bodies,
                     "seed": os.getpid() % 100000})

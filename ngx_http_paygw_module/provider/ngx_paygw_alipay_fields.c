@@ -1,0 +1,168 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_paygw_alipay.h"
+#include "ngx_paygw_channel.h"
+
+
+/* What the fields of a callback may be, once its signature is good. */
+
+
+static ngx_uint_t ngx_paygw_alipay_hides(ngx_str_t *value);
+
+
+/* the names that mean something in a callback: see below */
+
+static const ngx_str_t  ngx_paygw_alipay_names[] = {
+    ngx_string("alipay_cert_sn"),
+    ngx_string("app_id"),
+    ngx_string("auth_app_id"),
+    ngx_string("biz_content"),
+    ngx_string("body"),
+    ngx_string("buyer_id"),
+    ngx_string("buyer_logon_id"),
+    ngx_string("buyer_open_id"),
+    ngx_string("buyer_pay_amount"),
+    ngx_string("charset"),
+    ngx_string("fund_bill_list"),
+    ngx_string("gmt_close"),
+    ngx_string("gmt_create"),
+    ngx_string("gmt_payment"),
+    ngx_string("gmt_refund"),
+    ngx_string("invoice_amount"),
+    ngx_string("method"),
+    ngx_string("msg_method"),
+    ngx_string("notify_id"),
+    ngx_string("notify_time"),
+    ngx_string("notify_type"),
+    ngx_string("out_biz_no"),
+    ngx_string("out_trade_no"),
+    ngx_string("passback_params"),
+    ngx_string("point_amount"),
+    ngx_string("receipt_amount"),
+    ngx_string("refund_fee"),
+    ngx_string("refund_status"),
+    ngx_string("seller_email"),
+    ngx_string("seller_id"),
+    ngx_string("send_back_fee"),
+    ngx_string("sign_type"),
+    ngx_string("subject"),
+    ngx_string("timestamp"),
+    ngx_string("total_amount"),
+    ngx_string("trade_no"),
+    ngx_string("trade_status"),
+    ngx_string("utc_timestamp"),
+    ngx_string("version"),
+    ngx_string("voucher_detail_list"),
+    ngx_null_string
+};
+
+
+/*
+ * The string to sign joins decoded values by "&" without any escape, so that
+ * one signature fits many forms: "a=1&b=2" is two fields, or one whose value
+ * is "1&b=2".  Who holds a genuine callback could fold its notify_id and
+ * notify_time into another value, and have an old event delivered as a new
+ * one.  A value that hides a field which means something is refused; with no
+ * field to be hidden, and none to be there twice, one reading is left.
+ */
+
+ngx_int_t
+ngx_paygw_alipay_unambiguous(ngx_paygw_notify_t *n,
+    ngx_paygw_alipay_ctx_t *ctx)
+{
+    ngx_uint_t          i;
+    ngx_paygw_field_t  *field;
+
+    field = ctx->form.fields;
+
+    for (i = 0; i < ctx->form.nfields; i++) {
+
+        if (!ngx_paygw_alipay_hides(&field[i].value)) {
+            continue;
+        }
+
+        /* the signature is good, so somebody did this on purpose */
+
+        ngx_log_error(NGX_LOG_ERR, n->log, 0,
+                      "alipay callback with a good signature hides another "
+                      "field in the value of \"%V\"", &field[i].name);
+
+        return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
+                                "a value hides another field");
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_paygw_alipay_hides(ngx_str_t *value)
+{
+    u_char           *p, *last;
+    const ngx_str_t  *name;
+
+    p = value->data;
+    last = value->data + value->len;
+
+    while (p < last && (p = memchr(p, '&', last - p)) != NULL) {
+        p++;
+
+        for (name = ngx_paygw_alipay_names; name->len; name++) {
+
+            if ((size_t) (last - p) > name->len
+                && p[name->len] == '='
+                && ngx_strncmp(p, name->data, name->len) == 0)
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+ngx_int_t
+ngx_paygw_alipay_account(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
+    ngx_paygw_channel_t *ch)
+{
+    ngx_paygw_alipay_conf_t  *conf = ch->conf;
+
+    ngx_str_t   *value;
+    ngx_uint_t   ours;
+
+    value = ngx_paygw_alipay_value(ctx, "auth_app_id");
+
+    if (value) {
+        if (conf->auth_app_ids) {
+            ours = ngx_paygw_channel_has(conf->auth_app_ids, value);
+
+        } else {
+            ours = value->len == conf->app_id.len
+                   && ngx_strncmp(value->data, conf->app_id.data, value->len)
+                      == 0;
+        }
+
+        if (!ours) {
+            return ngx_paygw_refuse(n, NGX_DECLINED,
+                                    NGX_PAYGW_REASON_ACCOUNT_MISMATCH,
+                                    "auth_app_id is not ours");
+        }
+    }
+
+    value = ngx_paygw_alipay_value(ctx, "seller_id");
+
+    if (value ? !ngx_paygw_channel_has(conf->seller_ids, value) : ctx->trade) {
+        return ngx_paygw_refuse(n, NGX_DECLINED,
+                                NGX_PAYGW_REASON_ACCOUNT_MISMATCH,
+                                "seller_id is not ours");
+    }
+
+    return NGX_OK;
+}

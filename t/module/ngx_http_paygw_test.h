@@ -1,0 +1,24 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#ifndef _NGX_HTTP_PAYGW_TEST_H_INCLUDED_
+#define _NGX_HTTP_PAYGW_TEST_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_paygw_store.h"
+
+
+/* the store of ngx_http_paygw_module */
+ngx_paygw_store_t *ngx_http_paygw_store(ngx_http_request_t *r);
+
+/* the content handler of "paygw_test_store" */
+ngx_int_t ngx_http_paygw_test_store_handler(ngx_http_request_t *r);
+
+
+#endif /* _NGX_HTTP_PAYGW_TEST_H_INCLUDED_ */
