@@ -41,7 +41,8 @@ refused_ok(wechat(key => 'wx_b',
 --- run
 refused_ok(wechat(serial => $_), 401,
            'unknown_key, key "{key}", hint: unknown serial')
-    for '1234', 'PUB_KEY_ID_0119000091912025',
+    for '1234', 'PUB_KEY_ID_0119000091912025', '0A1B',
+        'PUB_KEY_ID_011900009191202',
         'A1B2C3D4E5F60718293A4B5C6D7E8F901234567',
         '0A1B2C3D4E5F60718293A4B5C6D7E8F9012345670',
         '0a1b2c3d4e5f60718293a4b5c6d7e8f901234567';

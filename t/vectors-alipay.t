@@ -108,6 +108,7 @@ sub event {
     $ev{"data.$_"} = Encode::decode($encoding, $f->{$_})
         for grep { !/^sign(_type)?$/ } keys %$f;
 
+
     return \%ev unless $trade;
 
     @ev{qw(type outcome)} = @{ $type{$kind} };
@@ -158,6 +159,10 @@ for my $v (@$vectors) {
 
     if ($v->{expect}{accept} || $v->{name} =~ /wrong_amount/) {
         $case{event} = event($f);
+
+        # an empty value that is not signed is not delivered
+        $case{event}{'data.body'} = undef
+            if $v->{name} eq 'empty_value_outside_signature_fallback';
 
     } else {
         my $want = $reason{$v->{name}} or die "no reason for $v->{name}";
@@ -245,13 +250,8 @@ accepted('agreement',
          { notify_type => 'dut_user_sign', trade_status => undef },
          { 'order.order_id' => undef, 'order.amount' => undef });
 
-{
-    my ($f, $text, @body) = resign(notify_id => undef);
-
-    vectors_add(%$paid, name => 'no_notify_id', @body,
-                event => { id => 'ch:' . sha256_hex($text)
-                                 . ':TRADE_SUCCESS' });
-}
+signed_but_refused('no_notify_id', 400, 'malformed',
+                   { notify_id => undef });
 
 
 # times: a callback is repeated for 25 hours, and no longer

@@ -8,10 +8,23 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_paygw_body.h"
+#include "ngx_http_paygw_headers.h"
 
 
 static ngx_int_t ngx_http_paygw_body_copy(ngx_http_request_t *r,
     ngx_chain_t *cl, u_char *p);
+
+
+static const ngx_str_t  ngx_http_paygw_body_fields[] = {
+    ngx_string("content-type"),
+    ngx_string("content-encoding"),
+    ngx_string("transfer-encoding"),
+    ngx_null_string
+};
+
+
+static const ngx_str_t  ngx_http_paygw_content_type =
+    ngx_string("Content-Type");
 
 
 ngx_int_t
@@ -139,8 +152,8 @@ ngx_http_paygw_body_set(ngx_http_request_t *r, ngx_str_t *body,
     length.len = ngx_sprintf(p, "%uz", body->len) - p;
 
     /*
-     * the fields keep their places in the list: other modules hold pointers
-     * to them, and a field pushed a second time would be sent twice
+     * the length keeps its place in the list, where other modules point to
+     * it; what else described the old body goes, and may be there twice
      */
 
     h = r->headers_in.content_length;
@@ -149,11 +162,17 @@ ngx_http_paygw_body_set(ngx_http_request_t *r, ngx_str_t *body,
         h->value = length;
     }
 
-    h = r->headers_in.content_type;
-
-    if (h) {
-        h->value = *type;
+    if (ngx_http_paygw_headers_drop(r, ngx_http_paygw_body_fields) != NGX_OK) {
+        return NGX_ERROR;
     }
+
+    h = ngx_http_paygw_headers_add(r, &ngx_http_paygw_content_type,
+                                   (u_char *) "content-type", type);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    r->headers_in.content_type = h;
 
     r->headers_in.content_length_n = body->len;
     r->headers_in.chunked = 0;

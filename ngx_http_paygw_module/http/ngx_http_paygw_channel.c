@@ -33,6 +33,8 @@ static ngx_int_t ngx_http_paygw_channel_time(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_int_t *known);
 static char *ngx_http_paygw_channel_check(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch);
+static void ngx_http_paygw_channel_twin(ngx_conf_t *cf,
+    ngx_http_paygw_main_conf_t *mcf, ngx_paygw_channel_t *ch);
 static ngx_uint_t ngx_http_paygw_channel_name(ngx_str_t *name);
 
 
@@ -91,6 +93,8 @@ ngx_http_paygw_channel(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (ngx_http_paygw_channel_check(cf, ch) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
+
+    ngx_http_paygw_channel_twin(cf, mcf, ch);
 
     chp = ngx_array_push(&mcf->channels);
     if (chp == NULL) {
@@ -334,6 +338,31 @@ ngx_http_paygw_channel_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
     }
 
     return ch->provider->check(cf, ch);
+}
+
+
+/* the name of the channel is part of an event's id */
+
+static void
+ngx_http_paygw_channel_twin(ngx_conf_t *cf, ngx_http_paygw_main_conf_t *mcf,
+    ngx_paygw_channel_t *ch)
+{
+    ngx_uint_t             i;
+    ngx_paygw_channel_t  **other;
+
+    other = mcf->channels.elts;
+
+    for (i = 0; i < mcf->channels.nelts; i++) {
+
+        if (other[i]->provider == ch->provider
+            && ch->provider->same(other[i], ch))
+        {
+            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                               "channels \"%V\" and \"%V\" are the same "
+                               "account: one callback sent to both would be "
+                               "two events", &other[i]->name, &ch->name);
+        }
+    }
 }
 
 

@@ -59,7 +59,6 @@ static ngx_http_paygw_field_t  ngx_http_paygw_observed_fields[] = {
 };
 
 
-static ngx_str_t  ngx_http_paygw_prefix = ngx_string("x-paygw-");
 static ngx_str_t  ngx_http_paygw_json = ngx_string("application/json");
 
 
@@ -103,10 +102,6 @@ ngx_http_paygw_deliver_fields(ngx_http_paygw_ctx_t *ctx,
 
     r = ctx->request;
 
-    if (ngx_http_paygw_headers_drop(r, &ngx_http_paygw_prefix) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
     for ( /* void */ ; f->name.len; f++) {
 
         if (ngx_http_paygw_value(ctx, f->value, r->pool, &value) != NGX_OK) {
@@ -118,7 +113,7 @@ ngx_http_paygw_deliver_fields(ngx_http_paygw_ctx_t *ctx,
         }
 
         if (ngx_http_paygw_headers_add(r, &f->name, f->lowcase.data, &value)
-            != NGX_OK)
+            == NULL)
         {
             return NGX_ERROR;
         }

@@ -13,8 +13,7 @@
 
 /*
  * Makes the request what the shop is to see: the normal event (or the
- * provider's bytes) as body and the X-Paygw-* fields, of which none that came
- * from outside is left.  NGX_OK or NGX_ERROR.
+ * provider's bytes) as body and the X-Paygw-* fields.  NGX_OK or NGX_ERROR.
  */
 ngx_int_t ngx_http_paygw_deliver(ngx_http_paygw_ctx_t *ctx);
 

@@ -11,13 +11,15 @@
 
 
 static ngx_uint_t ngx_http_paygw_header_match(ngx_table_elt_t *h,
-    ngx_str_t *prefix);
+    const ngx_str_t *prefixes);
+static ngx_uint_t ngx_http_paygw_header_prefix(ngx_str_t *name,
+    const ngx_str_t *prefix);
 static ngx_int_t ngx_http_paygw_headers_keep(ngx_http_request_t *r,
     ngx_list_t *kept, ngx_table_elt_t *h, ngx_uint_t n);
 
 
 ngx_int_t
-ngx_http_paygw_headers_drop(ngx_http_request_t *r, ngx_str_t *prefix)
+ngx_http_paygw_headers_drop(ngx_http_request_t *r, const ngx_str_t *prefixes)
 {
     ngx_uint_t        i, start, found;
     ngx_list_t        kept;
@@ -34,7 +36,7 @@ ngx_http_paygw_headers_drop(ngx_http_request_t *r, ngx_str_t *prefix)
 
         for (i = 0; i < part->nelts; i++) {
 
-            if (!ngx_http_paygw_header_match(&h[i], prefix)) {
+            if (!ngx_http_paygw_header_match(&h[i], prefixes)) {
                 continue;
             }
 
@@ -83,19 +85,32 @@ ngx_http_paygw_headers_drop(ngx_http_request_t *r, ngx_str_t *prefix)
 
 
 static ngx_uint_t
-ngx_http_paygw_header_match(ngx_table_elt_t *h, ngx_str_t *prefix)
+ngx_http_paygw_header_match(ngx_table_elt_t *h, const ngx_str_t *prefixes)
+{
+    for ( /* void */ ; prefixes->len; prefixes++) {
+        if (ngx_http_paygw_header_prefix(&h->key, prefixes)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_uint_t
+ngx_http_paygw_header_prefix(ngx_str_t *name, const ngx_str_t *prefix)
 {
     u_char      c;
     ngx_uint_t  i;
 
-    if (h->key.len < prefix->len) {
+    if (name->len < prefix->len) {
         return 0;
     }
 
     for (i = 0; i < prefix->len; i++) {
-        c = ngx_tolower(h->key.data[i]);
+        c = ngx_tolower(name->data[i]);
 
-        if (c == '_') {
+        if ((c < 'a' || c > 'z') && (c < '0' || c > '9')) {
             c = '-';
         }
 
@@ -146,15 +161,15 @@ ngx_http_paygw_headers_keep(ngx_http_request_t *r, ngx_list_t *kept,
 }
 
 
-ngx_int_t
-ngx_http_paygw_headers_add(ngx_http_request_t *r, ngx_str_t *name,
+ngx_table_elt_t *
+ngx_http_paygw_headers_add(ngx_http_request_t *r, const ngx_str_t *name,
     u_char *lowcase, ngx_str_t *value)
 {
     ngx_table_elt_t  *h;
 
     h = ngx_list_push(&r->headers_in.headers);
     if (h == NULL) {
-        return NGX_ERROR;
+        return NULL;
     }
 
     ngx_memzero(h, sizeof(ngx_table_elt_t));
@@ -164,5 +179,5 @@ ngx_http_paygw_headers_add(ngx_http_request_t *r, ngx_str_t *name,
     h->value = *value;
     h->lowcase_key = lowcase;
 
-    return NGX_OK;
+    return h;
 }

@@ -14,16 +14,16 @@
 
 
 /*
- * Drops every field of the request whose name begins with prefix, in lower
- * case; "_" in a name counts as "-", since CGI-like backends cannot tell them
- * apart.
+ * Drops every field of the request whose name begins with one of the prefixes,
+ * which are in lower case and end with an empty one.  Whatever is no letter or
+ * digit counts as "-", since CGI-like backends cannot tell it apart.
  */
 ngx_int_t ngx_http_paygw_headers_drop(ngx_http_request_t *r,
-    ngx_str_t *prefix);
+    const ngx_str_t *prefixes);
 
-/* adds a field; lowcase is the name in lower case */
-ngx_int_t ngx_http_paygw_headers_add(ngx_http_request_t *r, ngx_str_t *name,
-    u_char *lowcase, ngx_str_t *value);
+/* adds a field, NULL if memory is short; lowcase is the name in lower case */
+ngx_table_elt_t *ngx_http_paygw_headers_add(ngx_http_request_t *r,
+    const ngx_str_t *name, u_char *lowcase, ngx_str_t *value);
 
 
 #endif /* _NGX_HTTP_PAYGW_HEADERS_H_INCLUDED_ */

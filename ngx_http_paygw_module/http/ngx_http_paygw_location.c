@@ -18,6 +18,8 @@ static char *ngx_http_paygw_resolve(ngx_conf_t *cf,
     ngx_http_paygw_main_conf_t *mcf, ngx_http_paygw_loc_conf_t *conf);
 static char *ngx_http_paygw_check_core(ngx_conf_t *cf,
     ngx_http_paygw_loc_conf_t *conf);
+static void ngx_http_paygw_guard_core(ngx_conf_t *cf,
+    ngx_http_paygw_loc_conf_t *conf, ngx_http_core_loc_conf_t *clcf);
 static ngx_uint_t ngx_http_paygw_has_rewrite(ngx_conf_t *cf);
 static void ngx_http_paygw_guard_upstream(ngx_conf_t *cf);
 static void *ngx_http_paygw_foreign_conf(ngx_conf_t *cf, const char *name);
@@ -135,8 +137,7 @@ ngx_http_paygw_resolve(ngx_conf_t *cf, ngx_http_paygw_main_conf_t *mcf,
 static char *
 ngx_http_paygw_check_core(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
 {
-    ngx_http_core_loc_conf_t  *clcf, *server;
-    ngx_http_core_srv_conf_t  *cscf;
+    ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
@@ -149,24 +150,8 @@ ngx_http_paygw_check_core(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (clcf->error_pages && !conf->observe) {
-
-        /*
-         * An error page could answer 200 for a callback that was refused, or
-         * that the shop did not take.  The provider gets its ack.
-         */
-
-        cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
-        server = cscf->ctx->loc_conf[ngx_http_core_module.ctx_index];
-
-        if (clcf->error_pages != server->error_pages) {
-            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                          "\"error_page\" has no effect with "
-                          "\"paygw_notify\" in %s:%ui, the provider gets "
-                          "its own answer", conf->file, conf->line);
-        }
-
-        clcf->error_pages = NULL;
+    if (!conf->observe) {
+        ngx_http_paygw_guard_core(cf, conf, clcf);
     }
 
     if (conf->observe && conf->observe <= ngx_time()) {
@@ -177,6 +162,49 @@ ngx_http_paygw_check_core(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+/*
+ * What nginx's core must not do.  An error page could answer 200 for a
+ * callback that was refused, or that the shop did not take; a post_action is a
+ * second request behind the ack; and a body that is too large for us is not to
+ * be read, nor written to a file, at all.
+ */
+
+static void
+ngx_http_paygw_guard_core(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf,
+    ngx_http_core_loc_conf_t *clcf)
+{
+    ngx_http_core_loc_conf_t  *server;
+    ngx_http_core_srv_conf_t  *cscf;
+
+    cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+    server = cscf->ctx->loc_conf[ngx_http_core_module.ctx_index];
+
+    if (clcf->error_pages && clcf->error_pages != server->error_pages) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"error_page\" has no effect with \"paygw_notify\" "
+                      "in %s:%ui, the provider gets its own answer",
+                      conf->file, conf->line);
+    }
+
+    if (clcf->post_action.len
+        && clcf->post_action.data != server->post_action.data)
+    {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"post_action\" has no effect with \"paygw_notify\" "
+                      "in %s:%ui", conf->file, conf->line);
+    }
+
+    clcf->error_pages = NULL;
+    ngx_str_null(&clcf->post_action);
+
+    if (clcf->client_max_body_size == 0
+        || clcf->client_max_body_size > (off_t) conf->body_max)
+    {
+        clcf->client_max_body_size = conf->body_max;
+    }
 }
 
 

@@ -68,6 +68,13 @@ ngx_http_paygw_init(ngx_conf_t *cf)
 
     /* the handlers of a phase run from the last of the array to the first */
 
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_SERVER_REWRITE_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_paygw_server_rewrite_handler;
+
     h = ngx_array_push(&cmcf->phases[NGX_HTTP_REWRITE_PHASE].handlers);
     if (h == NULL) {
         return NGX_ERROR;

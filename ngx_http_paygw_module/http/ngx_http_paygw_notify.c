@@ -13,6 +13,7 @@
 #include "ngx_http_paygw_message.h"
 #include "ngx_http_paygw_body.h"
 #include "ngx_http_paygw_deliver.h"
+#include "ngx_http_paygw_headers.h"
 #include "ngx_http_paygw_refusal.h"
 #include "ngx_http_paygw_reply.h"
 
@@ -47,6 +48,32 @@ static void ngx_http_paygw_notify_answer(ngx_http_paygw_ctx_t *ctx,
     ngx_uint_t status);
 
 
+static const ngx_str_t  ngx_http_paygw_fields_in[] = {
+    ngx_string("x-paygw-"),
+    ngx_null_string
+};
+
+
+/*
+ * The X-Paygw-* fields are ours alone, in every location: a shop that finds
+ * one knows who wrote it.
+ */
+
+ngx_int_t
+ngx_http_paygw_server_rewrite_handler(ngx_http_request_t *r)
+{
+    if (r != r->main || ngx_http_paygw_ctx_get(r)) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_paygw_headers_drop(r, ngx_http_paygw_fields_in) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return NGX_DECLINED;
+}
+
+
 ngx_int_t
 ngx_http_paygw_rewrite_handler(ngx_http_request_t *r)
 {
@@ -60,6 +87,14 @@ ngx_http_paygw_rewrite_handler(ngx_http_request_t *r)
 
     if (lcf->channels == NULL) {
         return NGX_DECLINED;
+    }
+
+    if (r->post_action) {
+        /* the client has its answer: an ack would follow it on the wire */
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "\"post_action\" to a location with \"paygw_notify\" "
+                      "is refused");
+        return NGX_HTTP_CLOSE;
     }
 
     if (r != r->main) {

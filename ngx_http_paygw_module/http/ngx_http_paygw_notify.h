@@ -12,6 +12,7 @@
 
 
 /* phase handlers: see ngx_http_paygw_notify.c for which runs when */
+ngx_int_t ngx_http_paygw_server_rewrite_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_paygw_rewrite_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_paygw_access_handler(ngx_http_request_t *r);
 

@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_ctx.h"
+#include "ngx_http_paygw_refusal.h"
 #include "ngx_http_paygw_reply.h"
 
 
@@ -31,7 +32,9 @@ static ngx_int_t ngx_http_paygw_unasked(ngx_http_request_t *r,
     ngx_http_paygw_ctx_t **ctx);
 static ngx_int_t ngx_http_paygw_finish(ngx_http_paygw_ctx_t *ctx,
     ngx_uint_t complete);
+static ngx_uint_t ngx_http_paygw_unverified(ngx_http_paygw_ctx_t *ctx);
 static ngx_uint_t ngx_http_paygw_taken(ngx_http_paygw_ctx_t *ctx);
+static ngx_uint_t ngx_http_paygw_grpc_failed(ngx_list_t *list);
 static ngx_int_t ngx_http_paygw_ack_init(ngx_conf_t *cf);
 
 
@@ -133,11 +136,8 @@ ngx_http_paygw_unasked(ngx_http_request_t *r, ngx_http_paygw_ctx_t **ctx)
     }
 
     (*ctx)->state = NGX_HTTP_PAYGW_ANSWER;
-    (*ctx)->result = NGX_HTTP_PAYGW_UNAVAILABLE;
 
     if (r->headers_out.status < NGX_HTTP_BAD_REQUEST) {
-        (*ctx)->notify.reason = NGX_PAYGW_REASON_INTERNAL;
-
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "payment callback was answered with %ui before it was "
                       "verified, the answer is withheld",
@@ -213,11 +213,7 @@ ngx_http_paygw_finish(ngx_http_paygw_ctx_t *ctx, ngx_uint_t complete)
         status = taken ? NGX_HTTP_OK : NGX_HTTP_BAD_GATEWAY;
 
     } else {
-        status = ctx->shop_status;
-
-        if (status < NGX_HTTP_BAD_REQUEST) {
-            status = NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
+        status = ngx_http_paygw_unverified(ctx);
     }
 
     if (ctx->replied) {
@@ -225,6 +221,38 @@ ngx_http_paygw_finish(ngx_http_paygw_ctx_t *ctx, ngx_uint_t complete)
     }
 
     return ngx_http_paygw_reply(ctx, status);
+}
+
+
+/* nginx, or another module, has refused the request before it was verified */
+
+static ngx_uint_t
+ngx_http_paygw_unverified(ngx_http_paygw_ctx_t *ctx)
+{
+    ngx_uint_t  status;
+
+    status = ctx->shop_status;
+
+    if (status < NGX_HTTP_BAD_REQUEST) {
+        status = NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->result != NGX_HTTP_PAYGW_NONE) {
+        return status;
+    }
+
+    ctx->result = NGX_HTTP_PAYGW_UNAVAILABLE;
+
+    if (status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE) {
+        ctx->result = NGX_HTTP_PAYGW_REFUSED;
+        ctx->notify.reason = NGX_PAYGW_REASON_TOO_LARGE;
+        ngx_http_paygw_refusal_log(ctx);
+
+    } else if (status == NGX_HTTP_INTERNAL_SERVER_ERROR) {
+        ctx->notify.reason = NGX_PAYGW_REASON_INTERNAL;
+    }
+
+    return status;
 }
 
 
@@ -258,7 +286,45 @@ ngx_http_paygw_taken(ngx_http_paygw_ctx_t *ctx)
 
 #endif
 
-    return 1;
+    /* gRPC tells a failure with HTTP status 200 */
+
+    return !ngx_http_paygw_grpc_failed(&r->headers_out.headers)
+           && !ngx_http_paygw_grpc_failed(&r->headers_out.trailers);
+}
+
+
+static ngx_uint_t
+ngx_http_paygw_grpc_failed(ngx_list_t *list)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    part = &list->part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].key.len == sizeof("grpc-status") - 1
+            && ngx_strncasecmp(h[i].key.data, (u_char *) "grpc-status",
+                               sizeof("grpc-status") - 1)
+               == 0)
+        {
+            return h[i].value.len != 1 || h[i].value.data[0] != '0';
+        }
+    }
+
+    return 0;
 }
 
 

@@ -418,6 +418,7 @@ ngx_paygw_alipay_signature(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
         }
 
         if (rc == NGX_OK) {
+            ctx->drop_empty = (canon->flags & NGX_PAYGW_CANON_DROP_EMPTY) != 0;
             return NGX_OK;
         }
     }

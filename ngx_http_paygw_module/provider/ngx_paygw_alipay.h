@@ -54,6 +54,7 @@ typedef struct {
     ngx_str_t               *sign;
     time_t                   notify_time;      /* 0: absent */
     unsigned                 trade:1;          /* trade_status_sync */
+    unsigned                 drop_empty:1;     /* empty values are unsigned */
 } ngx_paygw_alipay_ctx_t;
 
 

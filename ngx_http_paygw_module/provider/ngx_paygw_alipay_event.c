@@ -41,7 +41,8 @@ static ngx_int_t ngx_paygw_alipay_gbk(ngx_paygw_notify_t *n,
     ngx_str_t *value);
 static ngx_int_t ngx_paygw_alipay_data(ngx_paygw_notify_t *n,
     ngx_paygw_alipay_ctx_t *ctx);
-static ngx_uint_t ngx_paygw_alipay_is_sign(ngx_str_t *name);
+static ngx_uint_t ngx_paygw_alipay_said(ngx_paygw_alipay_ctx_t *ctx,
+    ngx_paygw_field_t *field);
 
 
 static const ngx_paygw_alipay_charset_t  ngx_paygw_alipay_charsets[] = {
@@ -427,7 +428,7 @@ ngx_paygw_alipay_data(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx)
 
     for (i = 0; i < ctx->form.nfields; i++) {
 
-        if (ngx_paygw_alipay_is_sign(&field[i].name)) {
+        if (!ngx_paygw_alipay_said(ctx, &field[i])) {
             continue;
         }
 
@@ -446,7 +447,7 @@ ngx_paygw_alipay_data(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx)
 
     for (i = 0; i < ctx->form.nfields; i++) {
 
-        if (ngx_paygw_alipay_is_sign(&field[i].name)) {
+        if (!ngx_paygw_alipay_said(ctx, &field[i])) {
             continue;
         }
 
@@ -467,11 +468,17 @@ ngx_paygw_alipay_data(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx)
 }
 
 
+/* what Alipay said: not its signature, and no empty field that anyone may add */
+
 static ngx_uint_t
-ngx_paygw_alipay_is_sign(ngx_str_t *name)
+ngx_paygw_alipay_said(ngx_paygw_alipay_ctx_t *ctx, ngx_paygw_field_t *field)
 {
-    return ngx_paygw_alipay_is(name, "sign")
-           || ngx_paygw_alipay_is(name, "sign_type");
+    if (ctx->drop_empty && field->value.len == 0) {
+        return 0;
+    }
+
+    return !ngx_paygw_alipay_is(&field->name, "sign")
+           && !ngx_paygw_alipay_is(&field->name, "sign_type");
 }
 
 
