@@ -209,7 +209,7 @@ alipay_root_cert $TEST_NGINX_KEYS/alipay_root.crt;
 alipay_cert $TEST_NGINX_KEYS/alipay_rogue.crt;
 --- must_die
 --- error_log
-alipay_rogue.crt" does not chain to the root certificates: 
+alipay_rogue.crt" does not chain to the root certificates:
 
 === TEST 26: a chain that ends at another root is refused
 --- alipay
@@ -218,7 +218,7 @@ alipay_cert $TEST_NGINX_KEYS/alipay.crt;
 alipay_root_cert $TEST_NGINX_KEYS/mch.crt;
 --- must_die
 --- error_log
-does not chain to the root certificates: 
+does not chain to the root certificates:
 
 === TEST 27: the own roots are given once
 --- alipay

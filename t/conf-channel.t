@@ -245,14 +245,14 @@ clock_window 50000s;
     paygw_channel c { provider alipay;
 --- must_die
 --- error_log
-unexpected "{" in 
+unexpected "{" in
 
 === TEST 34: a parameter ends with a semicolon
 --- http_config
     paygw_channel c { provider alipay }
 --- must_die
 --- error_log
-unexpected "}" in 
+unexpected "}" in
 
 === TEST 35: a parameter has no block
 --- http_config

@@ -126,7 +126,7 @@ the shared memory zone "paygw" is already declared for a different use
     }
 --- must_die
 --- error_log
-"paygw_notify" names unknown channel "nobody" in 
+"paygw_notify" names unknown channel "nobody" in
 
 === TEST 15: the message about an unknown channel tells the fix
 --- config
@@ -146,7 +146,7 @@ define it by "paygw_channel nobody { ... }"
     }
 --- must_die
 --- error_log
-"paygw_notify" names unknown channel "wxpa" in 
+"paygw_notify" names unknown channel "wxpa" in
 
 === TEST 17: a callback location is given once
 --- config
@@ -167,7 +167,7 @@ define it by "paygw_channel nobody { ... }"
     }
 --- must_die
 --- error_log
-"paygw_notify" names channels "wxpay" and "wxpay" in 
+"paygw_notify" names channels "wxpay" and "wxpay" in
 
 === TEST 19: channels of two providers do not share a location
 --- config
@@ -177,7 +177,7 @@ define it by "paygw_channel nobody { ... }"
     }
 --- must_die
 --- error_log
-"paygw_notify" names channels of different providers, "wxpay" and "alipay", in 
+"paygw_notify" names channels of different providers, "wxpay" and "alipay", in
 
 === TEST 20: two WeChat Pay channels of one account cannot be told apart
 --- http_config
@@ -212,13 +212,13 @@ which are the same account: their callbacks could not be told apart
     }
 --- must_die
 --- error_log
-"paygw_notify" names channels "alipay" and "again" in 
+"paygw_notify" names channels "alipay" and "again" in
 
 === TEST 22: a callback needs a store
 --- no_store
 --- must_die
 --- error_log
-no store is defined for "paygw_notify" in 
+no store is defined for "paygw_notify" in
 
 === TEST 23: the message about the store tells the fix
 --- no_store
@@ -247,7 +247,7 @@ add "paygw_zone paygw:16m" or "paygw_store redis://..." to "http"
     }
 --- must_die
 --- error_log
-"satisfy any" cannot be used with "paygw_notify" in 
+"satisfy any" cannot be used with "paygw_notify" in
 
 === TEST 26: "satisfy any" of the server counts as well
 --- config
@@ -265,7 +265,7 @@ another check that passes would skip the verification, use "satisfy all"
 lease 4s;
 --- must_die
 --- error_log
-"lease" 4000ms of channel "wxpay" is not longer than "paygw_deliver_timeout" 4000ms for "paygw_notify" in 
+"lease" 4000ms of channel "wxpay" is not longer than "paygw_deliver_timeout" 4000ms for "paygw_notify" in
 
 === TEST 28: a lease is compared with the hand-over of the location
 --- config
@@ -276,7 +276,7 @@ lease 4s;
     }
 --- must_die
 --- error_log
-"lease" 30000ms of channel "wxpay" is not longer than "paygw_deliver_timeout" 60000ms for "paygw_notify" in 
+"lease" 30000ms of channel "wxpay" is not longer than "paygw_deliver_timeout" 60000ms for "paygw_notify" in
 
 === TEST 29: the form of the hand-over is one that is known
 --- config

@@ -123,7 +123,7 @@ garbage.key": it is neither PEM, DER nor base64 of DER
 merchant_private_key $TEST_NGINX_KEYS/cut.key;
 --- must_die
 --- error_log
-cut.key": 
+cut.key":
 
 === TEST 8: a private key that everyone can read is refused
 --- wxpay
@@ -249,7 +249,7 @@ der.crt": it holds no certificate in PEM
 platform_certificate $TEST_NGINX_KEYS/cut.crt;
 --- must_die
 --- error_log
-cut.crt": 
+cut.crt":
 
 === TEST 26: a secret needs a kind of source
 --- wxpay

@@ -488,3 +488,114 @@ ack_ok(send_callback(wechat()), 'wechat_v3', 200);
 ack_ok(send_callback(wechat(uri => '/notify/wxpay?no=1')), 'wechat_v3', 502,
        'refused by the other one');
 is(shop_count(), 1, 'one delivery');
+
+
+
+=== TEST 24: gRPC tells a failure with HTTP status 200
+--- config
+    location = /notify/wxpay {
+        paygw_notify wxpay;
+        proxy_http_version 1.1;
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT;
+    }
+--- run
+shop_plan({ status => 200, headers => [['grpc-status', '14']] },
+          { status => 200, headers => [['Grpc-Status', '0']] });
+ack_ok(send_callback(wechat()), 'wechat_v3', 502);
+ack_ok(send_callback(wechat()), 'wechat_v3', 200);
+--- result
+released shop
+taken
+
+
+
+=== TEST 25: post_action cannot reach a callback location
+--- config
+    location = /other {
+        post_action /notify/wxpay;
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT;
+    }
+    location = /notify/wxpay {
+        paygw_notify wxpay;
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT;
+    }
+--- run
+my $c = begin(callback_raw(wechat(uri => '/other'), keep => 1));
+is(finish($c)->{status}, 200, 'the answer');
+my $rest = '';
+1 while sysread $c->{sock}, $rest, 1000, length $rest;
+is($rest, '', 'nothing behind it');
+is(shop_count(), 1, 'one request');
+--- error_log
+"post_action" to a location with "paygw_notify" is refused
+
+
+
+=== TEST 26: post_action of a callback location has no effect
+--- config
+    location = /notify/wxpay {
+        paygw_notify wxpay;
+        post_action /after;
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT;
+    }
+    location = /after {
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT;
+    }
+--- run
+ack_ok(send_callback(wechat()), 'wechat_v3', 200);
+ack_ok(send_callback(wechat(tamper => [['EV-', 'EW-']])), 'wechat_v3', 401);
+is(shop_count(), 1, 'one request');
+--- error_log
+"post_action" has no effect with "paygw_notify"
+
+
+
+=== TEST 27: post_action of a location that the event went on to
+--- config
+    location = /notify/wxpay {
+        paygw_notify wxpay;
+        try_files /nonexistent @shop;
+    }
+    location @shop {
+        post_action /after;
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT;
+    }
+    location = /after {
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT;
+    }
+--- run
+my @c = map { begin(callback_raw(wechat(), keep => 1)) } 1 .. 5;
+ack_ok(finish($_), 'wechat_v3', 200) for @c;
+is(scalar(shop_requests(10)), 10, 'shop and post_action');
+ack_ok(send_callback(wechat()), 'wechat_v3', 200);
+
+
+
+=== TEST 28: a body that nobody has limited is not read
+--- config
+    location = /notify/wxpay {
+        client_max_body_size 0;
+        paygw_notify wxpay;
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT;
+    }
+--- run
+my $m = wechat();
+$m->{body} = ' ' x 1_000_000;
+my $c = begin($m, chunked => 10_000);
+my $res = finish($c);
+is($res->{status}, 413, 'refused');
+is($res->{body}, '{"code":"FAIL","message":"request is too large"}', 'ack');
+like(error_log_text(), qr/too large chunked body: 60000\+10000/,
+     'no more than what is allowed');
+
+
+
+=== TEST 29: what described the old body does not describe the new one
+--- run
+my $raw = callback_raw(wechat(headers => { 'Content-Encoding' => 'identity' }));
+$raw =~ s{\r\n}{\r\nX-Other: 1\r\n};
+ack_ok(finish(begin($raw)), 'wechat_v3', 200);
+my ($req) = shop_requests(1);
+is(shop_header($req, 'Content-Encoding'), undef, 'no encoding');
+is(shop_header($req, 'Content-Type'), 'application/json', 'one type');
+is(shop_header($req, 'X-Other'), 1, 'the rest is there');

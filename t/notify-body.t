@@ -279,7 +279,8 @@ is(shop_count(), 1);
         proxy_pass     http://127.0.0.1:$TEST_NGINX_SHOP_PORT;
     }
 --- callback
-wechat(resource => { attach => 'x' x 600 }), alipay(params => { body => 'x' x 150_000 })
+wechat(resource => { attach => 'x' x 600 }),
+alipay(params => { body => 'x' x 150_000 })
 --- ack: 413 200
 --- result
 refused too_large

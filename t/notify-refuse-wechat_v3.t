@@ -62,7 +62,8 @@ for (-3600, -330, 330, 3600) {
     my $m = wechat(skew => $_);
     my $at = Time::HiRes::time();
     ack_ok(send_callback($m), $m, 401);
-    my ($off) = error_log_text() =~ /.*refused: clock, .*hint: clock (-?\d+) s off/s;
+    my ($off) = error_log_text()
+        =~ /.*refused: clock, .*hint: clock (-?\d+) s off/s;
     ok(abs($off - abs $_) <= 20, "clock $off s off by $_");
 }
 is(join(' ', results(4)), join ' ', ('refused clock') x 4);
@@ -208,6 +209,10 @@ my @cases = (
     [ { envelope => { resource => 'x' } }, 'no resource' ],
     [ { envelope => { resource => [] } }, 'no resource' ],
     [ { aead_after => { algorithm => 'AEAD_SM4_GCM' } },
+      'resource algorithm is not AEAD_AES_256_GCM' ],
+    [ { aead_after => { algorithm => 'AEAD_AES_256' } },
+      'resource algorithm is not AEAD_AES_256_GCM' ],
+    [ { aead_after => { algorithm => '' } },
       'resource algorithm is not AEAD_AES_256_GCM' ],
     [ { aead_after => { algorithm => undef } },
       'resource algorithm is not AEAD_AES_256_GCM' ],

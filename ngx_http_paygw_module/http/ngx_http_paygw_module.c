@@ -95,9 +95,7 @@ ngx_http_paygw_init(ngx_conf_t *cf)
                 (handlers->nelts - 1) * sizeof(ngx_http_handler_pt));
     h[0] = ngx_http_paygw_access_handler;
 
-    ngx_http_paygw_reply_init();
-
-    return NGX_OK;
+    return ngx_http_paygw_reply_init(cf);
 }
 
 

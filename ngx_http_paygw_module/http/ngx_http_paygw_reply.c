@@ -403,14 +403,24 @@ ngx_http_paygw_reply(ngx_http_paygw_ctx_t *ctx, ngx_uint_t status)
 }
 
 
-void
-ngx_http_paygw_reply_init(void)
+ngx_int_t
+ngx_http_paygw_reply_init(ngx_conf_t *cf)
 {
+    if (ngx_http_paygw_ack_header == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "ngx_http_paygw_ack_module is not before "
+                      "ngx_http_paygw_module in the list of modules, "
+                      "build the module by its \"config\" file");
+        return NGX_ERROR;
+    }
+
     ngx_http_next_header_filter = ngx_http_top_header_filter;
     ngx_http_top_header_filter = ngx_http_paygw_header_filter;
 
     ngx_http_next_body_filter = ngx_http_top_body_filter;
     ngx_http_top_body_filter = ngx_http_paygw_body_filter;
+
+    return NGX_OK;
 }
 
 

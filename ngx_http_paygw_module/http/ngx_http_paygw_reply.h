@@ -19,7 +19,7 @@
 ngx_int_t ngx_http_paygw_reply(ngx_http_paygw_ctx_t *ctx, ngx_uint_t status);
 
 /* puts the filters in place: postconfiguration of the module */
-void ngx_http_paygw_reply_init(void);
+ngx_int_t ngx_http_paygw_reply_init(ngx_conf_t *cf);
 
 
 #endif /* _NGX_HTTP_PAYGW_REPLY_H_INCLUDED_ */
