@@ -284,3 +284,18 @@ mch_id 1;
 --- must_die
 --- error_log
 unknown parameter "mch_id" of channel "wxpay"
+
+=== TEST 39: two channels of one account are a warning, wherever they are used
+--- http_config
+    paygw_channel again {
+        provider           alipay;
+        app_id             2021000000000001;
+        seller_id          2088101122136241;
+        alipay_public_key  $TEST_NGINX_KEYS/alipay.pem;
+    }
+--- callback
+alipay()
+--- ack: 200
+--- error_log
+[warn]
+channels "alipay" and "again" are the same account: one callback sent to both would be two events

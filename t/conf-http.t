@@ -411,3 +411,34 @@ invalid value "off", it must be "enforce" or "observe until=YYYY-MM-DD"
 --- must_die
 --- error_log
 "paygw_verify" directive is duplicate
+
+=== TEST 41: "error_page" does nothing for a provider, which is a warning
+--- config
+    location = /n {
+        paygw_notify wxpay;
+        error_page 500 /x;
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT;
+    }
+--- callback
+wechat(uri => "/n")
+--- ack: 204
+--- result: taken
+--- error_log
+[warn]
+"error_page" has no effect with "paygw_notify" in
+, the provider gets its own answer
+
+=== TEST 42: "post_action" does nothing for a provider, which is a warning
+--- config
+    location = /n {
+        paygw_notify wxpay;
+        post_action /x;
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT;
+    }
+--- callback
+wechat(uri => "/n")
+--- ack: 204
+--- result: taken
+--- error_log
+[warn]
+"post_action" has no effect with "paygw_notify" in

@@ -126,6 +126,9 @@ map { wechat(resource => { trade_state => $_ }) }
   { event => { type => 'payment', outcome => 'failed' } },
   { event => { type => 'payment', outcome => 'success' } },
   { event => { type => 'payment', outcome => 'pending' } } ]
+--- error_log
+[warn]
+channel "wxpay" sent unknown state "NEW_WORD" of order "
 
 
 

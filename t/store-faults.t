@@ -127,7 +127,7 @@ wrong('slow', sub { $_[0]->pause(2 * $Slow); $_[0]->write(":1\r\n") },
       qr/^error$/, qr/redis timed out .*while asking redis/);
 
 wrong('not the protocol', "HTTP/1.1 400 Bad Request\r\n\r\n", qr/^error$/,
-      qr/redis sent invalid reply/);
+      qr/redis sent (?:invalid|unexpected) reply/);
 
 wrong('bulk string', "\$1\r\n1\r\n", qr/^error$/,
       qr/redis sent unexpected reply/);
@@ -854,6 +854,25 @@ SKIP: {
     ok($nginx->wait_for(sub { claim($nginx) =~ /^ok 1/ }, 5),
        'TLS: works after it');
     done($nginx, 'TLS');
+}
+
+
+# -- a server that has become a replica takes no writes; when it, or another
+#    one in its place, does again, no worker may stick to it --
+
+{
+    my $own = PaygwRedis->start;
+    my $nginx = PaygwNginx->start(http => 'paygw_store redis://127.0.0.1:'
+                                  . $own->port . ';');
+    like(claim($nginx), qr/^ok 1/, 'replica: master');
+    $own->cmd('REPLICAOF', '127.0.0.1', '1');
+    is(claim($nginx), 'error', 'replica: no write');
+    ok($nginx->wait_for(sub { $nginx->log =~ /is not a usable master/ }, 3),
+       'replica: the connection is given up');
+    $own->cmd('REPLICAOF', 'NO', 'ONE');
+    ok($nginx->wait_for(sub { claim($nginx) =~ /^ok 1/ }, 5),
+       'replica: master again');
+    done($nginx, 'replica');
 }
 
 

@@ -23,13 +23,14 @@ op=claim&key=KEY                       => busy
 --- http_config
     paygw_zone store:32k;
 --- steps
-op=claim&key=KEY&n=2000&spread=1&keep=1500&lease=10 => ok=\d+ committed=0 busy=0 error=[1-9]\d*
+op=claim&key=KEY&n=2000&spread=1&keep=2500&lease=10 => ok=\d+ committed=0 busy=0 error=[1-9]\d*
 op=claim&key=KEY-0&lease=10            => ok 2 \w+
 op=claim&key=KEY-new                   => error
-op=claim&key=KEY-new&delay=2000        => ok 1 \w+
+op=claim&key=KEY-new&delay=3000        => ok 1 \w+
 op=claim&key=KEY-0                     => ok 3 \w+
 op=claim&key=KEY-1                     => ok 1 \w+
 op=claim&key=KEY-y&n=20&spread=1       => ok=20 committed=0 busy=0 error=0
+--- timeout: 20
 --- logged
 could not allocate event in paygw zone "store"
 

@@ -44,6 +44,7 @@ static ngx_int_t ngx_paygw_redis_script(ngx_paygw_redis_conn_t *conn,
     ngx_paygw_redis_cmd_t *cmd);
 static const char *ngx_paygw_redis_ready(ngx_paygw_redis_conn_t *conn,
     ngx_paygw_redis_cmd_t *cmd, redisReply *reply);
+static ngx_uint_t ngx_paygw_redis_useless(redisReply *reply);
 static ngx_int_t ngx_paygw_redis_result(ngx_paygw_redis_cmd_t *cmd,
     redisReply *reply);
 static void ngx_paygw_redis_error_reply(ngx_paygw_redis_conn_t *conn,
@@ -273,6 +274,15 @@ ngx_paygw_redis_reply(ngx_paygw_redis_conn_t *conn,
     if (reply->type == REDIS_REPLY_ERROR) {
         ngx_paygw_redis_error_reply(conn, reply, 0);
         ngx_paygw_redis_finish(cmd, NGX_ERROR);
+
+        if (ngx_paygw_redis_useless(reply)) {
+
+            /* the next connection goes to the next address, and not at once */
+
+            conn->answered = 0;
+            return "is not a usable master";
+        }
+
         return NULL;
     }
 
@@ -321,6 +331,32 @@ ngx_paygw_redis_ready(ngx_paygw_redis_conn_t *conn,
 
     return (type == NGX_PAYGW_REDIS_AUTH) ? "refused user or password"
                                           : "refused database number";
+}
+
+
+/* errors of a server that will not take a write from this connection */
+
+static ngx_uint_t
+ngx_paygw_redis_useless(redisReply *reply)
+{
+    ngx_uint_t  i;
+
+    static const ngx_str_t  errors[] = {
+        ngx_string("READONLY "),
+        ngx_string("LOADING "),
+        ngx_string("MASTERDOWN "),
+        ngx_string("CLUSTERDOWN "),
+        ngx_string("NOAUTH "),
+        ngx_null_string
+    };
+
+    for (i = 0; errors[i].len; i++) {
+        if (ngx_strncmp(reply->str, errors[i].data, errors[i].len) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

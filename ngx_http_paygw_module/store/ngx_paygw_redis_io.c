@@ -259,7 +259,7 @@ ngx_paygw_redis_parse(ngx_paygw_redis_conn_t *conn, u_char *buf, size_t size)
     for ( ;; ) {
 
         if (conn->unparsed == size && reader->pos < reader->len
-            && reader->buf[reader->pos] == '*')
+            && ngx_strchr("+-:$", reader->buf[reader->pos]) == NULL)
         {
             /* answers none of our commands, and may announce any size */
 

@@ -106,7 +106,8 @@ ngx_paygw_zone_create(ngx_conf_t *cf, ngx_str_t *name, size_t size, void *tag)
 
     if (size < 8 * ngx_pagesize) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "zone \"%V\" is too small", name);
+                           "zone \"%V\" is too small, it must have at least "
+                           "%uzk", name, 8 * ngx_pagesize / 1024);
         return NULL;
     }
 
