@@ -599,3 +599,54 @@ my ($req) = shop_requests(1);
 is(shop_header($req, 'Content-Encoding'), undef, 'no encoding');
 is(shop_header($req, 'Content-Type'), 'application/json', 'one type');
 is(shop_header($req, 'X-Other'), 1, 'the rest is there');
+
+
+
+=== TEST 30: recursive error pages where there are none do not matter
+--- config
+    recursive_error_pages on;
+    location = /notify/wxpay {
+        paygw_notify wxpay;
+        try_files /nonexistent @shop;
+    }
+    location @shop {
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT;
+    }
+--- run
+ack_ok(send_callback(wechat()), 'wechat_v3', 200);
+shop_plan({ status => 200, headers => [['X-Accel-Redirect', '/ok']] });
+--- result
+taken
+
+
+
+=== TEST 31: an observation that is over keeps nothing open
+--- config
+    location = /notify/wxpay {
+        paygw_notify wxpay;
+        paygw_verify observe until=2020-01-01;
+        deny all;
+        error_page 403 =200 /ok;
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT;
+    }
+    location = /ok { return 200 "fine"; }
+--- run
+ack_ok(send_callback(wechat()), 'wechat_v3', 403);
+--- error_log
+has ended, callbacks are enforced
+
+
+
+=== TEST 32: nor one that ends while nginx runs
+--- config
+    location = /notify/wxpay {
+        paygw_test_clock 4000000000;
+        paygw_notify wxpay;
+        paygw_verify observe until=2090-01-01;
+        deny all;
+        error_page 403 =200 /ok;
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT;
+    }
+    location = /ok { return 200 "fine"; }
+--- run
+ack_ok(send_callback(wechat()), 'wechat_v3', 500);

@@ -150,15 +150,17 @@ ngx_http_paygw_check_core(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (!conf->observe) {
-        ngx_http_paygw_guard_core(cf, conf, clcf);
-    }
-
     if (conf->observe && conf->observe <= ngx_time()) {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "\"paygw_verify observe\" for \"paygw_notify\" in "
                       "%s:%ui has ended, callbacks are enforced",
                       conf->file, conf->line);
+
+        conf->observe = 0;
+    }
+
+    if (!conf->observe) {
+        ngx_http_paygw_guard_core(cf, conf, clcf);
     }
 
     return NGX_CONF_OK;

@@ -9,7 +9,7 @@
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_conf.h"
-#include "ngx_http_paygw_notify.h"
+#include "ngx_http_paygw_phases.h"
 #include "ngx_http_paygw_reply.h"
 #include "ngx_http_paygw_variables.h"
 

@@ -111,6 +111,7 @@ typedef struct {
     ngx_http_core_loc_conf_t    *clcf;         /* of the location that works on
                                                   the event now */
 
+    unsigned                     entered:1;    /* a phase handler has begun */
     unsigned                     claimed:1;    /* op.token holds the event */
     unsigned                     settled:1;    /* committed or released */
     unsigned                     replied:1;    /* the ack has been sent */

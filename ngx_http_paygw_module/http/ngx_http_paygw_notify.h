@@ -11,10 +11,13 @@
 #include "ngx_http_paygw_module.h"
 
 
-/* phase handlers: see ngx_http_paygw_notify.c for which runs when */
-ngx_int_t ngx_http_paygw_server_rewrite_handler(ngx_http_request_t *r);
-ngx_int_t ngx_http_paygw_rewrite_handler(ngx_http_request_t *r);
-ngx_int_t ngx_http_paygw_access_handler(ngx_http_request_t *r);
+/*
+ * A request in the location lcf, from the handler of a phase, as often as that
+ * is called.  Returns what the handler is to return: NGX_DECLINED if the
+ * request goes on, NGX_DONE if it waits or has been answered, or a status.
+ */
+ngx_int_t ngx_http_paygw_notify_enter(ngx_http_request_t *r,
+    ngx_http_paygw_loc_conf_t *lcf);
 
 
 #endif /* _NGX_HTTP_PAYGW_NOTIFY_H_INCLUDED_ */

@@ -136,6 +136,7 @@ ngx_http_paygw_unasked(ngx_http_request_t *r, ngx_http_paygw_ctx_t **ctx)
     }
 
     (*ctx)->state = NGX_HTTP_PAYGW_ANSWER;
+    (*ctx)->entered = 1;
 
     if (r->headers_out.status < NGX_HTTP_BAD_REQUEST) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,

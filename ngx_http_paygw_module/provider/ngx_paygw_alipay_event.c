@@ -468,7 +468,7 @@ ngx_paygw_alipay_data(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx)
 }
 
 
-/* what Alipay said: not its signature, and no empty field that anyone may add */
+/* what Alipay said: no signature, and no empty field that anyone may add */
 
 static ngx_uint_t
 ngx_paygw_alipay_said(ngx_paygw_alipay_ctx_t *ctx, ngx_paygw_field_t *field)
