@@ -423,3 +423,26 @@ my %channel = map { ($_->{order_id} =>
     $_->{params}{app_id} =~ /2$/ ? 'second' : 'alipay') } @m;
 is(shop_header($_, 'X-Paygw-Channel'),
    $channel{shop_header($_, 'X-Paygw-Order-Id')}) for @r;
+
+
+
+=== TEST 22: D10: nothing reaches the shop by a subrequest to its callbacks
+--- config eval
+"$PaygwTest::Locations
+    location = /outer {
+        auth_request  /notify/wxpay;
+        proxy_pass    http://127.0.0.1:\$TEST_NGINX_SHOP_PORT;
+    }
+    location = /mirrored {
+        mirror        /notify/wxpay;
+        proxy_pass    http://127.0.0.1:\$TEST_NGINX_SHOP_PORT/other;
+    }"
+--- run
+my $res = send_callback(wechat(uri => '/outer'));
+is($res->{status}, 403);
+is(shop_count(), 0);
+$res = send_callback(wechat(uri => '/mirrored'));
+is($res->{status}, 200);
+Time::HiRes::sleep(0.1);
+is(join(' ', map { $_->{target} } shop_requests()), '/other');
+like(error_log_text(), qr/subrequest to a location with "paygw_notify" is/);

@@ -173,6 +173,7 @@ ngx_http_paygw_body_set(ngx_http_request_t *r, ngx_str_t *body,
     }
 
     r->headers_in.content_type = h;
+    r->headers_in.transfer_encoding = NULL;
 
     r->headers_in.content_length_n = body->len;
     r->headers_in.chunked = 0;

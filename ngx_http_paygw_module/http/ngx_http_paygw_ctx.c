@@ -44,7 +44,6 @@ ngx_http_paygw_ctx_create(ngx_http_request_t *r,
     ngx_http_paygw_loc_conf_t *lcf)
 {
     ngx_pool_cleanup_t    *cln;
-    ngx_paygw_notify_t    *n;
     ngx_http_cleanup_t    *hcln;
     ngx_http_paygw_ctx_t  *ctx;
 
@@ -67,19 +66,28 @@ ngx_http_paygw_ctx_create(ngx_http_request_t *r,
     hcln->data = ctx;
 
     ctx->request = r;
-    ctx->lcf = lcf;
     ctx->http_version = r->http_version;
 
-    n = &ctx->notify;
-    n->channels = lcf->channels;
-    n->nchannels = lcf->nchannels;
-    n->provider = lcf->channels[0]->provider;
-    n->pool = r->pool;
-    n->log = r->connection->log;
+    ctx->notify.pool = r->pool;
+    ctx->notify.log = r->connection->log;
+
+    ngx_http_paygw_ctx_bind(ctx, lcf);
 
     ngx_http_set_ctx(r, ctx, ngx_http_paygw_module);
 
     return ctx;
+}
+
+
+void
+ngx_http_paygw_ctx_bind(ngx_http_paygw_ctx_t *ctx,
+    ngx_http_paygw_loc_conf_t *lcf)
+{
+    ctx->lcf = lcf;
+
+    ctx->notify.channels = lcf->channels;
+    ctx->notify.nchannels = lcf->nchannels;
+    ctx->notify.provider = lcf->channels[0]->provider;
 }
 
 

@@ -19,6 +19,10 @@ ngx_http_paygw_ctx_t *ngx_http_paygw_ctx_get(ngx_http_request_t *r);
 ngx_http_paygw_ctx_t *ngx_http_paygw_ctx_create(ngx_http_request_t *r,
     ngx_http_paygw_loc_conf_t *lcf);
 
+/* to the location that the request has come to, before it is entered there */
+void ngx_http_paygw_ctx_bind(ngx_http_paygw_ctx_t *ctx,
+    ngx_http_paygw_loc_conf_t *lcf);
+
 /*
  * Ends the claim that a context holds, if it does: commits it if the shop took
  * the event, releases it otherwise.  May be called again without effect.

@@ -62,9 +62,31 @@ static ngx_http_paygw_field_t  ngx_http_paygw_observed_fields[] = {
 static ngx_str_t  ngx_http_paygw_json = ngx_string("application/json");
 
 
+/*
+ * An unsigned field: if the shop took the offer, nginx would join the two
+ * connections past all filters, and the provider would hear the shop.
+ */
+
+static const ngx_str_t  ngx_http_paygw_upgrade[] = {
+    ngx_string("upgrade"),
+    ngx_null_string
+};
+
+
 ngx_int_t
 ngx_http_paygw_deliver(ngx_http_paygw_ctx_t *ctx)
 {
+    if (ctx->request->headers_in.upgrade) {
+
+        if (ngx_http_paygw_headers_drop(ctx->request, ngx_http_paygw_upgrade)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        ctx->request->headers_in.upgrade = NULL;
+    }
+
     if (ctx->lcf->deliver == NGX_HTTP_PAYGW_EVENT) {
 
         if (ngx_paygw_event_json(&ctx->notify, &ctx->event_id,

@@ -10,25 +10,29 @@
 #include "ngx_http_paygw_headers.h"
 
 
+static ngx_uint_t ngx_http_paygw_headers_any(ngx_http_request_t *r,
+    const ngx_str_t *names);
 static ngx_uint_t ngx_http_paygw_header_match(ngx_table_elt_t *h,
-    const ngx_str_t *prefixes);
-static ngx_uint_t ngx_http_paygw_header_prefix(ngx_str_t *name,
-    const ngx_str_t *prefix);
+    const ngx_str_t *names);
+static ngx_uint_t ngx_http_paygw_header_is(ngx_str_t *key,
+    const ngx_str_t *name);
 static ngx_int_t ngx_http_paygw_headers_keep(ngx_http_request_t *r,
     ngx_list_t *kept, ngx_table_elt_t *h, ngx_uint_t n);
 
 
 ngx_int_t
-ngx_http_paygw_headers_drop(ngx_http_request_t *r, const ngx_str_t *prefixes)
+ngx_http_paygw_headers_drop(ngx_http_request_t *r, const ngx_str_t *names)
 {
-    ngx_uint_t        i, start, found;
+    ngx_uint_t        i, start;
     ngx_list_t        kept;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
-    ngx_memzero(&kept, sizeof(ngx_list_t));
+    if (!ngx_http_paygw_headers_any(r, names)) {
+        return NGX_OK;
+    }
 
-    found = 0;
+    ngx_memzero(&kept, sizeof(ngx_list_t));
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
         h = part->elts;
@@ -36,11 +40,9 @@ ngx_http_paygw_headers_drop(ngx_http_request_t *r, const ngx_str_t *prefixes)
 
         for (i = 0; i < part->nelts; i++) {
 
-            if (!ngx_http_paygw_header_match(&h[i], prefixes)) {
+            if (!ngx_http_paygw_header_match(&h[i], names)) {
                 continue;
             }
-
-            found = 1;
 
             if (ngx_http_paygw_headers_keep(r, &kept, &h[start], i - start)
                 != NGX_OK)
@@ -56,10 +58,6 @@ ngx_http_paygw_headers_drop(ngx_http_request_t *r, const ngx_str_t *prefixes)
         {
             return NGX_ERROR;
         }
-    }
-
-    if (!found) {
-        return NGX_OK;
     }
 
     kept.size = r->headers_in.headers.size;
@@ -85,10 +83,31 @@ ngx_http_paygw_headers_drop(ngx_http_request_t *r, const ngx_str_t *prefixes)
 
 
 static ngx_uint_t
-ngx_http_paygw_header_match(ngx_table_elt_t *h, const ngx_str_t *prefixes)
+ngx_http_paygw_headers_any(ngx_http_request_t *r, const ngx_str_t *names)
 {
-    for ( /* void */ ; prefixes->len; prefixes++) {
-        if (ngx_http_paygw_header_prefix(&h->key, prefixes)) {
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (ngx_http_paygw_header_match(&h[i], names)) {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_uint_t
+ngx_http_paygw_header_match(ngx_table_elt_t *h, const ngx_str_t *names)
+{
+    for ( /* void */ ; names->len; names++) {
+        if (ngx_http_paygw_header_is(&h->key, names)) {
             return 1;
         }
     }
@@ -98,23 +117,25 @@ ngx_http_paygw_header_match(ngx_table_elt_t *h, const ngx_str_t *prefixes)
 
 
 static ngx_uint_t
-ngx_http_paygw_header_prefix(ngx_str_t *name, const ngx_str_t *prefix)
+ngx_http_paygw_header_is(ngx_str_t *key, const ngx_str_t *name)
 {
     u_char      c;
     ngx_uint_t  i;
 
-    if (name->len < prefix->len) {
+    if (key->len < name->len
+        || (key->len > name->len && name->data[name->len - 1] != '-'))
+    {
         return 0;
     }
 
-    for (i = 0; i < prefix->len; i++) {
-        c = ngx_tolower(name->data[i]);
+    for (i = 0; i < name->len; i++) {
+        c = ngx_tolower(key->data[i]);
 
         if ((c < 'a' || c > 'z') && (c < '0' || c > '9')) {
             c = '-';
         }
 
-        if (c != prefix->data[i]) {
+        if (c != name->data[i]) {
             return 0;
         }
     }

@@ -14,12 +14,13 @@
 
 
 /*
- * Drops every field of the request whose name begins with one of the prefixes,
- * which are in lower case and end with an empty one.  Whatever is no letter or
- * digit counts as "-", since CGI-like backends cannot tell it apart.
+ * Drops every field of the request that has one of the names, which are in
+ * lower case and end with an empty one; a name that ends with "-" is a prefix.
+ * Whatever is no letter or digit counts as "-", since CGI-like backends cannot
+ * tell it apart.
  */
 ngx_int_t ngx_http_paygw_headers_drop(ngx_http_request_t *r,
-    const ngx_str_t *prefixes);
+    const ngx_str_t *names);
 
 /* adds a field, NULL if memory is short; lowcase is the name in lower case */
 ngx_table_elt_t *ngx_http_paygw_headers_add(ngx_http_request_t *r,

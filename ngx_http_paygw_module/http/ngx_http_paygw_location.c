@@ -43,6 +43,15 @@ ngx_http_paygw_location_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
 
     mcf->in_use = 1;
 
+    if (conf->deliver_timeout == 0 || conf->body_max == 0) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"%s\" for \"paygw_notify\" in %s:%ui cannot be 0",
+                      conf->body_max ? "paygw_deliver_timeout"
+                                     : "paygw_body_max",
+                      conf->file, conf->line);
+        return NGX_CONF_ERROR;
+    }
+
     if (ngx_http_paygw_resolve(cf, mcf, conf) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
@@ -263,6 +272,11 @@ ngx_http_paygw_guard_upstream(ngx_conf_t *cf)
 
 #if (NGX_HTTP_CACHE)
         ucf->cache = 0;
+#endif
+
+#if (nginx_version >= 1029000)
+        /* they would reach the provider before its ack */
+        ucf->pass_early_hints = 0;
 #endif
     }
 }

@@ -58,6 +58,16 @@ ngx_http_paygw_init(ngx_conf_t *cf)
     ngx_http_core_main_conf_t   *cmcf;
     ngx_http_paygw_main_conf_t  *mcf;
 
+    /*
+     * The chain of filters belongs to the process and not to a configuration:
+     * one that is read, rejected, and without a callback location would leave
+     * the running one without its filters.
+     */
+
+    if (ngx_http_paygw_reply_init(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_paygw_module);
 
     if (!mcf->in_use) {
@@ -95,7 +105,7 @@ ngx_http_paygw_init(ngx_conf_t *cf)
                 (handlers->nelts - 1) * sizeof(ngx_http_handler_pt));
     h[0] = ngx_http_paygw_access_handler;
 
-    return ngx_http_paygw_reply_init(cf);
+    return NGX_OK;
 }
 
 

@@ -59,6 +59,8 @@ ngx_http_paygw_notify_enter(ngx_http_request_t *r,
         return ngx_http_paygw_notify_again(ctx);
     }
 
+    ngx_http_paygw_ctx_bind(ctx, lcf);
+
     ctx->entered = 1;
 
     reason = ngx_http_paygw_message_preflight(ctx);
@@ -394,7 +396,7 @@ ngx_http_paygw_notify_deliver(ngx_http_paygw_ctx_t *ctx)
 static void
 ngx_http_paygw_notify_timeout(ngx_event_t *ev)
 {
-    ngx_msec_t             left;
+    ngx_msec_t             left, margin;
     ngx_connection_t      *c;
     ngx_http_request_t    *r;
     ngx_http_paygw_ctx_t  *ctx;
@@ -433,9 +435,12 @@ ngx_http_paygw_notify_timeout(ngx_event_t *ev)
     ctx->timed_out = 1;
     ctx->notify.reason = NGX_PAYGW_REASON_SHOP;
 
-    left = ctx->op.lease - ctx->lcf->deliver_timeout;
+    /* in Redis the lease has begun a little before we heard of it */
 
-    ngx_add_timer(ev, left - left / 8);
+    left = ctx->op.lease - ctx->lcf->deliver_timeout;
+    margin = ngx_max(left / 8, 500);
+
+    ngx_add_timer(ev, left - ngx_min(margin, left / 2));
 
     (void) ngx_http_paygw_reply(ctx, NGX_HTTP_GATEWAY_TIME_OUT);
 

@@ -61,6 +61,7 @@ struct ngx_paygw_zone_s {
 
 
 static ngx_int_t ngx_paygw_zone_init(ngx_shm_zone_t *shm_zone, void *data);
+static ngx_uint_t ngx_paygw_zone_replaces(ngx_shm_zone_t *shm_zone);
 static void ngx_paygw_zone_insert_value(ngx_rbtree_node_t *temp,
     ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
 static ngx_int_t ngx_paygw_zone_claim(ngx_paygw_store_t *store,
@@ -178,6 +179,14 @@ ngx_paygw_zone_init(ngx_shm_zone_t *shm_zone, void *data)
         return NGX_OK;
     }
 
+    if (ngx_paygw_zone_replaces(shm_zone)) {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                      "size or name of paygw zone \"%V\" cannot change in a "
+                      "reload, the events in it would be forgotten, "
+                      "restart nginx", &shm_zone->shm.name);
+        return NGX_ERROR;
+    }
+
     zone->sh = ngx_slab_alloc(zone->shpool, sizeof(ngx_paygw_zone_sh_t));
     if (zone->sh == NULL) {
         return NGX_ERROR;
@@ -206,6 +215,35 @@ ngx_paygw_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     zone->shpool->log_nomem = 0;
 
     return NGX_OK;
+}
+
+
+/*
+ * nginx makes a new zone when the size or the name has changed.  ngx_cycle is
+ * still the one that is replaced; at a start it has no zones.  There is one
+ * zone of ours in a configuration, so the tag alone tells.
+ */
+
+static ngx_uint_t
+ngx_paygw_zone_replaces(ngx_shm_zone_t *shm_zone)
+{
+    ngx_uint_t        i;
+    ngx_shm_zone_t   *zone;
+    ngx_list_part_t  *part;
+
+    part = (ngx_list_part_t *) &ngx_cycle->shared_memory.part;
+
+    for ( /* void */ ; part; part = part->next) {
+        zone = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (zone[i].tag == shm_zone->tag) {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
 }
 
 
