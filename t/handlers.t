@@ -650,3 +650,19 @@ has ended, callbacks are enforced
     location = /ok { return 200 "fine"; }
 --- run
 ack_ok(send_callback(wechat()), 'wechat_v3', 500);
+
+
+
+=== TEST 33: an Upgrade that was not signed does not reach the shop
+--- run
+my $raw = callback_raw(wechat(headers => { Upgrade => 'x',
+                                           Connection => 'upgrade' }));
+shop_plan({ raw => "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n"
+                   . "Connection: upgrade\r\n\r\nFROM THE SHOP" });
+my $res = finish(begin($raw));
+is($res->{status}, 502, 'no success');
+unlike($res->{raw} . $res->{body}, qr/FROM THE SHOP/, 'nothing of the shop');
+my ($req) = shop_requests(1);
+is(shop_header($req, 'Upgrade'), undef, 'no offer');
+--- result
+released shop

@@ -656,16 +656,22 @@ for my $http ('paygw_zone keep:1m;',
     done($nginx, $name);
 }
 
-# a reload makes no zone of another size lose anything silently: the size is
-# part of what it is, so a new one is empty
+# nginx would make a new and empty zone for another size or name: a reload that
+# forgets is refused, and the old configuration goes on
 
-{
+for my $other ('keep:2m', 'other:1m') {
     my $nginx = PaygwNginx->start(http => 'paygw_zone keep:1m;');
     my $key = key();
     claim($nginx, $key, 'then=commit');
-    ok($nginx->reload(http => 'paygw_zone keep:2m;'), 'other size: reloaded');
-    like(claim($nginx, $key), qr/^ok 1/, 'other size: empty');
-    done($nginx, 'other size');
+    $nginx->configure(http => "paygw_zone $other;");
+    $nginx->signal('HUP');
+    ok($nginx->wait_for(sub { $nginx->log =~ /cannot change in a reload/ }, 5),
+       "$other: refused");
+    is(claim($nginx, $key), 'committed', "$other: nothing is forgotten");
+    $nginx->configure(http => 'paygw_zone keep:1m;');
+    ok($nginx->reload, "$other: the old size again");
+    is(claim($nginx, $key), 'committed', "$other: nothing is forgotten");
+    ok($nginx->quit, "$other: quits");
 }
 
 # from the zone to Redis and back

@@ -60,6 +60,11 @@ if [ "${CORE:-}" = 1 ]; then
     # the flags of Debian's nginx, so that the same suites can run
     tree_flags=$(nginx_tree) && . "$tree_flags/conf_flags"
     options=("${NGX_CONF_FLAGS[@]}")
+    # and what Debian's binary has beyond those
+    for name in $("$NGINX_BINARY" -V 2>&1 | tr ' ' '\n' \
+                  | sed -n '/^--with-http_[a-z0-9_]*_module$/p'); do
+        options+=("$name")
+    done
     targets="binary modules"
 fi
 

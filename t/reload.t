@@ -1,0 +1,179 @@
+# What is under way when nginx reloads, quits, or loses a worker.
+
+use strict;
+use warnings;
+use lib 't/lib';
+
+use Test::More;
+use IO::Socket::INET ();
+use MIME::Base64 ();
+
+use PaygwNginx;
+use PaygwTest ();
+
+my $Slow = $PaygwNginx::Slow;
+my $Shop = PaygwTest::shop_port();
+my $Keys = PaygwTest::keys_dir();
+
+my $Channel = <<"CONF";
+    paygw_zone reload:1m;
+    paygw_channel wxpay {
+        provider             wechat_v3;
+        appid                wxd678efh567hg6787;
+        mchid                1900009191;
+        apiv3_key            file:$Keys/apiv3.key;
+        platform_public_key  PUB_KEY_ID_0119000091912024 $Keys/wx_pub.pem;
+        lease                4s;
+    }
+CONF
+
+my $Port = do {
+    my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1');
+    $s->sockport;
+};
+
+sub http {
+    my ($location, $more) = @_;
+    return $Channel . ($more // '') . "    server {\n"
+        . "        listen 127.0.0.1:$Port;\n        $location\n    }\n";
+}
+
+my $Proxy = "location = /n { paygw_notify wxpay; paygw_deliver_timeout 3s; "
+    . "proxy_pass http://127.0.0.1:$Shop; }";
+
+sub callback {
+    my $m = PaygwTest::peer('wechat', order_id => "R$$-" . int rand 1e9,
+                            key => 'wx_pub', uri => '/n');
+    my $body = MIME::Base64::decode_base64($m->{body});
+    return "POST /n HTTP/1.1\r\nHost: x\r\n"
+        . join('', map { "$_->[0]: $_->[1]\r\n" }
+               grep { $_->[0] !~ /^(?:host|content-length|connection)$/i }
+               @{ $m->{headers} })
+        . 'Content-Length: ' . length($body) . "\r\nConnection: close\r\n\r\n"
+        . $body;
+}
+
+sub begin {
+    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $Port,
+                                  Timeout => 5) or die "connect: $!";
+    print $s $_[0];
+    $s->flush;
+    return $s;
+}
+
+sub finish {
+    my $s = shift;
+    my $got = '';
+    local $SIG{ALRM} = sub { die "timed out\n" };
+    alarm 20 * $Slow;
+    eval { 1 while sysread $s, $got, 65536, length $got };
+    alarm 0;
+    my ($status) = $got =~ m{^HTTP/1\.1 (\d+)};
+    return wantarray ? ($status // 0, $got) : $status // 0;
+}
+
+sub send_it { return finish(begin($_[0])) }
+
+sub shop_got { return scalar PaygwTest::shop_requests(@_) }
+
+
+# -- a reload while the shop works --
+
+{
+    my $nginx = PaygwNginx->start(http => http($Proxy), workers => 2);
+    my $m = callback();
+
+    PaygwTest::shop_plan({ status => 200, hold => 'a' });
+    my $s = begin($m);
+    is(shop_got(1), 1, 'reload: the shop has it');
+
+    $nginx->signal('HUP');
+    ok($nginx->wait_for(sub { $nginx->log =~ /gracefully shutting down/ }, 5),
+       'reload: the old workers end');
+    is(send_it($m), 503, 'reload: a new worker knows that it is under way');
+
+    PaygwTest::shop_release('a');
+    is(finish($s), 204, 'reload: the old worker acks');
+    is(send_it($m), 204, 'reload: a new worker knows that it is done');
+    is(shop_got(), 1, 'reload: one delivery');
+
+    ok($nginx->quit, 'reload: quits');
+    unlike($nginx->log, qr/\[(?:alert|crit|emerg)\]/, 'reload: no alert');
+}
+
+
+# -- quit while the shop works --
+
+{
+    my $nginx = PaygwNginx->start(http => http($Proxy));
+
+    PaygwTest::shop_plan({ status => 200, hold => 'a' });
+    my $s = begin(callback());
+    shop_got(1);
+    $nginx->signal('QUIT');
+    select undef, undef, undef, 0.2;
+    PaygwTest::shop_release('a');
+    is(finish($s), 204, 'quit: acked');
+    ok($nginx->quit, 'quit: quits');
+    unlike($nginx->log, qr/\[(?:alert|crit|emerg)\]/, 'quit: no alert');
+}
+
+
+# -- a worker is killed while the shop works: the lease ends it --
+
+{
+    my $nginx = PaygwNginx->start(http => http($Proxy));
+    my $m = callback();
+
+    PaygwTest::shop_plan({ status => 200, hold => 'never' });
+    my $s = begin($m);
+    shop_got(1);
+    kill 'KILL', $nginx->workers;
+    is(finish($s), 0, 'killed: no ack');
+    ok($nginx->wait_for(sub { eval { send_it($m) } }, 5), 'killed: a new one');
+    is(send_it($m), 503, 'killed: the lease stands');
+
+    my $status;
+    ok($nginx->wait_for(sub { ($status = send_it($m)) == 204 }, 8),
+       'killed: the lease ends');
+    my @req = PaygwTest::shop_requests(2);
+    is(scalar @req, 2, 'killed: delivered again');
+    is(PaygwTest::shop_header($req[1], 'X-Paygw-Delivery'), 2,
+       'killed: and says so');
+    is(PaygwTest::shop_header($req[0], 'X-Paygw-Event-Id'),
+       PaygwTest::shop_header($req[1], 'X-Paygw-Event-Id'), 'killed: same id');
+    $nginx->quit;
+}
+
+
+# -- a configuration without a callback location is read and rejected: the
+#    chain of filters is the process's, and stays --
+
+{
+    my $location = 'location = /n { paygw_notify wxpay; '
+                   . 'paygw_deliver_timeout 3s; return 200 "leak"; }';
+    my $nginx = PaygwNginx->start(http => http($location));
+
+    my ($status, $raw) = send_it(callback());
+    is($status, 204, 'rejected: before');
+
+    my $busy = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1');
+    $nginx->configure(http => http('location / { return 404; }',
+        '    server { listen 127.0.0.1:' . $busy->sockport . "; }\n"));
+    $nginx->signal('HUP');
+    ok($nginx->wait_for(sub { $nginx->log =~ /still could not bind/ }, 10),
+       'rejected: the new configuration');
+
+    my @old = $nginx->workers;
+    kill 'KILL', @old;
+    ok($nginx->wait_for(sub { my @w = $nginx->workers;
+                              @w && $w[0] != $old[0] }, 5),
+       'rejected: another worker');
+
+    ($status, $raw) = send_it(callback());
+    is($status, 204, 'rejected: after');
+    unlike($raw, qr/leak/, 'rejected: nothing of the shop');
+    $nginx->quit;
+}
+
+done_testing();
