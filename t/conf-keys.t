@@ -193,28 +193,28 @@ rsa1024.crt" has 1024 bits, at least 2048 are needed
 platform_public_key PUB_KEY_ID_1 $TEST_NGINX_KEYS/mch.key;
 --- must_die
 --- error_log
-mch.key": it holds a private key, use "openssl pkey -pubout"
+mch.key": it holds a private key, the public key of the other side is needed
 
 === TEST 18: a public key is not a private key of PKCS #1
 --- wxpay
 platform_public_key PUB_KEY_ID_1 $TEST_NGINX_KEYS/mch_pkcs1.key;
 --- must_die
 --- error_log
-mch_pkcs1.key": it holds a private key, use "openssl pkey -pubout"
+mch_pkcs1.key": it holds a private key, the public key of the other side is needed
 
 === TEST 19: a public key is not a private key on one line
 --- wxpay
 platform_public_key PUB_KEY_ID_1 $TEST_NGINX_KEYS/line.key;
 --- must_die
 --- error_log
-line.key": it holds a private key, use "openssl pkey -pubout"
+line.key": it holds a private key, the public key of the other side is needed
 
 === TEST 20: a public key is not an encrypted private key
 --- wxpay
 platform_public_key PUB_KEY_ID_1 $TEST_NGINX_KEYS/encrypted.key;
 --- must_die
 --- error_log
-encrypted.key": it holds a private key, use "openssl pkey -pubout"
+encrypted.key": it holds a private key, the public key of the other side is needed
 
 === TEST 21: a public key is not a certificate
 --- wxpay

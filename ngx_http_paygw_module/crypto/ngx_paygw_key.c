@@ -167,7 +167,7 @@ ngx_paygw_key_decode(ngx_paygw_key_file_t *f)
 
         if (pkey != NULL) {
             f->err = "it holds a private key, "
-                     "use \"openssl pkey -pubout\"";
+                     "the public key of the other side is needed";
         }
 
     } else {
@@ -271,7 +271,7 @@ ngx_paygw_key_block(ngx_paygw_key_file_t *f, const char *name,
         && (type == NGX_PAYGW_BLOCK_PRIVATE
             || type == NGX_PAYGW_BLOCK_ENCRYPTED))
     {
-        f->err = "it holds a private key, use \"openssl pkey -pubout\"";
+        f->err = "it holds a private key, the public key of the other side is needed";
         return NGX_ERROR;
     }
 

@@ -39,6 +39,10 @@ for file in LICENSE README.md CHANGES.md; do
         install -m 644 "$PAYGW_ROOT/$file" "$docs/"
     fi
 done
+for folder in docs conf-examples; do
+    install -d "$docs/$folder"
+    install -m 644 "$PAYGW_ROOT/$folder"/* "$docs/$folder/"
+done
 if [ -f "$docs/LICENSE" ]; then
     mv "$docs/LICENSE" "$docs/copyright"
 fi

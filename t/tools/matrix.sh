@@ -97,7 +97,10 @@ one() {
         if [ ! -e /usr/bin/make ]; then
             apt-get -q update && apt-get -q -y install make
         fi
-        make setup SETS='build demo test' && make build-test" || return 1
+        make setup SETS='build demo test' && make build-test || exit 1
+        # for the unit tests, which run without a network; not every release
+        # has it
+        sh t/tools/nginx-source.sh .deps/nginx-source || :" || return 1
 
     if [ -n "${MATRIX_ONLY_BUILD:-}" ]; then
         say "$release: ok, build only, $(($(date +%s) - begin)) s"
@@ -108,7 +111,7 @@ one() {
     in_root -mn "$root" "
         rc=0
         rm -rf build/results
-        sh t/tools/prove.sh unit zone t/unit.t || rc=1
+        MAY_SKIP=1 sh t/tools/prove.sh unit zone t/unit.t || rc=1
         sh t/tools/prove.sh zone zone || rc=1
         sh t/tools/prove.sh redis redis || rc=1
         /usr/bin/python3 -m unittest discover -s sandbox/tests -t . || rc=1
