@@ -271,7 +271,8 @@ ngx_paygw_key_block(ngx_paygw_key_file_t *f, const char *name,
         && (type == NGX_PAYGW_BLOCK_PRIVATE
             || type == NGX_PAYGW_BLOCK_ENCRYPTED))
     {
-        f->err = "it holds a private key, the public key of the other side is needed";
+        f->err = "it holds a private key, "
+                 "the public key of the other side is needed";
         return NGX_ERROR;
     }
 

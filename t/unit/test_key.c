@@ -68,7 +68,8 @@ static const test_key_t  test_public[] = {
     { "pub1.der", NULL },
     { "pub.b64", NULL },
 
-    { "rsa.pem", "it holds a private key, the public key of the other side is needed" },
+    { "rsa.pem", "it holds a private key, "
+                 "the public key of the other side is needed" },
     { "rsa1.pem", "it holds a private key" },
     { "rsa.der", "it holds a private key" },
     { "rsa.b64", "it holds a private key" },
