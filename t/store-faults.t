@@ -78,6 +78,9 @@ sub wrong {
 
     like($nginx->log, $log, "$name: logged") if $log;
 
+    # or else the next command could meet the end of the connection
+    $nginx->wait_for(sub { $nginx->log =~ $o{until} }) if $o{until};
+
     # the next connection is a good one, as soon as it may be opened
     ok($nginx->wait_for(sub { claim($nginx) =~ /^ok 1 / }),
        "$name: works again");
@@ -175,7 +178,7 @@ wrong('two replies', ":1\r\n:1\r\n", qr/^ok 1 /,
 }
 
 wrong('closed while idle', sub { $_[0]->write(":1\r\n") }, qr/^ok 1 /, undef,
-      close => 1, after => sub {
+      close => 1, until => qr/redis closed idle connection/, after => sub {
           my $nginx = shift;
           like($nginx->log, qr/\[info\].*redis closed idle connection/,
                'closed while idle: logged');

@@ -318,5 +318,5 @@ the password is both in the URL and in "password="
     paygw_store rediss://127.0.0.1 trusted_certificate=no-such.pem;
 --- must_die
 --- error_log
-no-such.pem") failed
+no-such.pem"
 --- suppress_stderr

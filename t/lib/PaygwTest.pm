@@ -913,6 +913,9 @@ sub check_shop {
 # -- import: everything that is needed before the first block --
 
 sub setup {
+    # a suite that is stopped cleans up as one that ends
+    $SIG{$_} ||= sub { exit 1 } for qw(INT TERM);
+
     Test::More::plan('no_plan') if !Test::More->builder->has_plan;
 
     if ($Store eq 'redis') {

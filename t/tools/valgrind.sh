@@ -17,7 +17,7 @@ status=0
 lane() {
     rm -rf "$out/$1"
     mkdir -p "$out/$1"
-    options="--leak-check=full --show-possibly-lost=no"
+    options="--leak-check=full --keep-debuginfo=yes --show-possibly-lost=no"
     options="$options --errors-for-leak-kinds=definite --num-callers=40"
     options="$options --suppressions=$tools/valgrind.supp"
     options="$options --log-file=$out/$1/%p.log"
