@@ -28,9 +28,10 @@ duplicate duplicate
 
 === TEST 2: a provider's retry has a new time and signature, and the same id
 --- callback
-wechat(id => 'EV-1', order_id => 'T'), wechat(id => 'EV-1', order_id => 'T'),
-alipay(id => 'n1', order_id => 'T'),
-alipay(id => 'n1', order_id => 'T', skew => 5)
+wechat(id => 'EV-2-1', order_id => 'T'),
+wechat(id => 'EV-2-1', order_id => 'T'),
+alipay(id => 'n2-1', order_id => 'T'),
+alipay(id => 'n2-1', order_id => 'T', skew => 5)
 --- ack: 204 204 200 200
 --- result
 taken
@@ -43,10 +44,11 @@ duplicate duplicate
 
 === TEST 3: another id is another event, and so is another state of a trade
 --- callback
-wechat(id => 'EV-1', order_id => 'T'), wechat(id => 'EV-2', order_id => 'T'),
-alipay(id => 'n1', order_id => 'T'),
-alipay(id => 'n1', order_id => 'T', type => 'finished'),
-alipay(id => 'n1', order_id => 'T', type => 'wait')
+wechat(id => 'EV-3-1', order_id => 'T'),
+wechat(id => 'EV-3-2', order_id => 'T'),
+alipay(id => 'n3-1', order_id => 'T'),
+alipay(id => 'n3-1', order_id => 'T', type => 'finished'),
+alipay(id => 'n3-1', order_id => 'T', type => 'wait')
 --- ack: 204 204 200 200 200
 --- result
 taken
@@ -72,7 +74,7 @@ taken
         proxy_pass   http://127.0.0.1:$TEST_NGINX_SHOP_PORT;
     }
 --- callback
-alipay(id => 'n1'), alipay(id => 'n1', app_id => '2021000000000002')
+alipay(id => 'n4-1'), alipay(id => 'n4-1', app_id => '2021000000000002')
 --- ack: 200 200
 --- shop: 2
 

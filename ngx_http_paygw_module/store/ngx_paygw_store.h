@@ -20,7 +20,8 @@
  *
  * A record holds its state, the fencing token of the delivery that holds it,
  * the end of the lease, and how many deliveries were begun.  It is kept for
- * "keep" after its last change, so that the count survives a lease.
+ * "keep" after its last change (less a thousandth), so that the count survives
+ * a lease.
  *
  *   claim    no record, released, or lease over:  NGX_OK, taken; op->delivery
  *            is the number of this delivery, from 1

@@ -491,13 +491,28 @@ ngx_paygw_zone_add(ngx_paygw_zone_t *zone, ngx_str_t *key, uint32_t hash)
 }
 
 
+/*
+ * A commit comes a moment after its claim: to move the record in the tree for
+ * less than a thousandth of its life is not worth it.
+ */
+
 static void
 ngx_paygw_zone_keep(ngx_paygw_zone_t *zone, ngx_paygw_zone_record_t *rec,
     ngx_msec_t life)
 {
+    ngx_msec_t      end;
+    ngx_msec_int_t  more;
+
+    end = ngx_current_msec + life;
+    more = (ngx_msec_int_t) (end - rec->expiry.key);
+
+    if (more >= 0 && (ngx_msec_t) more < life / 1000) {
+        return;
+    }
+
     ngx_rbtree_delete(&zone->sh->expiry, &rec->expiry);
 
-    rec->expiry.key = ngx_current_msec + life;
+    rec->expiry.key = end;
 
     ngx_rbtree_insert(&zone->sh->expiry, &rec->expiry);
 }

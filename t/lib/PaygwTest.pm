@@ -658,11 +658,13 @@ PY
 
 # -- blocks --
 
-# A zone outlives a reload: each block has one of its own.
+# A zone outlives a reload, and may not change in one: with
+# TEST_NGINX_USE_HUP=1 blocks share it, so that no two of a file may have the
+# same event ids.
 
 sub store_conf {
     $Blocks++;
-    my $zone = "    paygw_zone paygw$Blocks:1m;\n";
+    my $zone = "    paygw_zone paygw:1m;\n";
     return $zone if $Store ne 'redis';
     $Prefix = "t$$-$Blocks:";
     return $zone . "    paygw_store redis://127.0.0.1:$RedisPort "

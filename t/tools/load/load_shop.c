@@ -63,7 +63,8 @@ load_shop_open(int epoll)
     memset(&addr, 0, sizeof(addr));
     addr.sin_family = AF_INET;
     addr.sin_port = htons((uint16_t) load_conf.shop);
-    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    /* all of 127.0.0.0/8, and nothing else: see SO_BINDTODEVICE below */
+    addr.sin_addr.s_addr = htonl(INADDR_ANY);
 
     load_listener.handler = load_shop_accept;
     load_listener.epoll = epoll;
@@ -76,6 +77,9 @@ load_shop_open(int epoll)
     if (load_listener.fd == -1
         || setsockopt(load_listener.fd, SOL_SOCKET, SO_REUSEADDR, &one,
                       sizeof(int))
+           == -1
+        || setsockopt(load_listener.fd, SOL_SOCKET, SO_BINDTODEVICE, "lo",
+                      sizeof("lo"))
            == -1
         || bind(load_listener.fd, (struct sockaddr *) &addr, sizeof(addr))
            == -1

@@ -44,8 +44,8 @@ FORGED = 50000
 Case = collections.namedtuple(
     "Case", "name store send path status body target base location")
 
-ONCE = ("proxy_pass http://127.0.0.1:%d; proxy_http_version 1.0; "
-        "proxy_set_header Connection close;" % SHOP_PORT)
+ONCE = ("proxy_pass http://shop_once; proxy_http_version 1.0; "
+        "proxy_set_header Connection close;")
 KEPT = "proxy_pass http://shop;"
 
 PLAIN = "location = /plain { %s }" % ONCE

@@ -55,6 +55,12 @@ http {{
         keepalive_timeout {shop_idle};
     }}
 
+    # a closed connection blocks its pair of ports for a minute: the more
+    # addresses, the more pairs
+    upstream shop_once {{
+{shop_once}
+    }}
+
     proxy_http_version 1.1;
     proxy_set_header Connection "";
 {http}
@@ -225,6 +231,9 @@ class Stack:
         return self.nginx(
             name, GATEWAY, port, cpu, shop_port=shop_port, workers=workers,
             level=level, shop_idle=shop_idle, http=http, server=server,
+            shop_once="\n".join(
+                "        server 127.0.0.%d:%d;" % (n, shop_port)
+                for n in range(1, 17)),
             load="load_module %s;" % MODULE if module else "")
 
     def shop(self, port, cpu=None):
