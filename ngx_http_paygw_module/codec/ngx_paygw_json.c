@@ -25,7 +25,10 @@ typedef struct {
 typedef struct {
     ngx_pool_t              *pool;
     ngx_str_t               *text;
+    yajl_handle              parser;
     ngx_paygw_json_t        *root;
+    size_t                   end;      /* of the root in text */
+    ngx_uint_t               completing;
     ngx_str_t                key;      /* of the value to come */
     ngx_uint_t               nodes;
     ngx_uint_t               depth;
@@ -36,6 +39,7 @@ typedef struct {
 } ngx_paygw_json_ctx_t;
 
 
+static ngx_uint_t ngx_paygw_json_ended(ngx_paygw_json_ctx_t *ctx);
 static ngx_int_t ngx_paygw_json_check_text(ngx_str_t *text, char **err);
 static ngx_int_t ngx_paygw_json_check_unicode(u_char **pos, u_char *last,
     char **err);
@@ -83,7 +87,6 @@ ngx_int_t
 ngx_paygw_json_parse(ngx_pool_t *pool, ngx_str_t *text,
     ngx_paygw_json_t **root, char **err)
 {
-    yajl_handle            parser;
     yajl_status            status;
     ngx_paygw_json_ctx_t   ctx;
 
@@ -96,24 +99,30 @@ ngx_paygw_json_parse(ngx_pool_t *pool, ngx_str_t *text,
     ctx.pool = pool;
     ctx.text = text;
 
-    parser = yajl_alloc(&ngx_paygw_json_callbacks, NULL, &ctx);
-    if (parser == NULL) {
+    ctx.end = text->len;
+
+    ctx.parser = yajl_alloc(&ngx_paygw_json_callbacks, NULL, &ctx);
+    if (ctx.parser == NULL) {
         return NGX_ERROR;
     }
 
     /* the whole text was checked, and more strictly than yajl does */
 
-    (void) yajl_config(parser, yajl_dont_validate_strings, 1);
+    (void) yajl_config(ctx.parser, yajl_dont_validate_strings, 1);
 
-    status = yajl_parse(parser, text->data, text->len);
+    status = yajl_parse(ctx.parser, text->data, text->len);
 
     if (status == yajl_status_ok) {
-        status = yajl_complete_parse(parser);
+        /* a number may have waited for what follows it: the end of text */
+        ctx.completing = 1;
+        status = yajl_complete_parse(ctx.parser);
     }
 
-    yajl_free(parser);
+    yajl_free(ctx.parser);
 
-    if (status == yajl_status_ok && ctx.root != NULL) {
+    if (status == yajl_status_ok && ctx.root != NULL
+        && ngx_paygw_json_ended(&ctx))
+    {
         *root = ctx.root;
         return NGX_OK;
     }
@@ -125,6 +134,28 @@ ngx_paygw_json_parse(ngx_pool_t *pool, ngx_str_t *text,
     *err = ctx.err ? ctx.err : "invalid JSON";
 
     return NGX_ABORT;
+}
+
+
+/*
+ * yajl takes a token that is cut off by the end of the text for the end: the
+ * rest of "{}1", "{}\"" or "{}nul" would go unseen.
+ */
+
+static ngx_uint_t
+ngx_paygw_json_ended(ngx_paygw_json_ctx_t *ctx)
+{
+    u_char  *p, *last;
+
+    last = ctx->text->data + ctx->text->len;
+
+    for (p = ctx->text->data + ctx->end; p < last; p++) {
+        if (*p != ' ' && *p != '\t' && *p != CR && *p != LF) {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 
@@ -335,6 +366,10 @@ ngx_paygw_json_on_end(void *data)
 
     ctx->depth--;
 
+    if (ctx->depth == 0) {
+        ctx->end = yajl_get_bytes_consumed(ctx->parser);
+    }
+
     return 1;
 }
 
@@ -364,6 +399,11 @@ ngx_paygw_json_add(ngx_paygw_json_ctx_t *ctx, ngx_paygw_json_type_e type)
 
     if (ctx->depth == 0) {
         ctx->root = node;
+
+        if (!ctx->completing) {
+            ctx->end = yajl_get_bytes_consumed(ctx->parser);
+        }
+
         return node;
     }
 

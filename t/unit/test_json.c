@@ -94,7 +94,7 @@ test_json_accepted(void)
 
     static ngx_str_t  t[] = {
         T("{}"), T("[]"), T("0"), T("-0"), T("12"), T("\"\""), T("\"a\""),
-        T("null"), T("true"), T(" \t\r\n{ } \n"), T("{\"\":1}"),
+        T("null"), T("1"), T(" 12 "), T("true"), T(" \t\r\n{ } \n"), T("{\"\":1}"),
         T("{\"a\":1,\"b\":1,\"A\":1}"), T("[{\"a\":1},{\"a\":1}]"),
         T("\"\\u0001\\\\u0000\""), T("\"\\ud83d\\ude00\""), T("\"?\""),
         T("\"\x7f\"")
@@ -157,6 +157,16 @@ test_json_refused(void)
 
         { T("{}{}"), "invalid JSON" },            /* bytes behind it */
         { T("{}x"), "invalid JSON" },
+        { T("{}\""), "invalid JSON" },
+        { T("{}\"}"), "invalid JSON" },
+        { T("{} \"a"), "invalid JSON" },
+        { T("{}1"), "invalid JSON" },
+        { T("{}-"), "invalid JSON" },
+        { T("{} nul"), "invalid JSON" },
+        { T("[]t"), "invalid JSON" },
+        { T("1\""), "invalid JSON" },
+        { T("\"a\"\""), "invalid JSON" },
+        { T("true1"), "invalid JSON" },
         { T("{} ,"), "invalid JSON" },
         { T("1 2"), "invalid JSON" },
         { T("{}\0"), "invalid JSON" },
