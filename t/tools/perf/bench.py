@@ -1,11 +1,10 @@
 """make bench: what a callback costs, next to plain proxy_pass.
 
 The gateway has processor 0 for itself; the load, the shop and Redis share
-processor 1.  The load is the shop as well, and never sleeps: a gateway that
-has to wake a sleeping processor for each message pays for that, the more the
-slower the case is, and on a virtual machine dearly.  The cases take turns,
-ROUNDS times, so that a slow minute of the machine touches all of them.
-docs/performance.md says how to read the table.
+processor 1.  The load is the shop as well, and never sleeps, since figures
+varied more with one that does.  The cases take turns, ROUNDS times, so that a
+slow minute of the machine touches all of them.  docs/performance.md says how
+to read the table.
 """
 
 import argparse
