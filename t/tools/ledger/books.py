@@ -8,18 +8,22 @@ import collections
 import re
 
 # How long after the shop's answer a kill can still undo what the gateway was
-# about to do with it: it reads the answer and commits.  On a machine that is
-# busy with the test itself this takes its time.
+# about to do with it: it reads the answer and commits; and how long before the
+# shop read it a request was on its way.  On a machine that is busy with the
+# test itself this takes its time.
 REACH = 0.5
 
-Kill = collections.namedtuple("Kill", "what start end")
+# worker: the process that was killed, None when it was not a worker
+Kill = collections.namedtuple("Kill", "what start end worker",
+                              defaults=(None,))
 
 
 class Delivery:
 
-    def __init__(self, event, number, start):
+    def __init__(self, event, number, worker, start):
         self.event = event
         self.number = number        # X-Paygw-Delivery
+        self.worker = worker        # the process that handed it over
         self.start = start
         self.end = None             # of the shop's work; None: killed
         self.status = 0
@@ -33,7 +37,8 @@ def read_shop(path):
         for line in file:
             part = line.split()
             if part[0] == "B":
-                one = Delivery(part[2], int(part[3]), float(part[4]))
+                one = Delivery(part[2], int(part[3]), int(part[4]),
+                               float(part[5]))
                 open_ones[part[1]] = one
                 found[number_of(part[2])].append(one)
             else:
@@ -71,7 +76,10 @@ def explain(first, kills, timeout):
     for kill in kills:
         if kill.what == "reload":
             continue
-        if kill.start <= first.end + REACH and kill.end >= first.start:
+        if kill.worker not in (None, first.worker):
+            continue
+        if (kill.start <= first.end + REACH
+                and kill.end >= first.start - REACH):
             return kill.what
     return None
 

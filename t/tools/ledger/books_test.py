@@ -26,7 +26,8 @@ class Books(unittest.TestCase):
 
     @staticmethod
     def delivery(serial, number, delivery, start, end, status=200):
-        lines = ["B %s %s %d %f" % (serial, EVENT % number, delivery, start)]
+        lines = ["B %s %s %d 1 %f" % (serial, EVENT % number, delivery,
+                                      start)]
         if end is not None:
             lines.append("E %s %d %f" % (serial, status, end))
         return lines
@@ -77,21 +78,29 @@ class Books(unittest.TestCase):
 
     def test_twice_explained(self):
         counts, wrong = self.twice(
-            [books.Kill("worker killed", 11.1, 11.1)])
+            [books.Kill("worker killed", 11.1, 11.1, 1)])
         self.assertEqual(wrong, [])
         self.assertEqual(counts["taken, then delivered again"], 1)
 
     def test_twice_with_a_kill_at_another_time(self):
-        for when in (9.9, 11.9, 20):
-            _, wrong = self.twice([books.Kill("worker killed", when, when)])
+        for when in (9.4, 11.9, 20):
+            _, wrong = self.twice([books.Kill("worker killed", when, when, 1)])
             self.assertEqual(len(wrong), 1)
 
+    def test_twice_with_a_kill_of_another_worker(self):
+        _, wrong = self.twice([books.Kill("worker killed", 10, 10, 2)])
+        self.assertEqual(len(wrong), 1)
+
+    def test_twice_with_the_kill_before_the_shop_read(self):
+        _, wrong = self.twice([books.Kill("worker killed", 9.9, 9.9, 1)])
+        self.assertEqual(wrong, [])
+
     def test_twice_under_the_same_number(self):
-        _, wrong = self.twice([books.Kill("worker killed", 11.1, 11.1)], 1)
+        _, wrong = self.twice([books.Kill("worker killed", 11.1, 11.1, 1)], 1)
         self.assertEqual(len(wrong), 1)
 
     def test_at_the_same_time(self):
-        _, wrong = self.twice([books.Kill("worker killed", 11, 11)],
+        _, wrong = self.twice([books.Kill("worker killed", 11, 11, 1)],
                               start=10.9)
         self.assertEqual(len(wrong), 1)
 
@@ -110,7 +119,7 @@ class Books(unittest.TestCase):
         self.assertEqual(len(wrong), 1)
 
     def test_no_event_id(self):
-        _, wrong = self.compare(["B s-1 - 1 10", "E s-1 200 11"], [])
+        _, wrong = self.compare(["B s-1 - 1 1 10", "E s-1 200 11"], [])
         self.assertEqual(len(wrong), 1)
 
 

@@ -74,6 +74,7 @@ class Town:
             server=" " * 8 + "location = /ali { paygw_notify ali; "
                              "paygw_deliver_timeout %ds; "
                              "proxy_read_timeout %ds; "
+                             "proxy_set_header X-Worker $pid; "
                              "proxy_pass http://shop; }"
                              % (DELIVER_TIMEOUT, SHOP_TIMEOUT))
 
@@ -90,18 +91,20 @@ class Town:
                        "the shop does not open")
         return shop
 
-    def note(self, what, start):
-        kill = books.Kill(what, start, time.time())
+    def note(self, what, start, worker=None):
+        kill = books.Kill(what, start, time.time(), worker)
         self.kills.append(kill)
         with open(os.path.join(self.run.folder, "chaos.book"), "a") as file:
-            file.write("%.6f %.6f %s\n" % (kill.start, kill.end, what))
+            file.write("%.6f %.6f %s %s\n"
+                       % (kill.start, kill.end, what, worker or ""))
 
     def do(self, action, pause, pick):
         start = time.time()
         if action == "worker":
             pids = self.gateway.workers()
-            os.kill(pids[int(pick * len(pids))], signal.SIGKILL)
-            self.note("worker killed", start)
+            pid = pids[int(pick * len(pids))]
+            os.kill(pid, signal.SIGKILL)
+            self.note("worker killed", start, pid)
         elif action == "shop":
             self.shop.stop(signal.SIGKILL)
             time.sleep(pause)

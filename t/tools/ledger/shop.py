@@ -4,7 +4,7 @@ usage: shop.py PORT LEDGER SEED
 
 One line when a delivery comes and one when it ends:
 
-    B SERIAL EVENT DELIVERY TIME
+    B SERIAL EVENT DELIVERY WORKER TIME
     E SERIAL STATUS TIME
 
 written at once, so that a kill -9 cannot take them back.  The status is what
@@ -59,7 +59,8 @@ class Shop:
         self.count += 1
         serial = "%d-%d" % (os.getpid(), self.count)
         self.note("B", serial, fields.get("x-paygw-event-id", "-"),
-                  fields.get("x-paygw-delivery", "-"))
+                  fields.get("x-paygw-delivery", "-"),
+                  fields.get("x-worker", "0"))
 
         dice = self.random.random()
         step = next(name for limit, name in STEPS if dice <= limit)
