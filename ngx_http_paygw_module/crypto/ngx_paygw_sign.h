@@ -23,6 +23,16 @@
 typedef struct ngx_paygw_scheme_s  ngx_paygw_scheme_t;
 
 extern const ngx_paygw_scheme_t  ngx_paygw_rsa_sha256;   /* PKCS#1 v1.5 */
+extern const ngx_paygw_scheme_t  ngx_paygw_rsa_sha1;     /* PKCS#1 v1.5 */
+extern const ngx_paygw_scheme_t  ngx_paygw_rsa_sha512;   /* PKCS#1 v1.5 */
+extern const ngx_paygw_scheme_t  ngx_paygw_rsa_pss_sha256;
+                                       /* MGF1 the same, salt of 32 bytes */
+extern const ngx_paygw_scheme_t  ngx_paygw_ecdsa_p256;   /* SHA-256, DER */
+extern const ngx_paygw_scheme_t  ngx_paygw_ecdsa_p256_raw;
+                                       /* the same, r and s as 64 bytes */
+extern const ngx_paygw_scheme_t  ngx_paygw_ed25519;
+extern const ngx_paygw_scheme_t  ngx_paygw_sm2_sm3;      /* id of the standard,
+                                                            DER */
 
 
 /*

@@ -192,6 +192,9 @@ ngx_http_paygw_channel_provider(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
+    ch->headers = ch->provider->headers;
+    ch->content_types = ch->provider->content_types;
+
     if (ch->provider->create(cf, ch) != NGX_OK) {
         return NGX_CONF_ERROR;
     }

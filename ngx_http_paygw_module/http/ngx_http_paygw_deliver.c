@@ -44,6 +44,7 @@ static ngx_http_paygw_field_t  ngx_http_paygw_fields[] = {
     ngx_http_paygw_field("X-Paygw-Refund-Id", "x-paygw-refund-id", REFUND_ID),
     ngx_http_paygw_field("X-Paygw-Refund-Amount", "x-paygw-refund-amount",
                          REFUND_AMOUNT),
+    ngx_http_paygw_field("X-Paygw-Confirm", "x-paygw-confirm", CONFIRM),
 
     { ngx_null_string, ngx_null_string, 0 }
 };

@@ -11,11 +11,13 @@
 #include "ngx_http_paygw_message.h"
 
 
+static ngx_uint_t ngx_http_paygw_message_type(ngx_http_request_t *r,
+    ngx_paygw_channel_t *ch);
+
+
 ngx_paygw_reason_e
 ngx_http_paygw_message_preflight(ngx_http_paygw_ctx_t *ctx)
 {
-    u_char              *p, *last;
-    ngx_str_t            want, *type;
     ngx_http_request_t  *r;
 
     r = ctx->request;
@@ -24,23 +26,7 @@ ngx_http_paygw_message_preflight(ngx_http_paygw_ctx_t *ctx)
         return NGX_PAYGW_REASON_METHOD;
     }
 
-    if (r->headers_in.content_type == NULL) {
-        return NGX_PAYGW_REASON_CONTENT_TYPE;
-    }
-
-    want = ctx->notify.provider->content_type;
-    type = &r->headers_in.content_type->value;
-
-    if (type->len < want.len
-        || ngx_strncasecmp(type->data, want.data, want.len) != 0)
-    {
-        return NGX_PAYGW_REASON_CONTENT_TYPE;
-    }
-
-    p = type->data + want.len;
-    last = type->data + type->len;
-
-    if (p < last && *p != ';' && *p != ' ' && *p != '\t') {
+    if (!ngx_http_paygw_message_type(r, ctx->notify.channels[0])) {
         return NGX_PAYGW_REASON_CONTENT_TYPE;
     }
 
@@ -49,6 +35,43 @@ ngx_http_paygw_message_preflight(ngx_http_paygw_ctx_t *ctx)
     }
 
     return NGX_PAYGW_REASON_NONE;
+}
+
+
+static ngx_uint_t
+ngx_http_paygw_message_type(ngx_http_request_t *r, ngx_paygw_channel_t *ch)
+{
+    u_char           *p, *last;
+    ngx_str_t        *type;
+    const ngx_str_t  *want;
+
+    if (ch->content_types == NULL) {
+        return 1;
+    }
+
+    if (r->headers_in.content_type == NULL) {
+        return 0;
+    }
+
+    type = &r->headers_in.content_type->value;
+    last = type->data + type->len;
+
+    for (want = ch->content_types; want->len; want++) {
+
+        if (type->len < want->len
+            || ngx_strncasecmp(type->data, want->data, want->len) != 0)
+        {
+            continue;
+        }
+
+        p = type->data + want->len;
+
+        if (p == last || *p == ';' || *p == ' ' || *p == '\t') {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -64,7 +87,7 @@ ngx_http_paygw_message_fill(ngx_http_paygw_ctx_t *ctx)
 
     r = ctx->request;
     msg = &ctx->notify.msg;
-    name = ctx->notify.provider->headers;
+    name = ctx->notify.channels[0]->headers;
 
     msg->method = r->method_name;
     msg->target = r->unparsed_uri;

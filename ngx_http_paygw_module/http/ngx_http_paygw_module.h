@@ -57,6 +57,7 @@ typedef enum {
     NGX_HTTP_PAYGW_TAKEN,        /* the shop answered 2xx: committed */
     NGX_HTTP_PAYGW_RELEASED,     /* the shop failed: will come again */
     NGX_HTTP_PAYGW_DUPLICATE,    /* was committed before */
+    NGX_HTTP_PAYGW_IGNORED,      /* genuine, of a kind that is not wanted */
     NGX_HTTP_PAYGW_BUSY,         /* another delivery is under way */
     NGX_HTTP_PAYGW_UNAVAILABLE   /* we could not decide */
 } ngx_http_paygw_result_e;

@@ -207,13 +207,20 @@ ngx_http_paygw_notify_decide(ngx_http_paygw_ctx_t *ctx)
         n->reason = NGX_PAYGW_REASON_INTERNAL;
     }
 
-    if (rc != NGX_OK) {
+    if (rc == NGX_DONE && !ngx_http_paygw_observing(ctx->lcf)) {
+        ngx_http_paygw_notify_answer(ctx, NGX_HTTP_PAYGW_IGNORED,
+                                     NGX_PAYGW_REASON_NONE, NGX_HTTP_OK);
+        return;
+    }
+
+    if (rc != NGX_OK && rc != NGX_DONE) {
         ngx_http_paygw_notify_refused(ctx);
         return;
     }
 
     if (ngx_http_paygw_observing(ctx->lcf)) {
-        ctx->result = NGX_HTTP_PAYGW_VERIFIED;
+        ctx->result = (rc == NGX_OK) ? NGX_HTTP_PAYGW_VERIFIED
+                                     : NGX_HTTP_PAYGW_IGNORED;
         ctx->state = NGX_HTTP_PAYGW_OBSERVING;
 
         if (ngx_http_paygw_deliver_observed(ctx) != NGX_OK) {

@@ -342,7 +342,7 @@ ngx_http_paygw_reply(ngx_http_paygw_ctx_t *ctx, ngx_uint_t status)
 
     ctx->replied = 1;
 
-    ctx->notify.provider->ack(status, &ack);
+    ctx->notify.provider->ack(&ctx->notify, status, &ack);
 
     ctx->status = ack.status;
 

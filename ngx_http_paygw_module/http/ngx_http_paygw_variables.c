@@ -27,6 +27,7 @@ static const ngx_str_t  ngx_http_paygw_results[] = {
     ngx_string("taken"),
     ngx_string("released"),
     ngx_string("duplicate"),
+    ngx_string("ignored"),
     ngx_string("in_flight"),
     ngx_string("unavailable")
 };
@@ -53,6 +54,7 @@ static ngx_http_variable_t  ngx_http_paygw_vars[] = {
     ngx_http_paygw_var("paygw_currency", CURRENCY),
     ngx_http_paygw_var("paygw_refund_id", REFUND_ID),
     ngx_http_paygw_var("paygw_refund_amount", REFUND_AMOUNT),
+    ngx_http_paygw_var("paygw_confirm", CONFIRM),
     ngx_http_paygw_var("paygw_delivery", DELIVERY),
     ngx_http_paygw_var("paygw_key_id", KEY_ID),
 
@@ -206,6 +208,12 @@ ngx_http_paygw_value(ngx_http_paygw_ctx_t *ctx, ngx_http_paygw_value_e which,
 
     case NGX_HTTP_PAYGW_VALUE_REFUND_AMOUNT:
         return ngx_http_paygw_number(pool, ev->refund_amount, value);
+
+    case NGX_HTTP_PAYGW_VALUE_CONFIRM:
+        if (ev->unconfirmed) {
+            *value = ngx_paygw_event_confirm;
+        }
+        return NGX_OK;
 
     case NGX_HTTP_PAYGW_VALUE_DELIVERY:
         return ngx_http_paygw_number(pool, ctx->op.delivery

@@ -78,10 +78,16 @@ static const ngx_paygw_alipay_canon_t  ngx_paygw_alipay_canons[] = {
 };
 
 
+static const ngx_str_t  ngx_paygw_alipay_types[] = {
+    ngx_string("application/x-www-form-urlencoded"),
+    ngx_null_string
+};
+
+
 const ngx_paygw_provider_t  ngx_paygw_alipay = {
     ngx_string("alipay"),
     ngx_paygw_alipay_headers,
-    ngx_string("application/x-www-form-urlencoded"),
+    ngx_paygw_alipay_types,
     ngx_paygw_alipay_params,
     ngx_paygw_alipay_create,
     ngx_paygw_alipay_check,

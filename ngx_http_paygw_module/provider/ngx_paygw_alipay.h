@@ -85,7 +85,8 @@ ngx_uint_t ngx_paygw_alipay_same(ngx_paygw_channel_t *a,
 /* ngx_paygw_alipay_event.c */
 
 ngx_int_t ngx_paygw_alipay_event(ngx_paygw_notify_t *n);
-void ngx_paygw_alipay_ack(ngx_uint_t status, ngx_paygw_ack_t *ack);
+void ngx_paygw_alipay_ack(const ngx_paygw_notify_t *n, ngx_uint_t status,
+    ngx_paygw_ack_t *ack);
 
 
 #endif /* _NGX_PAYGW_ALIPAY_H_INCLUDED_ */

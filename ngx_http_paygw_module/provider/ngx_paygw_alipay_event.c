@@ -485,7 +485,8 @@ ngx_paygw_alipay_said(ngx_paygw_alipay_ctx_t *ctx, ngx_paygw_field_t *field)
 /* the body is all that counts: "success" in these seven bytes */
 
 void
-ngx_paygw_alipay_ack(ngx_uint_t status, ngx_paygw_ack_t *ack)
+ngx_paygw_alipay_ack(const ngx_paygw_notify_t *n, ngx_uint_t status,
+    ngx_paygw_ack_t *ack)
 {
     ngx_str_set(&ack->type, "text/plain");
 

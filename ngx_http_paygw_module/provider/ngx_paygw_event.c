@@ -10,7 +10,7 @@
 #include "ngx_paygw_json.h"
 
 
-#define NGX_PAYGW_EVENT_PIECES  24
+#define NGX_PAYGW_EVENT_PIECES  32
 
 
 /*
@@ -68,6 +68,9 @@ const ngx_str_t  ngx_paygw_outcomes[] = {
 };
 
 
+const ngx_str_t  ngx_paygw_event_confirm = ngx_string("query");
+
+
 ngx_int_t
 ngx_paygw_event_id(ngx_paygw_notify_t *n, ngx_str_t *id)
 {
@@ -120,6 +123,10 @@ ngx_paygw_event_json(ngx_paygw_notify_t *n, ngx_str_t *id,
     ngx_paygw_piece_string(&ps, ",\"kind\":", &ev->kind);
     ngx_paygw_piece_number(&ps, ",\"time\":", ev->time ? ev->time : -1);
     ngx_paygw_piece_number(&ps, ",\"delivery\":", delivery);
+
+    if (ev->unconfirmed) {
+        ngx_paygw_piece_string(&ps, ",\"confirm\":", &ngx_paygw_event_confirm);
+    }
 
     ngx_paygw_event_order(&ps, ev);
 

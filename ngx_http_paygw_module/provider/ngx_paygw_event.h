@@ -17,6 +17,9 @@
 extern const ngx_str_t  ngx_paygw_event_types[];
 extern const ngx_str_t  ngx_paygw_outcomes[];
 
+/* of "confirm": what the shop has to do first */
+extern const ngx_str_t  ngx_paygw_event_confirm;
+
 
 /*
  * The id under which an event is claimed and which the shop sees:

@@ -25,7 +25,7 @@ typedef struct ngx_paygw_channel_s   ngx_paygw_channel_t;
 typedef struct ngx_paygw_notify_s    ngx_paygw_notify_t;
 
 
-#define NGX_PAYGW_MAX_HEADERS  8
+#define NGX_PAYGW_MAX_HEADERS  16
 
 
 /* All that a provider sees of an HTTP message. */
@@ -80,6 +80,8 @@ typedef struct {
     ngx_str_t                refund_no;   /* the provider's */
     int64_t                  refund_amount;
     ngx_str_t                payer;       /* openid, buyer_id */
+    ngx_uint_t               unconfirmed; /* not signed by the provider: ask it
+                                             before acting on it */
     ngx_str_t                data;        /* JSON object text: all that the
                                              provider said */
 } ngx_paygw_event_t;
@@ -184,6 +186,13 @@ struct ngx_paygw_channel_s {
     ngx_msec_t                   window;      /* clock window, both ways */
     ngx_msec_t                   keep;        /* of a committed event */
     ngx_msec_t                   lease;       /* of a claim */
+
+    /*
+     * What its callbacks look like; the provider's own unless its check() has
+     * set something else, which only one may do whose same() is always 1.
+     */
+    const ngx_str_t             *headers;
+    const ngx_str_t             *content_types;
 };
 
 
@@ -194,6 +203,10 @@ struct ngx_paygw_channel_s {
  *   NGX_DECLINED  forged, or not for us: n->reason says at which step
  *   NGX_ABORT     malformed: n->reason
  *   NGX_ERROR     our own fault (memory, OpenSSL): n->reason is INTERNAL
+ *
+ * and event() alone
+ *
+ *   NGX_DONE      genuine, and nothing for the shop: the success ack, no claim
  */
 struct ngx_paygw_provider_s {
     ngx_str_t                    name;
@@ -201,8 +214,11 @@ struct ngx_paygw_provider_s {
     /* lower-case names of the header fields it wants, ended by an empty one */
     const ngx_str_t             *headers;
 
-    /* the media type of its callbacks, without parameters */
-    ngx_str_t                    content_type;
+    /*
+     * The media types of its callbacks, without parameters and in lower case,
+     * ended by an empty one; NULL: any, and none
+     */
+    const ngx_str_t             *content_types;
 
     /* parameters inside paygw_channel, ended by an empty name */
     const ngx_paygw_param_t     *params;
@@ -240,9 +256,11 @@ struct ngx_paygw_provider_s {
     /*
      * The exact answer: status is what we would say over HTTP (2xx: taken);
      * the provider makes of it the status and bytes that it is known to
-     * understand.  Never fails; strings are constant.
+     * understand.  n->channels[0] is one of the location's, n->reason says why
+     * where that matters.  Never fails; strings live as long as the channel.
      */
-    void                       (*ack)(ngx_uint_t status,
+    void                       (*ack)(const ngx_paygw_notify_t *n,
+                                      ngx_uint_t status,
                                       ngx_paygw_ack_t *ack);
 };
 

@@ -57,10 +57,16 @@ static const ngx_str_t  ngx_paygw_wechat_v3_headers[] = {
 };
 
 
+static const ngx_str_t  ngx_paygw_wechat_v3_types[] = {
+    ngx_string("application/json"),
+    ngx_null_string
+};
+
+
 const ngx_paygw_provider_t  ngx_paygw_wechat_v3 = {
     ngx_string("wechat_v3"),
     ngx_paygw_wechat_v3_headers,
-    ngx_string("application/json"),
+    ngx_paygw_wechat_v3_types,
     ngx_paygw_wechat_v3_params,
     ngx_paygw_wechat_v3_create,
     ngx_paygw_wechat_v3_check,

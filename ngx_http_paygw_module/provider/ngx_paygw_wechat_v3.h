@@ -80,7 +80,8 @@ ngx_uint_t ngx_paygw_wechat_v3_same(ngx_paygw_channel_t *a,
 /* ngx_paygw_wechat_v3_event.c */
 
 ngx_int_t ngx_paygw_wechat_v3_event(ngx_paygw_notify_t *n);
-void ngx_paygw_wechat_v3_ack(ngx_uint_t status, ngx_paygw_ack_t *ack);
+void ngx_paygw_wechat_v3_ack(const ngx_paygw_notify_t *n, ngx_uint_t status,
+    ngx_paygw_ack_t *ack);
 
 
 #endif /* _NGX_PAYGW_WECHAT_V3_H_INCLUDED_ */

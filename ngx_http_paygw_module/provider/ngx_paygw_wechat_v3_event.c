@@ -391,7 +391,8 @@ ngx_paygw_wechat_v3_time(ngx_paygw_wechat_v3_ctx_t *ctx)
 
 
 void
-ngx_paygw_wechat_v3_ack(ngx_uint_t status, ngx_paygw_ack_t *ack)
+ngx_paygw_wechat_v3_ack(const ngx_paygw_notify_t *n, ngx_uint_t status,
+    ngx_paygw_ack_t *ack)
 {
     const ngx_paygw_wechat_v3_fail_t  *fail;
 

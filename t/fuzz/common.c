@@ -307,7 +307,7 @@ fuzz_notify(ngx_pool_t *pool, ngx_paygw_notify_t *n)
         fuzz_refused(n, rc);
     }
 
-    n->provider->ack(rc == NGX_OK ? 200 : 401, &ack);
+    n->provider->ack(n, rc == NGX_OK ? 200 : 401, &ack);
     must(ack.status != 0);
 
     return rc;

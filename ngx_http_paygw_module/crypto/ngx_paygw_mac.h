@@ -1,0 +1,54 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#ifndef _NGX_PAYGW_MAC_H_INCLUDED_
+#define _NGX_PAYGW_MAC_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+/*
+ * Digests, and message authentication codes on them.  As in ngx_paygw_sign.h
+ * contexts are kept and used again: none of these may run in a thread of a
+ * pool.
+ */
+
+
+typedef struct ngx_paygw_hash_s  ngx_paygw_hash_t;
+
+extern const ngx_paygw_hash_t  ngx_paygw_hash_md5;
+extern const ngx_paygw_hash_t  ngx_paygw_hash_sha1;
+extern const ngx_paygw_hash_t  ngx_paygw_hash_sha256;
+extern const ngx_paygw_hash_t  ngx_paygw_hash_sha512;
+extern const ngx_paygw_hash_t  ngx_paygw_hash_sm3;
+
+
+#define NGX_PAYGW_HASH_MAX  64     /* bytes of the longest */
+
+
+/*
+ * The digest of the concatenation of n parts; out holds NGX_PAYGW_HASH_MAX
+ * bytes, *len is set.  Returns NGX_OK or NGX_ERROR (logged; an algorithm that
+ * this OpenSSL does not offer is one).
+ */
+ngx_int_t ngx_paygw_hash(const ngx_paygw_hash_t *hash, ngx_str_t *parts,
+    ngx_uint_t n, u_char *out, size_t *len, ngx_log_t *log);
+
+/* HMAC (RFC 2104) under a key; an empty key is NGX_ERROR (logged) */
+ngx_int_t ngx_paygw_hmac(const ngx_paygw_hash_t *hash, ngx_str_t *key,
+    ngx_str_t *parts, ngx_uint_t n, u_char *out, size_t *len,
+    ngx_log_t *log);
+
+/*
+ * 1 if both are the same bytes, else 0, in a time that depends on the lengths
+ * alone.  Every comparison of a secret or of a code made with one is this.
+ */
+ngx_uint_t ngx_paygw_equal(const ngx_str_t *a, const ngx_str_t *b);
+
+
+#endif /* _NGX_PAYGW_MAC_H_INCLUDED_ */
