@@ -26,23 +26,16 @@ static ngx_int_t ngx_paygw_cert_open(ngx_conf_t *cf, ngx_str_t *path,
 static void ngx_paygw_cert_close(ngx_paygw_bundle_t *bundle);
 static ngx_int_t ngx_paygw_cert_next(ngx_conf_t *cf, ngx_str_t *path,
     ngx_paygw_bundle_t *bundle, X509 **cert);
-static int ngx_paygw_cert_password(char *buf, int size, int rwflag,
-    void *data);
 
-static ngx_int_t ngx_paygw_cert_serial(ngx_conf_t *cf, X509 *cert,
+static ngx_int_t ngx_paygw_cert_serial(ngx_pool_t *pool, X509 *cert,
     ngx_str_t *id);
 static time_t ngx_paygw_cert_time(const ASN1_TIME *at);
 static void ngx_paygw_cert_warn(ngx_conf_t *cf, ngx_str_t *path,
     ngx_paygw_key_t *key);
 
-static ngx_int_t ngx_paygw_cert_sn_hex(X509 *cert, u_char *hex);
 static ngx_uint_t ngx_paygw_cert_rsa_signed(X509 *cert);
 
-static STACK_OF(X509) *ngx_paygw_cert_stack(ngx_conf_t *cf,
-    ngx_str_t *path);
 static ngx_uint_t ngx_paygw_cert_issued(STACK_OF(X509) *certs, X509 *cert);
-static ngx_int_t ngx_paygw_cert_verify(ngx_conf_t *cf, ngx_str_t *path,
-    STACK_OF(X509) *certs, STACK_OF(X509) *roots);
 
 
 ngx_int_t
@@ -53,7 +46,7 @@ ngx_paygw_key_cert(ngx_conf_t *cf, ngx_str_t *path, ngx_paygw_key_t *key)
     ngx_paygw_bundle_t       bundle;
     ngx_paygw_key_handle_t  *handle;
 
-    handle = ngx_paygw_key_handle(cf, key);
+    handle = ngx_paygw_key_handle(cf->pool, key);
     if (handle == NULL) {
         return NGX_ERROR;
     }
@@ -80,18 +73,17 @@ ngx_paygw_key_cert(ngx_conf_t *cf, ngx_str_t *path, ngx_paygw_key_t *key)
         return NGX_ERROR;
     }
 
-    if (ngx_paygw_key_set(cf, path, key, pkey) != NGX_OK
-        || ngx_paygw_cert_serial(cf, key->cert, &key->id) != NGX_OK)
-    {
+    if (ngx_paygw_key_set(cf, path, key, pkey) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    key->not_before = ngx_paygw_cert_time(X509_get0_notBefore(key->cert));
-    key->not_after = ngx_paygw_cert_time(X509_get0_notAfter(key->cert));
+    rc = ngx_paygw_cert_describe(cf->pool, key);
 
-    if (key->not_before == (time_t) NGX_ERROR
-        || key->not_after == (time_t) NGX_ERROR)
-    {
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (rc != NGX_OK) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "cannot read the validity of certificate \"%V\"",
                            path);
@@ -177,15 +169,33 @@ ngx_paygw_cert_next(ngx_conf_t *cf, ngx_str_t *path,
 
 /* without it OpenSSL would ask the terminal */
 
-static int
+int
 ngx_paygw_cert_password(char *buf, int size, int rwflag, void *data)
 {
     return -1;
 }
 
 
+ngx_int_t
+ngx_paygw_cert_describe(ngx_pool_t *pool, ngx_paygw_key_t *key)
+{
+    key->cert = key->handle->cert;
+
+    if (ngx_paygw_cert_serial(pool, key->cert, &key->id) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    key->not_before = ngx_paygw_cert_time(X509_get0_notBefore(key->cert));
+    key->not_after = ngx_paygw_cert_time(X509_get0_notAfter(key->cert));
+
+    return (key->not_before == (time_t) NGX_ERROR
+            || key->not_after == (time_t) NGX_ERROR)
+           ? NGX_ABORT : NGX_OK;
+}
+
+
 static ngx_int_t
-ngx_paygw_cert_serial(ngx_conf_t *cf, X509 *cert, ngx_str_t *id)
+ngx_paygw_cert_serial(ngx_pool_t *pool, X509 *cert, ngx_str_t *id)
 {
     u_char              *p;
     size_t               i, len;
@@ -197,7 +207,7 @@ ngx_paygw_cert_serial(ngx_conf_t *cf, X509 *cert, ngx_str_t *id)
     data = ASN1_STRING_get0_data(serial);
     len = ASN1_STRING_length(serial);
 
-    p = ngx_pnalloc(cf->pool, 2 * len + 1);
+    p = ngx_pnalloc(pool, 2 * len + 1);
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -344,9 +354,7 @@ ngx_paygw_cert_root_sn(ngx_conf_t *cf, ngx_str_t *path, ngx_str_t *out)
 }
 
 
-/* md5 of the issuer and the decimal serial, 32 characters */
-
-static ngx_int_t
+ngx_int_t
 ngx_paygw_cert_sn_hex(X509 *cert, u_char *hex)
 {
     BIO        *bio;
@@ -412,9 +420,7 @@ ngx_paygw_cert_rsa_signed(X509 *cert)
 }
 
 
-/* all certificates of a file in its order, at least one; NULL: logged */
-
-static STACK_OF(X509) *
+STACK_OF(X509) *
 ngx_paygw_cert_stack(ngx_conf_t *cf, ngx_str_t *path)
 {
     X509                *cert;
@@ -458,6 +464,7 @@ ngx_paygw_cert_chain(ngx_conf_t *cf, ngx_str_t *path, ngx_str_t *roots)
 {
     X509            *cert;
     ngx_int_t        rc;
+    const char      *err;
     STACK_OF(X509)  *certs, *anchors;
 
     rc = NGX_ERROR;
@@ -482,7 +489,14 @@ ngx_paygw_cert_chain(ngx_conf_t *cf, ngx_str_t *path, ngx_str_t *roots)
         goto done;
     }
 
-    rc = ngx_paygw_cert_verify(cf, path, certs, anchors);
+    if (ngx_paygw_cert_verify(certs, anchors, &err) == NGX_OK) {
+        rc = NGX_OK;
+        goto done;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "certificate \"%V\" does not chain to the "
+                       "root certificates: %s", path, err);
 
 done:
 
@@ -518,9 +532,9 @@ ngx_paygw_cert_issued(STACK_OF(X509) *certs, X509 *cert)
 }
 
 
-static ngx_int_t
-ngx_paygw_cert_verify(ngx_conf_t *cf, ngx_str_t *path, STACK_OF(X509) *certs,
-    STACK_OF(X509) *roots)
+ngx_int_t
+ngx_paygw_cert_verify(STACK_OF(X509) *certs, STACK_OF(X509) *roots,
+    const char **err)
 {
     int              rc;
     ngx_int_t        i;
@@ -546,21 +560,18 @@ ngx_paygw_cert_verify(ngx_conf_t *cf, ngx_str_t *path, STACK_OF(X509) *certs,
         rc = X509_verify_cert(ctx);
 
         if (rc != 1) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "certificate \"%V\" does not chain to the "
-                               "root certificates: %s", path,
-                               X509_verify_cert_error_string(
-                                           X509_STORE_CTX_get_error(ctx)));
+            *err = X509_verify_cert_error_string(
+                                               X509_STORE_CTX_get_error(ctx));
         }
 
     } else {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "cannot check the chain of certificate \"%V\": %s",
-                           path, ngx_paygw_openssl_error());
+        *err = ngx_paygw_openssl_error();
     }
 
     X509_STORE_CTX_free(ctx);
     X509_STORE_free(store);
 
-    return rc == 1 ? NGX_OK : NGX_ERROR;
+    ERR_clear_error();
+
+    return rc == 1 ? NGX_OK : NGX_DECLINED;
 }

@@ -75,8 +75,8 @@ const char *ngx_paygw_openssl_error(void);
 /* 1 if a reader of PEM failed only because the file has no more blocks */
 ngx_uint_t ngx_paygw_pem_end(void);
 
-/* an empty handle that cf->pool frees, also set as key->handle */
-ngx_paygw_key_handle_t *ngx_paygw_key_handle(ngx_conf_t *cf,
+/* an empty handle that the pool frees, also set as key->handle */
+ngx_paygw_key_handle_t *ngx_paygw_key_handle(ngx_pool_t *pool,
     ngx_paygw_key_t *key);
 
 /*
@@ -85,6 +85,29 @@ ngx_paygw_key_handle_t *ngx_paygw_key_handle(ngx_conf_t *cf,
  */
 ngx_int_t ngx_paygw_key_set(ngx_conf_t *cf, ngx_str_t *path,
     ngx_paygw_key_t *key, EVP_PKEY *pkey);
+
+/* the same at run time: NGX_OK, or NGX_ABORT and *err */
+ngx_int_t ngx_paygw_key_take(ngx_paygw_key_t *key, EVP_PKEY *pkey,
+    const char **err);
+
+/* the certificate of a key whose handle holds it: serial, validity */
+ngx_int_t ngx_paygw_cert_describe(ngx_pool_t *pool, ngx_paygw_key_t *key);
+
+/* what OpenSSL asks for the password of a block: there is none */
+int ngx_paygw_cert_password(char *buf, int size, int rwflag, void *data);
+
+/* md5 of the issuer and the decimal serial, 32 characters */
+ngx_int_t ngx_paygw_cert_sn_hex(X509 *cert, u_char *hex);
+
+/* all certificates of a file in its order, at least one; NULL: logged */
+STACK_OF(X509) *ngx_paygw_cert_stack(ngx_conf_t *cf, ngx_str_t *path);
+
+/*
+ * The first of certs chains, with the others as intermediates, to one of the
+ * roots; time is not looked at.  NGX_OK, or NGX_DECLINED and *err.
+ */
+ngx_int_t ngx_paygw_cert_verify(STACK_OF(X509) *certs, STACK_OF(X509) *roots,
+    const char **err);
 
 
 /* the algorithm in OpenSSL's words, or NULL */

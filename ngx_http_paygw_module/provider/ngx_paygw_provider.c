@@ -41,7 +41,8 @@ const ngx_str_t  ngx_paygw_reasons[] = {
     ngx_string("store"),
     ngx_string("in_flight"),
     ngx_string("duplicate"),
-    ngx_string("shop")
+    ngx_string("shop"),
+    ngx_string("keyring")
 };
 
 
@@ -125,12 +126,17 @@ ngx_paygw_refuse_signature(ngx_paygw_notify_t *n, ngx_paygw_reason_e reason,
 void
 ngx_paygw_note_key(ngx_paygw_notify_t *n, ngx_str_t *id)
 {
-    if (ngx_paygw_visible(id, 128)) {
-        n->key_id = *id;
-        return;
-    }
-
     ngx_str_null(&n->key_id);
+
+    /* a copy: the key may be gone before the log line is written */
+
+    if (ngx_paygw_visible(id, 128)) {
+        n->key_id.data = ngx_pstrdup(n->pool, id);
+
+        if (n->key_id.data) {
+            n->key_id.len = id->len;
+        }
+    }
 }
 
 
