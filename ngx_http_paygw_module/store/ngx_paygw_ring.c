@@ -48,6 +48,7 @@ struct ngx_paygw_ring_s {
 
     unsigned                 fetched:1;    /* begun and due are set */
     unsigned                 busy:1;       /* a fetch is under way */
+    unsigned                 asked:1;      /* one was asked for */
     unsigned                 warned:1;     /* reminded is set */
 
     ngx_msec_t               retry;        /* as it was said last */
@@ -435,7 +436,11 @@ ngx_paygw_ring_want(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring,
                || ngx_paygw_ring_over(ring->begun + ring->retry))
     {
         rc = NGX_AGAIN;
-        (void) ngx_atomic_fetch_add(&zone->sh->rings->turn, 1);
+
+        if (!ring->asked) {
+            ring->asked = 1;
+            (void) ngx_atomic_fetch_add(&zone->sh->rings->turn, 1);
+        }
 
     } else {
         rc = NGX_BUSY;
@@ -495,6 +500,7 @@ ngx_paygw_ring_begin(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring,
 
     ring->fetched = 1;
     ring->busy = 1;
+    ring->asked = 0;
     ring->begun = ngx_current_msec;
     ring->due = ngx_current_msec + retry;
     ring->lease = ngx_current_msec + lease;
