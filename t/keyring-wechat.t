@@ -15,7 +15,7 @@ my $Sandbox = PaygwSandbox->start;
 my $Notify = "access_log logs/k.log k if=\$paygw_result; "
     . "location = /n { paygw_notify wxpay; "
     . "proxy_pass http://127.0.0.1:$Shop; }";
-my $Auto = 'auto interval=3600s retry=2s';
+my $Auto = 'auto interval=3600s retry=3s';
 my $Root = "$Sandbox->{dir}/wechat/platform_root.crt";
 
 sub http {
@@ -112,7 +112,7 @@ for my $workers (1, 2) {
     is(notify($nginx), 503, 'rotation: too soon after the last fetch');
     like(last_line($nginx), qr/^unavailable keyring 50/,
          'rotation: not refused');
-    sleep 2;
+    sleep 3;
     is(notify($nginx), 204, 'rotation: then it waits for the fetch');
     is(fetches() - $before, 2, 'rotation: one more fetch');
     is(notify($nginx, key => 'a'), 204, 'rotation: the old one still');
@@ -145,11 +145,11 @@ for my $workers (1, 2) {
     $before = reset_sandbox();
     $nginx = start([ platform_certificates => $Auto ], workers => 2);
     notify($nginx);
-    sleep 2;
+    sleep 3;
     is(notify($nginx, serial => 'AB' x 20), 401, 'absent: asked for');
     like(last_line($nginx), qr/^refused unknown_key AB/, 'absent: refused');
     is(fetches() - $before, 2, 'absent: by a fetch');
-    sleep 2;
+    sleep 3;
     is(notify($nginx, serial => 'AB' x 20), 401, 'absent: known to be');
     is(fetches() - $before, 2, 'absent: without a fetch');
     clean($nginx, 'absent');
@@ -246,7 +246,7 @@ for my $lie (sort keys %Lies) {
                      platform_public_key => "$Sandbox->{ids}{pub_key_id} "
                          . "$Sandbox->{dir}/wechat/pub_key.pem" ]);
     is(notify($nginx, key => 'pub'), 204, 'public key only');
-    sleep 2;
+    sleep 3;
     is(notify($nginx), 401, 'public key only: no certificate');
     like($nginx->log, qr/\[notice\].*provider has no certificates/,
          'public key only: no error');

@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_ctx.h"
+#include "ngx_http_paygw_wait.h"
 
 
 static void ngx_http_paygw_request_cleanup(void *data);
@@ -150,7 +151,7 @@ ngx_http_paygw_settle(ngx_http_paygw_ctx_t *ctx, ngx_uint_t taken)
         ngx_del_timer(&ctx->timer);
     }
 
-    ngx_http_paygw_waited(ctx);
+    ngx_http_paygw_wait_end(ctx);
 
     if (!ctx->claimed || ctx->settled) {
         return;
@@ -170,20 +171,6 @@ ngx_http_paygw_settle(ngx_http_paygw_ctx_t *ctx, ngx_uint_t taken)
         ctx->result = NGX_HTTP_PAYGW_RELEASED;
         ctx->notify.reason = NGX_PAYGW_REASON_SHOP;
         ngx_paygw_store_release(store, &ctx->op);
-    }
-}
-
-
-void
-ngx_http_paygw_waited(ngx_http_paygw_ctx_t *ctx)
-{
-    ngx_http_paygw_main_conf_t  *mcf;
-
-    if (ctx->waits) {
-        mcf = ngx_http_get_module_main_conf(ctx->request,
-                                            ngx_http_paygw_module);
-        mcf->waiting--;
-        ctx->waits = 0;
     }
 }
 

@@ -29,9 +29,6 @@ void ngx_http_paygw_ctx_bind(ngx_http_paygw_ctx_t *ctx,
  */
 void ngx_http_paygw_settle(ngx_http_paygw_ctx_t *ctx, ngx_uint_t taken);
 
-/* a callback does not wait for a key any more */
-void ngx_http_paygw_waited(ngx_http_paygw_ctx_t *ctx);
-
 /* 1 while a location only observes */
 ngx_uint_t ngx_http_paygw_observing(ngx_http_paygw_loc_conf_t *lcf);
 

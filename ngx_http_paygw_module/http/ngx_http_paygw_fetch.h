@@ -91,4 +91,24 @@ void ngx_http_paygw_fetch(ngx_http_paygw_fetch_t *f);
 void ngx_http_paygw_fetch_cancel(ngx_http_paygw_fetch_t *f);
 
 
+/*
+ * Between the two files of the client.  Each of these may be the end of f, so
+ * nothing is done after it.
+ */
+
+/* ngx_http_paygw_fetch.c */
+
+void ngx_http_paygw_fetch_connect(ngx_http_paygw_fetch_t *f);
+void ngx_http_paygw_fetch_connected(ngx_http_paygw_fetch_t *f);
+void ngx_http_paygw_fetch_failed(ngx_http_paygw_fetch_t *f, ngx_err_t err,
+    const char *why);
+void ngx_http_paygw_fetch_end(ngx_http_paygw_fetch_t *f, ngx_int_t rc);
+void ngx_http_paygw_fetch_close_socket(ngx_http_paygw_fetch_t *f);
+
+/* ngx_http_paygw_fetch_io.c */
+
+void ngx_http_paygw_fetch_send(ngx_http_paygw_fetch_t *f);
+void ngx_http_paygw_fetch_write_handler(ngx_event_t *wev);
+
+
 #endif /* _NGX_HTTP_PAYGW_FETCH_H_INCLUDED_ */

@@ -19,7 +19,8 @@
  * does that keeps them up to date.
  *
  *   ngx_http_paygw_endpoint.c   "endpoint" and its TLS
- *   ngx_http_paygw_keyring.c    the worker's copy; callbacks that wait for a key
+ *   ngx_http_paygw_keyring.c    the worker's copy
+ *   ngx_http_paygw_wait.c       callbacks that wait for a key
  *   ngx_http_paygw_renew.c      the one worker: fetches
  *   ngx_http_paygw_watch.c      the one worker: files
  *   ngx_http_paygw_keep.c       "paygw_keyring_path"

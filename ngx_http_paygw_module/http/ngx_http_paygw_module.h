@@ -104,7 +104,9 @@ typedef enum {
 } ngx_http_paygw_state_e;
 
 
-typedef struct {
+typedef struct ngx_http_paygw_ctx_s  ngx_http_paygw_ctx_t;
+
+struct ngx_http_paygw_ctx_s {
     ngx_http_request_t          *request;
     ngx_http_paygw_loc_conf_t   *lcf;          /* of the notify location; a
                                                   redirect changes r's own */
@@ -123,6 +125,7 @@ typedef struct {
                                                   of the hand-over */
     ngx_msec_t                   waited;       /* since when for a key */
     ngx_atomic_uint_t            turn;         /* of the keyrings, then */
+    void                       (*resume)(ngx_http_paygw_ctx_t *ctx);
     ngx_connection_t             fake;         /* timer.data: debug logs read
                                                   its fd */
 
@@ -137,7 +140,7 @@ typedef struct {
     unsigned                     timed_out:1;  /* the shop was too slow */
     unsigned                     failed:1;     /* an error page answers */
     unsigned                     waits:1;      /* is counted in waiting */
-} ngx_http_paygw_ctx_t;
+};
 
 
 extern ngx_module_t  ngx_http_paygw_module;

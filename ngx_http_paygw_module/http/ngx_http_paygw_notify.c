@@ -16,15 +16,10 @@
 #include "ngx_http_paygw_keyring.h"
 #include "ngx_http_paygw_refusal.h"
 #include "ngx_http_paygw_reply.h"
+#include "ngx_http_paygw_wait.h"
 
 
 /* The conductor of a callback: body, verification, claim, hand-over. */
-
-
-/* for a key that is being fetched: providers wait 5 seconds for an answer */
-#define NGX_HTTP_PAYGW_WAIT       3000
-#define NGX_HTTP_PAYGW_WAIT_STEP  50
-#define NGX_HTTP_PAYGW_WAIT_MAX   512    /* callbacks of a worker */
 
 
 static void ngx_http_paygw_notify_go_on(ngx_http_request_t *r);
@@ -33,8 +28,7 @@ static void ngx_http_paygw_notify_body_handler(ngx_http_request_t *r);
 static void ngx_http_paygw_notify_decide(ngx_http_paygw_ctx_t *ctx);
 static void ngx_http_paygw_notify_judge(ngx_http_paygw_ctx_t *ctx,
     ngx_int_t rc);
-static ngx_uint_t ngx_http_paygw_notify_wait(ngx_http_paygw_ctx_t *ctx);
-static void ngx_http_paygw_notify_wait_handler(ngx_event_t *ev);
+static void ngx_http_paygw_notify_waited(ngx_http_paygw_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_notify_verify(ngx_http_paygw_ctx_t *ctx);
 static void ngx_http_paygw_notify_claim(ngx_http_paygw_ctx_t *ctx);
 static void ngx_http_paygw_notify_claim_handler(ngx_paygw_store_op_t *op);
@@ -231,9 +225,26 @@ static void
 ngx_http_paygw_notify_judge(ngx_http_paygw_ctx_t *ctx, ngx_int_t rc)
 {
     if (rc == NGX_DECLINED && ctx->notify.wanted.len
-        && ngx_http_paygw_notify_wait(ctx))
+        && !ngx_http_paygw_observing(ctx->lcf))
     {
-        return;
+        switch (ngx_http_paygw_wait(ctx, ngx_http_paygw_notify_waited)) {
+
+        case NGX_AGAIN:
+            ctx->state = NGX_HTTP_PAYGW_WAITING;
+            return;
+
+        case NGX_BUSY:
+            ctx->notify.reason = NGX_PAYGW_REASON_KEYRING;
+            ngx_http_paygw_refusal_log(ctx);
+
+            ngx_http_paygw_notify_answer(ctx, NGX_HTTP_PAYGW_UNAVAILABLE,
+                                         NGX_PAYGW_REASON_KEYRING,
+                                         NGX_HTTP_SERVICE_UNAVAILABLE);
+            return;
+
+        default: /* NGX_DECLINED */
+            break;
+        }
     }
 
     if (rc == NGX_DONE && !ngx_http_paygw_observing(ctx->lcf)) {
@@ -307,89 +318,16 @@ ngx_http_paygw_notify_verify(ngx_http_paygw_ctx_t *ctx)
 }
 
 
-/*
- * A key that is not known may be new.  While it is fetched the callback waits,
- * for a short time and not too many of them; after that the provider hears a
- * temporary failure and comes again.  Returns 0 if the callback is refused: no
- * fetch can bring the key, or one has shown that there is none.
- */
-
-static ngx_uint_t
-ngx_http_paygw_notify_wait(ngx_http_paygw_ctx_t *ctx)
-{
-    ngx_int_t                    rc;
-    ngx_event_t                 *ev;
-    ngx_http_paygw_main_conf_t  *mcf;
-
-    mcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_paygw_module);
-
-    rc = ngx_http_paygw_keyring_want(mcf, &ctx->notify);
-
-    if (rc == NGX_DECLINED || ngx_http_paygw_observing(ctx->lcf)) {
-        return 0;
-    }
-
-    if (ctx->state != NGX_HTTP_PAYGW_WAITING) {
-        ctx->waited = ngx_current_msec;
-    }
-
-    if (rc == NGX_BUSY
-        || mcf->waiting >= NGX_HTTP_PAYGW_WAIT_MAX
-        || ngx_current_msec - ctx->waited >= NGX_HTTP_PAYGW_WAIT)
-    {
-        ctx->notify.reason = NGX_PAYGW_REASON_KEYRING;
-        ngx_http_paygw_refusal_log(ctx);
-
-        ngx_http_paygw_notify_answer(ctx, NGX_HTTP_PAYGW_UNAVAILABLE,
-                                     NGX_PAYGW_REASON_KEYRING,
-                                     NGX_HTTP_SERVICE_UNAVAILABLE);
-        return 1;
-    }
-
-    ctx->state = NGX_HTTP_PAYGW_WAITING;
-    ctx->turn = ngx_paygw_ring_turn(mcf->zone);
-
-    ctx->fake.fd = (ngx_socket_t) -1;
-    ctx->fake.data = ctx;
-
-    ev = &ctx->timer;
-    ev->data = &ctx->fake;
-    ev->handler = ngx_http_paygw_notify_wait_handler;
-    ev->log = ctx->notify.log;
-
-    ngx_add_timer(ev, NGX_HTTP_PAYGW_WAIT_STEP);
-
-    mcf->waiting++;
-    ctx->waits = 1;
-
-    return 1;
-}
-
+/* there may be a new key now */
 
 static void
-ngx_http_paygw_notify_wait_handler(ngx_event_t *ev)
+ngx_http_paygw_notify_waited(ngx_http_paygw_ctx_t *ctx)
 {
-    ngx_connection_t            *c;
-    ngx_http_request_t          *r;
-    ngx_http_paygw_ctx_t        *ctx;
-    ngx_http_paygw_main_conf_t  *mcf;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
 
-    ctx = ((ngx_connection_t *) ev->data)->data;
     r = ctx->request;
     c = r->connection;
-
-    ngx_http_set_log_request(c->log, r);
-
-    mcf = ngx_http_get_module_main_conf(r, ngx_http_paygw_module);
-
-    if (ctx->turn == ngx_paygw_ring_turn(mcf->zone)
-        && ngx_current_msec - ctx->waited < NGX_HTTP_PAYGW_WAIT)
-    {
-        ngx_add_timer(ev, NGX_HTTP_PAYGW_WAIT_STEP);
-        return;
-    }
-
-    ngx_http_paygw_waited(ctx);
 
     ngx_http_paygw_notify_judge(ctx, ngx_http_paygw_notify_verify(ctx));
 

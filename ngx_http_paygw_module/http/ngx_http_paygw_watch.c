@@ -86,8 +86,8 @@ ngx_http_paygw_watch(ngx_http_paygw_main_conf_t *mcf, ngx_log_t *log)
             if (stamp.err) {
                 ngx_log_error(NGX_LOG_WARN, log, stamp.err,
                               "\"%s\" \"%V\" of channel \"%V\" cannot be "
-                              "read by a worker, a change of it needs a reload, "
-                              "the key is kept", file[k].name, &file[k].path,
+                              "read by a worker, a change of it needs a "
+                              "reload, the key is kept", file[k].name, &file[k].path,
                               &kr[i]->channel->name);
                 continue;
             }

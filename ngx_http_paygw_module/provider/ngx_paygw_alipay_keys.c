@@ -24,7 +24,8 @@
 
 
 #define NGX_PAYGW_ALIPAY_SN        32
-#define NGX_PAYGW_ALIPAY_RESPONSE  "alipay_open_app_alipaycert_download_response"
+#define NGX_PAYGW_ALIPAY_RESPONSE                                             \
+    "alipay_open_app_alipaycert_download_response"
 
 
 static ngx_uint_t ngx_paygw_alipay_may_be(ngx_str_t *id);
