@@ -20,6 +20,9 @@
 
 static void ngx_http_paygw_watch_stamp(ngx_str_t *path,
     ngx_http_paygw_stamp_t *stamp);
+static void ngx_http_paygw_watch_changed(ngx_http_paygw_main_conf_t *mcf,
+    ngx_http_paygw_keyring_t *kr, ngx_paygw_keyfile_t *file, ngx_err_t err,
+    ngx_log_t *log);
 static void ngx_http_paygw_watch_file(ngx_http_paygw_main_conf_t *mcf,
     ngx_http_paygw_keyring_t *kr, ngx_paygw_keyfile_t *file, ngx_log_t *log);
 static ngx_int_t ngx_http_paygw_watch_read(ngx_str_t *path, ngx_str_t *text,
@@ -83,16 +86,8 @@ ngx_http_paygw_watch(ngx_http_paygw_main_conf_t *mcf, ngx_log_t *log)
 
             kr[i]->stamps[k] = stamp;
 
-            if (stamp.err) {
-                ngx_log_error(NGX_LOG_WARN, log, stamp.err,
-                              "\"%s\" \"%V\" of channel \"%V\" cannot be "
-                              "read by a worker, a change of it needs a "
-                              "reload, the key is kept", file[k].name, &file[k].path,
-                              &kr[i]->channel->name);
-                continue;
-            }
-
-            ngx_http_paygw_watch_file(mcf, kr[i], &file[k], log);
+            ngx_http_paygw_watch_changed(mcf, kr[i], &file[k], stamp.err,
+                                         log);
         }
     }
 }
@@ -120,6 +115,23 @@ ngx_http_paygw_watch_stamp(ngx_str_t *path, ngx_http_paygw_stamp_t *stamp)
     if (access((char *) path->data, R_OK) == -1) {
         stamp->err = ngx_errno;
     }
+}
+
+
+static void
+ngx_http_paygw_watch_changed(ngx_http_paygw_main_conf_t *mcf,
+    ngx_http_paygw_keyring_t *kr, ngx_paygw_keyfile_t *file, ngx_err_t err,
+    ngx_log_t *log)
+{
+    if (err) {
+        ngx_log_error(NGX_LOG_WARN, log, err,
+                      "\"%s\" \"%V\" of channel \"%V\" cannot be read by a "
+                      "worker, a change of it needs a reload, the key is "
+                      "kept", file->name, &file->path, &kr->channel->name);
+        return;
+    }
+
+    ngx_http_paygw_watch_file(mcf, kr, file, log);
 }
 
 

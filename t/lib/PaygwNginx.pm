@@ -103,7 +103,8 @@ sub configure {
     my $http = $o{http} // $self->{http} // '';
     my $server = $o{server} // $self->{server}
                  // "location = /s { paygw_test_store; }";
-    my $user = $> == 0 ? 'user root;' : '';
+    my $user = $> == 0 ? 'user ' . ($o{user} // $self->{user} // 'root') . ';'
+                        : '';
     my $single = $o{single} // $self->{single}
                  ? "master_process off;" : "";
     my $shutdown = $o{shutdown} ? "worker_shutdown_timeout $o{shutdown};" : '';
