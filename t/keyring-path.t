@@ -41,6 +41,12 @@ sub notify {
     return $Sandbox->callback($order, %faults);
 }
 
+sub warned {
+    my ($nginx, $re, $what) = @_;
+    ok($nginx->wait_for(sub { $nginx->log =~ $re }, 3), $what)
+        or diag($nginx->log);
+}
+
 sub slurp {
     open my $fh, '<', $_[0] or return '';
     local $/;
@@ -110,8 +116,8 @@ for my $what (sort keys %bad) {
     my ($content, $why) = @{ $bad{$what} };
     spew($content);
     $nginx = start();
-    like($nginx->log, qr/\[warn\].*"\Q$File\E" is not used: .*$why|\[warn\].*$why/,
-         "$what: a warning");
+    warned($nginx, qr/\[warn\].*$why/,
+           "$what: a warning");
     is(notify($nginx), 503, "$what: nothing of it is used");
     $nginx->quit;
     unlike($nginx->log, qr/\[(?:alert|crit|emerg)\]/, "$what: no alert");
@@ -119,7 +125,7 @@ for my $what (sort keys %bad) {
 
 spew($Good, 0666);
 $nginx = start();
-like($nginx->log, qr/\[warn\].*others can write it/, 'mode: a warning');
+warned($nginx, qr/\[warn\].*others can write it/, 'mode: a warning');
 is(notify($nginx), 503, 'mode: not used');
 $nginx->quit;
 
@@ -139,7 +145,7 @@ my $forged = do {
 };
 spew("# 1268\n$forged");
 $nginx = start(platform_root_certificate => $Root);
-like($nginx->log, qr/\[warn\].*is not used: /, 'forged: a warning');
+warned($nginx, qr/\[warn\].*is not used: /, 'forged: a warning');
 $nginx->quit;
 
 

@@ -25,15 +25,13 @@ ngx_paygw_json_raw(ngx_str_t *text, const char *name, ngx_str_t *raw)
     u_char  *p, *last, *key;
     size_t   len, n;
 
-    ngx_str_null(raw);
-
     len = ngx_strlen(name);
     last = text->data + text->len;
 
     p = ngx_paygw_json_raw_space(text->data, last);
 
     if (p == last || *p++ != '{') {
-        return NGX_DECLINED;
+        goto declined;
     }
 
     for ( ;; ) {
@@ -41,7 +39,7 @@ ngx_paygw_json_raw(ngx_str_t *text, const char *name, ngx_str_t *raw)
         p = ngx_paygw_json_raw_space(p, last);
 
         if (p == last || *p != '"') {
-            return NGX_DECLINED;
+            goto declined;
         }
 
         key = p + 1;
@@ -51,7 +49,7 @@ ngx_paygw_json_raw(ngx_str_t *text, const char *name, ngx_str_t *raw)
         p = ngx_paygw_json_raw_space(p, last);
 
         if (p == last || *p++ != ':') {
-            return NGX_DECLINED;
+            goto declined;
         }
 
         raw->data = ngx_paygw_json_raw_space(p, last);
@@ -67,17 +65,24 @@ ngx_paygw_json_raw(ngx_str_t *text, const char *name, ngx_str_t *raw)
         p = ngx_paygw_json_raw_space(p, last);
 
         if (p == last || *p++ != ',') {
-            ngx_str_null(raw);
-            return NGX_DECLINED;
+            goto declined;
         }
     }
+
+declined:
+
+    ngx_str_null(raw);
+
+    return NGX_DECLINED;
 }
 
 
 static u_char *
 ngx_paygw_json_raw_space(u_char *p, u_char *last)
 {
-    while (p < last && (*p == ' ' || *p == '\t' || *p == CR || *p == LF)) {
+    /* yajl takes \v and \f for white space, too */
+
+    while (p < last && (*p == ' ' || (*p >= '\t' && *p <= CR))) {
         p++;
     }
 
@@ -147,8 +152,10 @@ ngx_paygw_json_raw_value(u_char *p, u_char *last)
         case ',':
         case ' ':
         case '\t':
-        case CR:
         case LF:
+        case '\v':
+        case '\f':
+        case CR:
             if (depth == 0) {
                 return p;
             }

@@ -117,25 +117,24 @@ static ngx_int_t
 ngx_paygw_response_head(ngx_paygw_response_t *r, u_char *last,
     const char **err)
 {
-    ngx_int_t  rc;
-    ngx_str_t  line;
+    u_char     *end;
+    ngx_int_t   rc;
+    ngx_str_t   line;
 
     for ( ;; ) {
 
-        if (r->pos - r->start > NGX_PAYGW_RESPONSE_HEAD) {
+        rc = ngx_paygw_response_line(r, last, &line);
+
+        /* wherever the pieces end, the verdict is the same */
+
+        end = (rc == NGX_AGAIN) ? last : r->pos;
+
+        if (end - r->start > NGX_PAYGW_RESPONSE_HEAD) {
             *err = "header is too large";
             return NGX_ABORT;
         }
 
-        rc = ngx_paygw_response_line(r, last, &line);
-
         if (rc == NGX_AGAIN) {
-
-            if (last - r->start > NGX_PAYGW_RESPONSE_HEAD) {
-                *err = "header is too large";
-                return NGX_ABORT;
-            }
-
             return NGX_AGAIN;
         }
 
@@ -377,8 +376,11 @@ ngx_paygw_response_chunk(ngx_paygw_response_t *r, u_char *last,
 
         rc = ngx_paygw_response_line(r, last, &line);
 
+        /* an unfinished line may end with its CR */
+
         if (rc == NGX_AGAIN
-            && last - r->pos > NGX_PAYGW_RESPONSE_CHUNK_LINE)
+            ? last - r->pos > NGX_PAYGW_RESPONSE_CHUNK_LINE + 1
+            : (rc == NGX_OK && line.len > NGX_PAYGW_RESPONSE_CHUNK_LINE))
         {
             return NGX_ABORT;
         }
@@ -435,10 +437,6 @@ ngx_paygw_response_size(ngx_paygw_response_t *r, ngx_str_t *line)
 {
     size_t     i;
     ngx_int_t  n;
-
-    if (line->len > NGX_PAYGW_RESPONSE_CHUNK_LINE) {
-        return NGX_ABORT;
-    }
 
     for (i = 0; i < line->len; i++) {
         if (line->data[i] == ';' || line->data[i] == ' '
