@@ -101,7 +101,7 @@ for my $workers (1, 2) {
 }
 
 
-# -- a certificate that was not listed before --
+# -- D15: the one serial that is known is not the one that signs from now on --
 
 {
     my $before = reset_sandbox(listed => ['a']);
@@ -113,7 +113,7 @@ for my $workers (1, 2) {
     like(last_line($nginx), qr/^unavailable keyring 50/,
          'rotation: not refused');
     sleep 3;
-    is(notify($nginx), 204, 'rotation: then it waits for the fetch');
+    is(notify($nginx), 204, 'rotation: D15: then it waits for the fetch');
     is(fetches() - $before, 2, 'rotation: one more fetch');
     is(notify($nginx, key => 'a'), 204, 'rotation: the old one still');
 

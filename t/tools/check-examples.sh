@@ -76,6 +76,7 @@ for conf in "$folder"/*.conf; do
             || echo "load_module modules/ngx_http_paygw_module.so;"
         sed -e "s,/etc/paygw/,$work/keys/,g" \
             -e "s,/var/log/nginx/,$work/logs/,g" \
+            -e "s,/var/lib/nginx/,$work/,g" \
             -e "s,/run/nginx.pid,$work/nginx.pid," \
             -e "s,/usr/lib/nginx/modules/ngx_http_paygw,modules/ngx_http_paygw," \
             "$conf"

@@ -23,6 +23,7 @@ sys.path.insert(0, ROOT)
 from sandbox import deliver         # noqa: E402
 from sandbox.keys import Keys       # noqa: E402
 from sandbox.orders import Order    # noqa: E402
+from sandbox.server import Sandbox, Server  # noqa: E402
 
 ACKS = {"alipay": (200, b"success"), "wechat_v3": (204, b"")}
 PASSWORD = "a-password-of-redis"
@@ -61,6 +62,14 @@ class Case:
             self.programs.append(stage.redis(self.folder, port, PASSWORD))
         for channel in self.channels():
             text = self.fill(text, channel)
+        if "endpoint " in text:
+            # the sandbox has the keys that are to be fetched
+            ring = self.keys.rings[""]
+            ring.alipay_active = ("alipay_next" if "alipay_certs" in text
+                                  else "alipay")
+            self.programs.append(Server(Sandbox(ring)).start())
+            text = re.sub(r"(endpoint +)[^;]*;", lambda m: "%s%s;" % (
+                m.group(1), self.programs[-1].url), text)
         text = text.replace("/etc/paygw/", self.keys.dir + "/")
         self.programs.append(stage.nginx(self.folder, text, self.port))
 
@@ -293,7 +302,28 @@ def filtering(case):
     case.refuses("alipay", forged="body")
 
 
+def fetched(case):
+    """Certificates that stand in no file of the configuration."""
+    path = os.path.join(case.folder, "error.log")
+    end = time.monotonic() + 5
+    known = False
+    while not known and time.monotonic() < end:
+        with open(path) as file:
+            known = "is in use" in file.read()
+        time.sleep(0.05)
+    case.ok(known, "a certificate is fetched")
+    for _, channel in case.channels():
+        names = (("a", "b") if channel == "wxpay" else ("current", "next"))
+        for name in names:
+            case.works(channel, key=name)
+        case.refuses(channel, wrong_key="rogue")
+    kept = os.listdir(os.path.join(case.folder, "paygw"))
+    case.same(kept, [case.channels()[0][1] + ".pem"], "and kept")
+
+
 SCENES = {
+    "alipay-auto-certificates.conf": fetched,
+    "wechat-v3-auto-certificates.conf": fetched,
     "access-log.conf": access_log,
     "existing-shop-observe.conf": observe,
     "filter-by-event.conf": filtering,
