@@ -132,7 +132,8 @@ sub used {
         'empty' => [ sub { text('', $_[0]) }, qr/refused: it is empty/ ],
         'cut' => [ sub { open my $fh, '<', "$Wx/platform_cert_b.pem";
                          read $fh, my $half, 500;
-                         text($half, $_[0]) }, qr/has changed and is refused: / ],
+                         text($half, $_[0]) },
+                   qr/has changed and is refused: / ],
         'large' => [ sub { text('x' x 20000, $_[0]) },
                      qr/refused: it is empty or too large/ ],
         'own' => [ sub { put("$Wx/apiclient_cert.pem", $_[0]) },

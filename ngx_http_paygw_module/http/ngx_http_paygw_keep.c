@@ -55,7 +55,7 @@ ngx_http_paygw_keep_load(ngx_cycle_t *cycle, ngx_http_paygw_main_conf_t *mcf)
             continue;
         }
 
-        kr[i]->ring = ngx_paygw_ring_get(mcf->zone, &kr[i]->channel->name);
+        kr[i]->ring = ngx_paygw_ring_get(mcf->zone, &kr[i]->channel->name, 1);
         pool = ngx_create_pool(16384, cycle->log);
 
         if (kr[i]->ring == NULL || pool == NULL) {

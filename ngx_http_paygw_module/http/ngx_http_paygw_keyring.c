@@ -37,7 +37,11 @@ ngx_http_paygw_keyring_init_process(ngx_cycle_t *cycle,
 
     for (i = 0; i < mcf->keyrings.nelts; i++) {
 
-        kr[i]->ring = ngx_paygw_ring_get(mcf->zone, &kr[i]->channel->name);
+        if (!kr[i]->channel->keyring->fetch) {
+            continue;
+        }
+
+        kr[i]->ring = ngx_paygw_ring_get(mcf->zone, &kr[i]->channel->name, 1);
 
         if (kr[i]->ring == NULL) {
             ngx_log_error(NGX_LOG_ALERT, cycle->log, 0,
@@ -94,6 +98,14 @@ ngx_http_paygw_keyring_refresh(ngx_http_paygw_main_conf_t *mcf,
     kr = mcf->keyrings.elts;
 
     for (i = 0; i < mcf->keyrings.nelts; i++) {
+
+        if (kr[i]->ring == NULL) {
+
+            /* another worker has made it when a file changed */
+
+            kr[i]->ring = ngx_paygw_ring_get(mcf->zone,
+                                             &kr[i]->channel->name, 0);
+        }
 
         if (kr[i]->ring
             && ngx_http_paygw_keyring_rebuild(mcf, kr[i], log) != NGX_OK)
@@ -357,7 +369,13 @@ ngx_http_paygw_keyring_put(ngx_http_paygw_main_conf_t *mcf,
     ngx_int_t   rc;
     ngx_uint_t  i;
 
-    rc = ngx_paygw_ring_put(mcf->zone, kr->ring, keys, n, ngx_time());
+    if (kr->ring == NULL) {
+        kr->ring = ngx_paygw_ring_get(mcf->zone, &kr->channel->name, 1);
+    }
+
+    rc = kr->ring ? ngx_paygw_ring_put(mcf->zone, kr->ring, keys, n,
+                                       ngx_time())
+                  : NGX_ERROR;
 
     if (rc == NGX_ERROR) {
         ngx_log_error(NGX_LOG_ALERT, log, 0,

@@ -176,13 +176,11 @@ ngx_http_paygw_renew_all(ngx_http_paygw_main_conf_t *mcf)
 
     for (i = 0; i < mcf->keyrings.nelts; i++) {
 
-        if (kr[i]->ring == NULL) {
-            continue;
-        }
-
         ngx_http_paygw_renew_warn(mcf, kr[i]);
 
-        if (!kr[i]->channel->keyring->fetch || kr[i]->fetch) {
+        if (kr[i]->ring == NULL || kr[i]->fetch
+            || !kr[i]->channel->keyring->fetch)
+        {
             continue;
         }
 
@@ -506,7 +504,15 @@ ngx_http_paygw_renew_warn(ngx_http_paygw_main_conf_t *mcf,
         }
     }
 
-    if (id == NULL || last - now > NGX_HTTP_PAYGW_RENEW_WARN
+    if (id == NULL || last - now > NGX_HTTP_PAYGW_RENEW_WARN) {
+        return;
+    }
+
+    if (kr->ring == NULL) {
+        kr->ring = ngx_paygw_ring_get(mcf->zone, &kr->channel->name, 1);
+    }
+
+    if (kr->ring == NULL
         || !ngx_paygw_ring_remind(mcf->zone, kr->ring,
                                   NGX_HTTP_PAYGW_RENEW_DAY))
     {

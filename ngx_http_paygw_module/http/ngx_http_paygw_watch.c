@@ -66,10 +66,6 @@ ngx_http_paygw_watch(ngx_http_paygw_main_conf_t *mcf, ngx_log_t *log)
 
     for (i = 0; i < mcf->keyrings.nelts; i++) {
 
-        if (kr[i]->ring == NULL) {
-            continue;
-        }
-
         files = kr[i]->channel->keyring->files;
         file = files->elts;
 

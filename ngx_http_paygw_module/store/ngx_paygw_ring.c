@@ -21,7 +21,8 @@ static void ngx_paygw_ring_trim(ngx_paygw_zone_t *zone,
 
 
 ngx_paygw_ring_t *
-ngx_paygw_ring_get(ngx_paygw_zone_t *zone, ngx_str_t *channel)
+ngx_paygw_ring_get(ngx_paygw_zone_t *zone, ngx_str_t *channel,
+    ngx_uint_t make)
 {
     ngx_paygw_ring_t  *ring;
 
@@ -31,7 +32,7 @@ ngx_paygw_ring_get(ngx_paygw_zone_t *zone, ngx_str_t *channel)
 
     ngx_shmtx_lock(&zone->shpool->mutex);
 
-    if (zone->sh->rings == NULL) {
+    if (zone->sh->rings == NULL && make) {
         zone->sh->rings = ngx_slab_calloc_locked(zone->shpool,
                                                  sizeof(ngx_paygw_ring_sh_t));
     }
@@ -48,7 +49,7 @@ ngx_paygw_ring_get(ngx_paygw_zone_t *zone, ngx_str_t *channel)
             }
         }
 
-        if (ring == NULL) {
+        if (ring == NULL && make) {
             ring = ngx_paygw_ring_make(zone, channel);
         }
     }

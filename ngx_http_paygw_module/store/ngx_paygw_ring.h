@@ -27,7 +27,8 @@
 #define NGX_PAYGW_RING_TEXT    16384    /* bytes of its text */
 #define NGX_PAYGW_RING_KEYS    16       /* keys of a ring */
 #define NGX_PAYGW_RING_WANTED  16       /* ids that are asked for at once */
-#define NGX_PAYGW_RING_ABSENT  64       /* ids that are known not to exist */
+#define NGX_PAYGW_RING_ABSENT  32       /* ids that are known not to exist */
+#define NGX_PAYGW_RING_ASKED   40       /* bytes of an id that is asked for */
 
 /* how long an id is known not to exist */
 #define NGX_PAYGW_RING_FORGET  ((ngx_msec_t) 10 * 60 * 1000)
@@ -47,11 +48,12 @@ typedef struct {
 
 
 /*
- * The ring of a channel, made if there is none; NULL if the zone is full.  It
- * is never given back: channels come and go with configurations.
+ * The ring of a channel; NULL if there is none, or with make, which makes one
+ * then, if the zone is full.  It takes a page of the zone, and is never given
+ * back: channels come and go with configurations.
  */
 ngx_paygw_ring_t *ngx_paygw_ring_get(ngx_paygw_zone_t *zone,
-    ngx_str_t *channel);
+    ngx_str_t *channel, ngx_uint_t make);
 
 /* changes with the keys of any ring: one read, no lock */
 ngx_atomic_uint_t ngx_paygw_ring_version(ngx_paygw_zone_t *zone);

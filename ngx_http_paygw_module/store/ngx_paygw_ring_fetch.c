@@ -38,7 +38,7 @@ ngx_paygw_ring_want(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring,
 {
     ngx_int_t  rc;
 
-    if (id->len == 0 || id->len > NGX_PAYGW_RING_ID) {
+    if (id->len == 0 || id->len > NGX_PAYGW_RING_ASKED) {
         return NGX_DECLINED;
     }
 

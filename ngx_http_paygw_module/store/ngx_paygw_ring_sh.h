@@ -18,7 +18,7 @@
 
 
 typedef struct {
-    u_char                   data[NGX_PAYGW_RING_ID];
+    u_char                   data[NGX_PAYGW_RING_ASKED];
     u_short                  len;
     uint32_t                 count;
     ngx_msec_t               until;
