@@ -13,9 +13,9 @@ function genuine(headers, body, key, window = 300) {
     const mac = Buffer.from('v1=' + crypto.createHmac('sha256', key)
         .update(names.map(n => get(n) + '\n').join('')).update(body)
         .digest('hex'));
-    return key.length >= 16
-        && get('x-paygw-signature').split(',').map(s => Buffer.from(s))
-            .some(s => s.length === mac.length && crypto.timingSafeEqual(s, mac))
+    return key.length >= 16 && get('x-paygw-signature').split(',')
+        .map(s => Buffer.from(s)).some(s => s.length === mac.length
+            && crypto.timingSafeEqual(s, mac))
         && Math.abs(Date.now() / 1000 - get('x-paygw-timestamp')) <= window;
 }
 
