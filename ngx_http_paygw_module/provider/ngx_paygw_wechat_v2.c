@@ -9,7 +9,6 @@
 #include "ngx_paygw_wechat_v2.h"
 #include "ngx_paygw_xml.h"
 #include "ngx_paygw_mac.h"
-#include "ngx_paygw_sign.h"
 #include "ngx_paygw_text.h"
 
 

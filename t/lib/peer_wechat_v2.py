@@ -159,7 +159,7 @@ def make(o, tools):
     try:
         got = [(e.tag.encode(), (e.text or '').encode())
                for e in ElementTree.fromstring(body)]
-    except ElementTree.ParseError:
+    except (ElementTree.ParseError, ValueError):
         got = []
     text = canonical(got)
     return tools.message(
