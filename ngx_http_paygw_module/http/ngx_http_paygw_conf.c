@@ -61,6 +61,13 @@ ngx_command_t  ngx_http_paygw_commands[] = {
       0,
       NULL },
 
+    { ngx_string("paygw_queue"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE123,
+      ngx_http_paygw_queue_set,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("paygw_deliver"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_enum_slot,
@@ -166,6 +173,7 @@ ngx_http_paygw_create_loc_conf(ngx_conf_t *cf)
      *     conf->channels = NULL;
      *     conf->nchannels = 0;
      *     conf->early = 0;
+     *     conf->queue = NULL;
      */
 
     conf->deliver = NGX_CONF_UNSET_UINT;
@@ -183,6 +191,8 @@ ngx_http_paygw_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_paygw_loc_conf_t *prev = parent;
     ngx_http_paygw_loc_conf_t *conf = child;
 
+    ngx_http_core_loc_conf_t  *clcf;
+
     ngx_conf_merge_uint_value(conf->deliver, prev->deliver,
                               NGX_HTTP_PAYGW_EVENT);
     ngx_conf_merge_msec_value(conf->deliver_timeout, prev->deliver_timeout,
@@ -197,7 +207,13 @@ ngx_http_paygw_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->line = prev->line;
     }
 
-    if (conf->names == NULL) {
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (conf->queue == NULL && clcf->noname) {
+        conf->queue = prev->queue;
+    }
+
+    if (conf->names == NULL && conf->queue == NULL) {
         return NGX_CONF_OK;
     }
 
