@@ -14,6 +14,10 @@
 #define NGX_PAYGW_REDIS_ERROR_MAX  128     /* bytes of an error in the log */
 #define NGX_PAYGW_REDIS_QUIET      1000    /* ms between two such lines */
 
+#define NGX_PAYGW_REDIS_RIGHTS                                                \
+    ", its user needs +eval +evalsha +get +set +time, for \"paygw_queue\" "   \
+    "+xadd and +wait, and all keys"
+
 
 /*
  * A record is one string, "STATE TOKEN DELIVERIES LEASE-END": the state is
@@ -470,8 +474,9 @@ void
 ngx_paygw_redis_error_reply(ngx_paygw_redis_conn_t *conn, redisReply *reply,
     ngx_uint_t brief)
 {
-    size_t   len, i;
-    u_char  *p, buf[NGX_PAYGW_REDIS_ERROR_MAX];
+    size_t      len, i;
+    u_char     *p, buf[NGX_PAYGW_REDIS_ERROR_MAX];
+    ngx_uint_t  level;
 
     len = ngx_min((size_t) reply->len, sizeof(buf));
     p = (u_char *) reply->str;
@@ -485,8 +490,9 @@ ngx_paygw_redis_error_reply(ngx_paygw_redis_conn_t *conn, redisReply *reply,
         buf[i] = (p[i] < 0x20 || p[i] > 0x7e) ? '?' : p[i];
     }
 
-    ngx_log_error(ngx_paygw_redis_level(conn), &conn->log, 0,
-                  "redis sent error: \"%*s\"%s", i, buf,
+    level = ngx_paygw_redis_level(conn);
+
+    ngx_log_error(level, &conn->log, 0, "redis sent error: \"%*s\"%s", i, buf,
                   ngx_paygw_redis_hint(reply));
 }
 
@@ -505,8 +511,8 @@ ngx_paygw_redis_hint(redisReply *reply)
         const char  *word;
         const char  *hint;
     } hints[] = {
-        { "NOPERM ", ", its user needs +eval +evalsha +get +set +time, "
-                     "for \"paygw_queue\" +xadd and +wait, and all keys" },
+        { "NOPERM ", NGX_PAYGW_REDIS_RIGHTS },
+        { "The user executing the script ", NGX_PAYGW_REDIS_RIGHTS },
         { "WRONGTYPE ", ", the name of the stream, or of the event, belongs "
                         "to something else: choose another one" },
         { "OOM ", ", raise \"maxmemory\", or delete what is handled" },

@@ -150,6 +150,7 @@ ngx_paygw_redis_covered(ngx_paygw_redis_conn_t *conn, long long replicas)
 {
     ngx_int_t               rc;
     ngx_str_t               key;
+    ngx_uint_t              level;
     ngx_queue_t            *q;
     ngx_paygw_redis_cmd_t  *cmd;
 
@@ -164,7 +165,9 @@ ngx_paygw_redis_covered(ngx_paygw_redis_conn_t *conn, long long replicas)
             rc = NGX_ERROR;
             key = ngx_paygw_redis_key(cmd);
 
-            ngx_log_error(ngx_paygw_redis_level(conn), &conn->log, 0,
+            level = ngx_paygw_redis_level(conn);
+
+            ngx_log_error(level, &conn->log, 0,
                           "event \"%V\" was appended, but only %L of "
                           "%ui replicas have it, see \"wait\" of "
                           "\"paygw_queue\"",
