@@ -16,6 +16,7 @@ import time
 import traceback
 
 import stage
+from queueing import Scene
 from stage import ROOT, Failure
 
 sys.path.insert(0, ROOT)
@@ -56,7 +57,7 @@ class Case:
             text = text.replace("127.0.0.1:8080",
                                 "127.0.0.1:%d" % self.shop.port)
         if "redis://" in text:
-            port = stage.free_port()
+            port = self.redis_port = stage.free_port()
             text = text.replace("127.0.0.1:6379", "127.0.0.1:%d" % port)
             self.programs.append(stage.redis(self.folder, port, PASSWORD))
         for channel in self.channels():
@@ -293,12 +294,17 @@ def filtering(case):
     case.refuses("alipay", forged="body")
 
 
+def queueing(case):
+    Scene(case, PASSWORD).run()
+
+
 SCENES = {
     "access-log.conf": access_log,
     "existing-shop-observe.conf": observe,
     "filter-by-event.conf": filtering,
     "key-rotation.conf": rotation,
     "many-accounts.conf": many,
+    "queue.conf": queueing,
 }
 
 
