@@ -99,8 +99,8 @@ sub wrong {
     like(append($nginx, 'k2', 'maxlen=77&replicas=3&wait=40'), qr/^ok 1 |err/,
          'with replicas');
     my @seen = $fake->seen;
-    like($seen[0], qr/^EVAL SCRIPT 2 paygw:k1 s [0-9a-f]{16} 60000 0 0 event x$/,
-         'the first one in full, two keys');
+    like($seen[0],
+         qr/^EVAL SCRIPT 2 paygw:k1 s [0-9a-f]{16} 60000 0 0 event x$/, 'the first one in full, two keys');
     like($seen[1], qr/^EVALSHA [0-9a-f]{40} 2 paygw:k2 s [0-9a-f]{16} 60000 /,
          'then by its name');
     like($seen[1], qr/ 60000 1 77 event x$/, 'replicas and length');
@@ -119,7 +119,8 @@ sub wrong {
     my $key = key();
 
     $redis->cmd('DEL', 's');
-    is(append($nginx, $key, 'n=32'), 'ok=1 committed=31 busy=0 error=0', 'race');
+    is(append($nginx, $key, 'n=32'), 'ok=1 committed=31 busy=0 error=0',
+       'race');
     is($redis->cmd('XLEN', 's'), 1, 'race: one entry');
     like($redis->cmd('GET', "paygw:$key"), qr/^done [0-9a-f]{16} 1 0$/,
          'race: the record');

@@ -27,8 +27,8 @@
  *   then=commit|release       what to do with a claim that was taken
  *   cancel=1                  forgets the claim at once
  *
- * A claim or an append answers "ok DELIVERY TOKEN", "committed", "busy" or "error"; with n,
- * "ok=N committed=N busy=N error=N"; all others answer "sent".
+ * A claim or an append answers "ok DELIVERY TOKEN", "committed", "busy" or
+ * "error"; with n, "ok=N committed=N busy=N error=N"; all others answer "sent".
  */
 
 
