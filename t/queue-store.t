@@ -96,11 +96,12 @@ sub wrong {
     my $nginx = nginx_for($fake->port);
 
     like(append($nginx, 'k1'), qr/^ok 1 /, 'plain');
-    like(append($nginx, 'k2', 'maxlen=77&replicas=3&wait=40'), qr/^ok 1 |err/,
-         'with replicas');
+    like(append($nginx, 'k2', 'maxlen=77&replicas=3&wait=40'), qr/^error$/,
+         'with replicas, of which one has it');
     my @seen = $fake->seen;
     like($seen[0],
-         qr/^EVAL SCRIPT 2 paygw:k1 s [0-9a-f]{16} 60000 0 0 event x$/, 'the first one in full, two keys');
+         qr/^EVAL SCRIPT 2 paygw:k1 s [0-9a-f]{16} 60000 0 0 event x$/,
+         'the first one in full, two keys');
     like($seen[1], qr/^EVALSHA [0-9a-f]{40} 2 paygw:k2 s [0-9a-f]{16} 60000 /,
          'then by its name');
     like($seen[1], qr/ 60000 1 77 event x$/, 'replicas and length');

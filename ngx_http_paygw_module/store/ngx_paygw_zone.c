@@ -17,43 +17,6 @@ static ngx_int_t ngx_paygw_zone_init(ngx_shm_zone_t *shm_zone, void *data);
 static ngx_int_t ngx_paygw_zone_make(ngx_shm_zone_t *shm_zone,
     ngx_paygw_zone_t *zone);
 static ngx_uint_t ngx_paygw_zone_replaces(ngx_shm_zone_t *shm_zone);
-<<<<<<< HEAD
-static void ngx_paygw_zone_insert_value(ngx_rbtree_node_t *temp,
-    ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
-static ngx_int_t ngx_paygw_zone_claim(ngx_paygw_store_t *store,
-    ngx_paygw_store_op_t *op);
-static void ngx_paygw_zone_commit(ngx_paygw_store_t *store,
-    ngx_paygw_store_op_t *op);
-static void ngx_paygw_zone_release(ngx_paygw_store_t *store,
-    ngx_paygw_store_op_t *op);
-static ngx_int_t ngx_paygw_zone_end(ngx_paygw_zone_t *zone,
-    ngx_paygw_store_op_t *op, ngx_uint_t state);
-static ngx_paygw_zone_record_t *ngx_paygw_zone_find(ngx_paygw_zone_t *zone,
-    ngx_str_t *key, uint32_t hash);
-static ngx_paygw_zone_record_t *ngx_paygw_zone_add(ngx_paygw_zone_t *zone,
-    ngx_str_t *key, uint32_t hash);
-static void ngx_paygw_zone_keep(ngx_paygw_zone_t *zone,
-    ngx_paygw_zone_record_t *rec, ngx_msec_t life);
-static ngx_uint_t ngx_paygw_zone_expire(ngx_paygw_zone_t *zone, ngx_uint_t n);
-static void ngx_paygw_zone_full(ngx_paygw_zone_t *zone, ngx_log_t *log);
-
-
-#define ngx_paygw_zone_hash(key)                                              \
-    ngx_crc32_short((key)->data, (key)->len)
-
-/* the timer's comparison: right also when the clock has wrapped around */
-#define ngx_paygw_zone_over(time)                                             \
-    ((ngx_msec_int_t) (ngx_current_msec - (time)) >= 0)
-
-
-static const ngx_paygw_backend_t  ngx_paygw_zone_backend = {
-    ngx_paygw_zone_claim,
-    NULL,                                  /* append: it has no streams */
-    NULL,                                  /* cancel: nothing ever waits */
-    ngx_paygw_zone_commit,
-    ngx_paygw_zone_release,
-    NULL                                   /* exit_process */
-};
 
 
 ngx_paygw_zone_t *
