@@ -245,3 +245,13 @@ GET /nothing
 --- must_die
 --- error_log
 "satisfy any" cannot be used with "paygw_notify"
+
+=== TEST 29: a very short timeout, and nobody to wait for
+--- no_store
+--- http_config
+    paygw_store redis://127.0.0.1:1 timeout=1ms;
+--- config
+    location = /n { paygw_notify wxpay; paygw_queue q; }
+--- request
+GET /nothing
+--- error_code: 404

@@ -309,6 +309,7 @@ wrong('NOSCRIPT', 'EVAL', "-NOSCRIPT No matching script\r\n", qr/^error$/,
     close $s;
     sleep 0.1;
     like(append($nginx), qr/^ok 1/, 'gone while waiting: goes on');
+    unlike($nginx->log, qr/at its release/, 'cancelled: nothing is released');
 
     done($nginx, 'cancelled');
 }

@@ -4,9 +4,9 @@
 usage: consumer.py [--redis HOST:PORT] [--stream NAME] [--group NAME]
                    [--name NAME] [--password-file FILE] [--database FILE]
 
-Needs nothing but Python: a client of Redis is some lines, see below.  Start
-as many of them as you like, each with a --name of its own that stays the same
-when it is started again.
+Needs Redis 6.2, and nothing but Python: a client of Redis is some lines, see
+below.  Start as many of them as you like, each with a --name of its own that
+stays the same when it is started again.
 
 * A consumer group hands each entry to one consumer.
 * XACK tells that it was handled.  What was handed out and not acknowledged is

@@ -266,7 +266,7 @@ ngx_http_paygw_queue_check_store(ngx_conf_t *cf, ngx_paygw_store_t *store,
 
     timeout = ngx_paygw_store_timeout(store);
 
-    if (queue->stream.wait >= timeout / 2) {
+    if (queue->stream.replicas && queue->stream.wait >= timeout / 2) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"wait\" %Mms of \"paygw_queue\" in %s:%ui is not "
                       "shorter than half of the \"timeout\" %Mms of "
