@@ -255,3 +255,23 @@ GET /nothing
 --- request
 GET /nothing
 --- error_code: 404
+
+=== TEST 30: nobody would see the signature of a hand-over
+--- config
+    paygw_deliver event sign=text:0123456789abcdef;
+    location = /n { paygw_notify wxpay; paygw_queue q; }
+--- must_die
+--- error_log eval
+qr/"paygw_queue" in \S+:\d+ cannot be used with "sign" of "paygw_deliver"/
+
+=== TEST 31: where the server signs
+--- config
+    paygw_deliver event sign=text:0123456789abcdef;
+    location = /n {
+        paygw_notify wxpay;
+        paygw_queue q;
+        paygw_deliver event;
+    }
+--- request
+GET /nothing
+--- error_code: 404

@@ -238,6 +238,10 @@ ngx_http_paygw_queue_check(ngx_conf_t *cf, ngx_paygw_store_t *store,
     } else if (conf->observe > ngx_time()) {
         why = "cannot be used with \"paygw_verify observe\": it would take "
               "what was not verified, add \"paygw_verify enforce\"";
+
+    } else if (conf->sign) {
+        why = "cannot be used with \"sign\" of \"paygw_deliver\": an entry "
+              "has no header fields, add \"paygw_deliver event\"";
     }
 
     if (why) {
