@@ -15,8 +15,6 @@ static ngx_int_t ngx_paygw_form_hex(u_char c);
 static ngx_int_t ngx_paygw_form_cmp_names(ngx_str_t *a, ngx_str_t *b);
 static int ngx_libc_cdecl ngx_paygw_form_cmp(const void *one,
     const void *two);
-static ngx_uint_t ngx_paygw_form_left_out(ngx_paygw_field_t *field,
-    const char **skip, ngx_uint_t flags);
 
 
 /* what stands for something else, and what must not stand at all */
@@ -321,7 +319,7 @@ ngx_paygw_form_canonical(ngx_pool_t *pool, ngx_paygw_form_t *form,
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_paygw_form_left_out(ngx_paygw_field_t *field, const char **skip,
     ngx_uint_t flags)
 {

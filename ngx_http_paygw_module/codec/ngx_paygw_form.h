@@ -59,5 +59,9 @@ ngx_str_t *ngx_paygw_form_get(ngx_paygw_form_t *form, const char *name);
 ngx_int_t ngx_paygw_form_canonical(ngx_pool_t *pool, ngx_paygw_form_t *form,
     const char **skip, ngx_uint_t flags, ngx_str_t *out);
 
+/* 1 if the string to sign would be without this field */
+ngx_uint_t ngx_paygw_form_left_out(ngx_paygw_field_t *field,
+    const char **skip, ngx_uint_t flags);
+
 
 #endif /* _NGX_PAYGW_FORM_H_INCLUDED_ */

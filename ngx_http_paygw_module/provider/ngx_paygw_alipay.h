@@ -64,10 +64,12 @@ ngx_str_t *ngx_paygw_alipay_value(ngx_paygw_alipay_ctx_t *ctx,
     const char *name);
 
 
-/* ngx_paygw_alipay_fields.c: only one reading, and ours; as provider->verify */
+/* ngx_paygw_alipay_fields.c: the names for ngx_paygw_fields_unambiguous() */
 
-ngx_int_t ngx_paygw_alipay_unambiguous(ngx_paygw_notify_t *n,
-    ngx_paygw_alipay_ctx_t *ctx);
+extern const ngx_str_t  ngx_paygw_alipay_names[];
+
+/* is it ours; as provider->verify */
+
 ngx_int_t ngx_paygw_alipay_account(ngx_paygw_notify_t *n,
     ngx_paygw_alipay_ctx_t *ctx, ngx_paygw_channel_t *ch);
 
