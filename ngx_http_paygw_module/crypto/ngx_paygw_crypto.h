@@ -68,6 +68,22 @@ const char *ngx_paygw_openssl_error(void);
 /* 1 if a reader of PEM failed only because the file has no more blocks */
 ngx_uint_t ngx_paygw_pem_end(void);
 
+/* Unix seconds, NGX_ERROR if it cannot be read; -1 is no time of a key */
+time_t ngx_paygw_cert_time(const ASN1_TIME *at);
+
+/*
+ * The validity of a certificate, into key unless that is NULL; warns if it
+ * ends soon or is over.  NGX_OK or NGX_ERROR (logged).
+ */
+ngx_int_t ngx_paygw_cert_validity(ngx_conf_t *cf, ngx_str_t *path, X509 *cert,
+    ngx_paygw_key_t *key);
+
+/*
+ * All certificates of a PEM file in its order, at least one, for
+ * sk_X509_pop_free(); NULL: logged.
+ */
+STACK_OF(X509) *ngx_paygw_cert_stack(ngx_conf_t *cf, ngx_str_t *path);
+
 /* an empty handle that cf->pool frees, also set as key->handle */
 ngx_paygw_key_handle_t *ngx_paygw_key_handle(ngx_conf_t *cf,
     ngx_paygw_key_t *key);
