@@ -21,6 +21,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include "ngx_paygw_chain.h"
 #include "ngx_paygw_key.h"
 #include "ngx_paygw_sign.h"
 
@@ -46,6 +47,40 @@ struct ngx_paygw_key_handle_s {
     EVP_PKEY_CTX              *ctx[2];      /* by use */
     const ngx_paygw_scheme_t  *scheme[2];   /* that ctx[] was made for */
 };
+
+
+/* certificates that are kept; a provider has one, and two while it changes */
+#define NGX_PAYGW_CHAIN_KEPT  8
+
+/* one that was found good; its key and handle point to each other */
+typedef struct {
+    ngx_uint_t                 used;        /* of the chain; 0: free */
+    u_char                     digest[NGX_PAYGW_SHA256_LEN];
+    ngx_paygw_key_t            key;
+    ngx_paygw_key_handle_t     handle;
+    u_char                     serial[64];  /* what the id of key points to */
+} ngx_paygw_chain_entry_t;
+
+struct ngx_paygw_chain_s {
+    X509_STORE                *store;
+    STACK_OF(X509)            *middles;
+    ngx_paygw_chain_name_pt    name;
+    void                      *data;
+    ngx_uint_t                 used;        /* grows with every use */
+    ngx_paygw_chain_entry_t    entries[NGX_PAYGW_CHAIN_KEPT];
+};
+
+
+/*
+ * Looks for a way to a root: at a time, with the bounds of all certificates of
+ * it set in key; or, for the pre-flight, at any time with key NULL.  Returns
+ * NGX_OK; NGX_DECLINED, *code says why; NGX_ERROR.
+ */
+ngx_int_t ngx_paygw_chain_verify(ngx_paygw_chain_t *chain, X509 *cert,
+    time_t now, ngx_paygw_key_t *key, int *code);
+
+/* frees what an entry holds, which is free then */
+void ngx_paygw_chain_drop(ngx_paygw_chain_entry_t *e);
 
 
 /* flags of ngx_paygw_file_read() */

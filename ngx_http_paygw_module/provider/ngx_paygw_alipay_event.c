@@ -7,6 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_paygw_alipay.h"
+#include "ngx_paygw_event.h"
 #include "ngx_paygw_fields.h"
 #include "ngx_paygw_text.h"
 
@@ -25,9 +26,8 @@ static ngx_int_t ngx_paygw_alipay_minor(ngx_paygw_alipay_ctx_t *ctx,
     const char *name, int64_t *value);
 static time_t ngx_paygw_alipay_time(ngx_paygw_alipay_ctx_t *ctx,
     const char *name);
-
-
-static const char  *ngx_paygw_alipay_unsaid[] = { "sign", "sign_type", NULL };
+static ngx_int_t ngx_paygw_alipay_data(ngx_paygw_notify_t *n,
+    ngx_paygw_alipay_ctx_t *ctx);
 
 
 #define ngx_paygw_alipay_is(word, literal)                                    \
@@ -59,7 +59,7 @@ ngx_paygw_alipay_event(ngx_paygw_notify_t *n)
     n->keep = n->channel->keep;
 
     if (ctx->notify_time == 0) {
-        n->keep = ngx_max(n->keep, NGX_PAYGW_ALIPAY_LONG_KEEP);
+        n->keep = ngx_max(n->keep, NGX_PAYGW_LONG_KEEP);
     }
 
     /* only now that the bytes have been verified */
@@ -84,11 +84,7 @@ ngx_paygw_alipay_event(ngx_paygw_notify_t *n)
         }
     }
 
-    /* what Alipay said: no signature, no empty field that anyone may add */
-
-    return ngx_paygw_fields_json(n, &ctx->form, ngx_paygw_alipay_unsaid,
-                                 ctx->drop_empty ? NGX_PAYGW_CANON_DROP_EMPTY
-                                                 : 0, &ev->data);
+    return ngx_paygw_alipay_data(n, ctx);
 }
 
 
@@ -265,6 +261,19 @@ ngx_paygw_alipay_time(ngx_paygw_alipay_ctx_t *ctx, const char *name)
     }
 
     return ctx->notify_time;
+}
+
+
+static ngx_int_t
+ngx_paygw_alipay_data(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx)
+{
+    static const char  *skip[] = { "sign", "sign_type", NULL };
+
+    /* what Alipay said: no signature, and no empty field that anyone may add */
+
+    return ngx_paygw_event_fields(n, &ctx->form, skip,
+                                  ctx->drop_empty ? NGX_PAYGW_CANON_DROP_EMPTY
+                                                  : 0);
 }
 
 

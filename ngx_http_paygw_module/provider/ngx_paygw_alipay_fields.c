@@ -13,9 +13,9 @@
 /* What the fields of a callback may be, once its signature is good. */
 
 
-/* the names that mean something in a callback */
+/* the names that mean something in a callback: see below */
 
-const ngx_str_t  ngx_paygw_alipay_names[] = {
+static const ngx_str_t  ngx_paygw_alipay_names[] = {
     ngx_string("alipay_cert_sn"),
     ngx_string("app_id"),
     ngx_string("auth_app_id"),
@@ -58,6 +58,20 @@ const ngx_str_t  ngx_paygw_alipay_names[] = {
     ngx_string("voucher_detail_list"),
     ngx_null_string
 };
+
+
+/*
+ * Who holds a genuine callback could fold its notify_id and notify_time into
+ * another value, and have an old event delivered as a new one:
+ * ngx_paygw_form.h says how.
+ */
+
+ngx_int_t
+ngx_paygw_alipay_unambiguous(ngx_paygw_notify_t *n,
+    ngx_paygw_alipay_ctx_t *ctx)
+{
+    return ngx_paygw_check_hidden(n, &ctx->form, ngx_paygw_alipay_names);
+}
 
 
 ngx_int_t

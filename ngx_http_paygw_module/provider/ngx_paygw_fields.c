@@ -7,7 +7,6 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_paygw_fields.h"
-#include "ngx_paygw_json.h"
 #include "ngx_paygw_text.h"
 
 
@@ -18,8 +17,6 @@ typedef struct {
 
 
 static ngx_uint_t ngx_paygw_fields_name(ngx_str_t *name);
-static ngx_uint_t ngx_paygw_fields_hides(ngx_str_t *value,
-    const ngx_str_t *names);
 static ngx_int_t ngx_paygw_fields_charset(ngx_str_t *value, ngx_uint_t *gbk);
 static ngx_int_t ngx_paygw_fields_gbk(ngx_paygw_notify_t *n,
     ngx_str_t *value);
@@ -176,63 +173,6 @@ ngx_paygw_fields_hint(ngx_paygw_form_t *form, ngx_str_t *charset)
 
 
 ngx_int_t
-ngx_paygw_fields_unambiguous(ngx_paygw_notify_t *n, ngx_paygw_form_t *form,
-    const ngx_str_t *names)
-{
-    ngx_uint_t          i;
-    ngx_paygw_field_t  *field;
-
-    field = form->fields;
-
-    for (i = 0; i < form->nfields; i++) {
-
-        if (!ngx_paygw_fields_hides(&field[i].value, names)) {
-            continue;
-        }
-
-        /* the signature is good, so somebody did this on purpose */
-
-        ngx_log_error(NGX_LOG_ERR, n->log, 0,
-                      "%V callback with a good signature hides another "
-                      "field in the value of \"%V\"",
-                      &n->provider->name, &field[i].name);
-
-        return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
-                                "a value hides another field");
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_uint_t
-ngx_paygw_fields_hides(ngx_str_t *value, const ngx_str_t *names)
-{
-    u_char           *p, *last;
-    const ngx_str_t  *name;
-
-    p = value->data;
-    last = value->data + value->len;
-
-    while (p < last && (p = memchr(p, '&', last - p)) != NULL) {
-        p++;
-
-        for (name = names; name->len; name++) {
-
-            if ((size_t) (last - p) > name->len
-                && p[name->len] == '='
-                && ngx_strncmp(p, name->data, name->len) == 0)
-            {
-                return 1;
-            }
-        }
-    }
-
-    return 0;
-}
-
-
-ngx_int_t
 ngx_paygw_fields_utf8(ngx_paygw_notify_t *n, ngx_paygw_form_t *form,
     ngx_str_t *charset)
 {
@@ -331,59 +271,4 @@ ngx_paygw_fields_gbk(ngx_paygw_notify_t *n, ngx_str_t *value)
 
     return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL,
                             "no GBK table");
-}
-
-
-ngx_int_t
-ngx_paygw_fields_json(ngx_paygw_notify_t *n, ngx_paygw_form_t *form,
-    const char **skip, ngx_uint_t flags, ngx_str_t *json)
-{
-    size_t              len;
-    u_char             *p;
-    ngx_uint_t          i;
-    ngx_paygw_field_t  *field;
-
-    field = form->fields;
-
-    len = 2;
-
-    for (i = 0; i < form->nfields; i++) {
-
-        if (ngx_paygw_form_left_out(&field[i], skip, flags)) {
-            continue;
-        }
-
-        len += ngx_paygw_json_string_len(&field[i].name) + 1
-               + ngx_paygw_json_string_len(&field[i].value) + 1;
-    }
-
-    p = ngx_pnalloc(n->pool, len);
-    if (p == NULL) {
-        return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
-    }
-
-    json->data = p;
-
-    *p++ = '{';
-
-    for (i = 0; i < form->nfields; i++) {
-
-        if (ngx_paygw_form_left_out(&field[i], skip, flags)) {
-            continue;
-        }
-
-        if (p[-1] != '{') {
-            *p++ = ',';
-        }
-
-        p = ngx_paygw_json_write_string(p, &field[i].name);
-        *p++ = ':';
-        p = ngx_paygw_json_write_string(p, &field[i].value);
-    }
-
-    *p++ = '}';
-
-    json->len = p - json->data;
-
-    return NGX_OK;
 }

@@ -49,27 +49,11 @@ ngx_uint_t ngx_paygw_fields_empty(ngx_paygw_form_t *form);
 const char *ngx_paygw_fields_hint(ngx_paygw_form_t *form, ngx_str_t *charset);
 
 /*
- * The string to sign joins decoded values by "&" without any escape, so that
- * one signature fits many forms: "a=1&b=2" is two fields, or one whose value
- * is "1&b=2".  Who holds a genuine callback could fold the fields that make it
- * an old one into another value, and have it delivered as new.  A value that
- * hides a field which means something (names, ended by an empty one) is
- * refused; with no field to be hidden, and none to be there twice, one reading
- * is left.  To be called once the signature is good: says so at "error".
- */
-ngx_int_t ngx_paygw_fields_unambiguous(ngx_paygw_notify_t *n,
-    ngx_paygw_form_t *form, const ngx_str_t *names);
-
-/*
  * All values to UTF-8; charset NULL is UTF-8.  Only once their bytes have been
  * verified.  n->channel must be set.
  */
 ngx_int_t ngx_paygw_fields_utf8(ngx_paygw_notify_t *n, ngx_paygw_form_t *form,
     ngx_str_t *charset);
-
-/* skip and flags are those of ngx_paygw_form_canonical() */
-ngx_int_t ngx_paygw_fields_json(ngx_paygw_notify_t *n, ngx_paygw_form_t *form,
-    const char **skip, ngx_uint_t flags, ngx_str_t *json);
 
 
 #endif /* _NGX_PAYGW_FIELDS_H_INCLUDED_ */

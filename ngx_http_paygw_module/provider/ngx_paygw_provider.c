@@ -122,6 +122,49 @@ ngx_paygw_refuse_signature(ngx_paygw_notify_t *n, ngx_paygw_reason_e reason,
 }
 
 
+ngx_int_t
+ngx_paygw_check_hidden(ngx_paygw_notify_t *n, ngx_paygw_form_t *form,
+    const ngx_str_t *names)
+{
+    ngx_paygw_field_t  *field;
+
+    field = ngx_paygw_form_hides(form, names);
+    if (field == NULL) {
+        return NGX_OK;
+    }
+
+    /* the signature is good, so somebody did this on purpose */
+
+    ngx_log_error(NGX_LOG_ERR, n->log, 0,
+                  "%V callback with a good signature hides another "
+                  "field in the value of \"%V\"",
+                  &n->provider->name, &field->name);
+
+    return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
+                            "a value hides another field");
+}
+
+
+ngx_int_t
+ngx_paygw_check_age(ngx_paygw_notify_t *n, ngx_paygw_channel_t *ch, time_t t,
+    ngx_msec_t keep)
+{
+    time_t  age;
+
+    age = n->msg.now - t;
+
+    if (age > (time_t) ((keep - NGX_PAYGW_REPEAT_MARGIN) / 1000)) {
+        return ngx_paygw_refuse_clock(n, age);
+    }
+
+    if (age < 0 && -age > (time_t) (ch->window / 1000)) {
+        return ngx_paygw_refuse_clock(n, -age);
+    }
+
+    return NGX_OK;
+}
+
+
 void
 ngx_paygw_note_key(ngx_paygw_notify_t *n, ngx_str_t *id)
 {
