@@ -284,6 +284,7 @@ ngx_paygw_chain_add(ngx_paygw_chain_t *chain, X509 *cert, time_t now,
 
     e->used = ++chain->used;
 
+    e->handle.type = EVP_PKEY_RSA;
     e->handle.pkey = pkey;
     e->key.handle = &e->handle;
     e->key.pkey = pkey;

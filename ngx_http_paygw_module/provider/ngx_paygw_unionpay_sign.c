@@ -44,7 +44,7 @@ static ngx_int_t ngx_paygw_unionpay_hex(const ngx_paygw_hash_t *hash,
     ngx_str_t *parts, ngx_uint_t n, ngx_str_t *hex, ngx_log_t *log);
 static const char *ngx_paygw_unionpay_hint(ngx_paygw_unionpay_ctx_t *ctx,
     ngx_paygw_unionpay_signer_t *signer);
-static ngx_uint_t ngx_paygw_unionpay_blanks(ngx_str_t *text, ngx_uint_t most);
+static ngx_uint_t ngx_paygw_unionpay_blank(ngx_str_t *pem);
 
 
 const char  *ngx_paygw_unionpay_skip[] = { "signature", NULL };
@@ -167,7 +167,7 @@ ngx_paygw_unionpay_cert(ngx_paygw_notify_t *n, ngx_paygw_unionpay_ctx_t *ctx,
     rc = ngx_paygw_pem_decode(n->pool, &der, text, "CERTIFICATE");
     err = "signPubKeyCert is not one certificate in PEM";
 
-    if (rc == NGX_ABORT && ngx_paygw_unionpay_blanks(text, 2)) {
+    if (rc == NGX_ABORT && ngx_paygw_unionpay_blank(text)) {
         err = "plus sign decoded as space";
     }
 
@@ -304,7 +304,8 @@ ngx_paygw_unionpay_hint(ngx_paygw_unionpay_ctx_t *ctx,
     ngx_str_t  *cert;
 
     if (signer->key && signer->sig.len == 0) {
-        return ngx_paygw_unionpay_blanks(ctx->signature, 0)
+        return ngx_strlchr(ctx->signature->data,
+                           ctx->signature->data + ctx->signature->len, ' ')
                ? "plus sign decoded as space" : "signature is not base64";
     }
 
@@ -321,17 +322,21 @@ ngx_paygw_unionpay_hint(ngx_paygw_unionpay_ctx_t *ctx,
 }
 
 
-/* 1 if there are more spaces than that */
+/* 1 if there is a space in the base64 of a PEM block */
 
 static ngx_uint_t
-ngx_paygw_unionpay_blanks(ngx_str_t *text, ngx_uint_t most)
+ngx_paygw_unionpay_blank(ngx_str_t *pem)
 {
-    size_t      i;
-    ngx_uint_t  n;
+    u_char  *p, *end, *last;
 
-    for (i = 0, n = 0; i < text->len; i++) {
-        n += text->data[i] == ' ';
+    last = pem->data + pem->len;
+
+    p = ngx_strlchr(pem->data, last, LF);
+    if (p == NULL) {
+        return 0;
     }
 
-    return n > most;
+    end = ngx_strlchr(p, last, '-');
+
+    return ngx_strlchr(p, end ? end : last, ' ') != NULL;
 }
