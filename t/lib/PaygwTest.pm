@@ -44,6 +44,9 @@ our ($RedisPort, $RedisPid, $RedisDir);
 our $Blocks = 0;
 our @Callbacks;
 
+# more providers: name, channel, location, ack and secrets, see PaygwUnionpay.pm
+our @More;
+
 my $json = JSON::PP->new->canonical->allow_nonref;
 
 
@@ -473,6 +476,9 @@ sub ack_ok {
     if ($provider eq 'alipay') {
         ($type, $body) = ('text/plain', $status < 300 ? 'success' : 'fail');
 
+    } elsif (my ($more) = grep { $_->{name} eq $provider } @More) {
+        ($type, $body) = $more->{ack}->($status);
+
     } elsif ($status < 300) {
         $status = 204;
 
@@ -529,7 +535,8 @@ sub refused_ok {
     my @secrets = map { substr $_, 0, 40 } grep { defined && length > 5 }
         '0123456789abcdefghijklmnopqrstuv', $m->{body},
         $m->header('Wechatpay-Signature'), $m->{order_id},
-        $m->{body} =~ /sign=([^&]{20})/ ? $1 : undef;
+        $m->{body} =~ /sign=([^&]{20})/ ? $1 : undef,
+        map { $_->{name} eq $m->{provider} ? $_->{secrets}->($m) : () } @More;
     my @told = grep { index($text, $_) >= 0 } @secrets;
     Test::More::is("@told", '', block_name("$line: nothing secret is told"));
 
@@ -729,12 +736,16 @@ add_block_preprocessor(sub {
         $conf .= store_conf() if !defined $block->no_store;
         $conf .= channel_conf('wxpay', $Wxpay, $block->wxpay)
             . channel_conf('alipay', $Alipay, $block->alipay)
+            . join('', map { my $name = $_->{name};
+                             channel_conf($name, $_->{channel},
+                                          $block->$name) } @More)
             if !defined $block->no_channels;
         $block->set_value('http_config', $conf . ($block->http_config // ''));
     }
 
     if (!defined $block->config) {
-        $block->set_value('config', defined $block->bare ? '' : $Locations);
+        $block->set_value('config', defined $block->bare ? '' : $Locations
+                          . join '', map { $_->{location} } @More);
     }
 
     if (defined $block->h2) {
@@ -948,7 +959,8 @@ use warnings;
 
 sub new {
     my ($class, $provider, %o) = @_;
-    my $m = PaygwTest::peer($provider eq 'alipay' ? 'alipay' : 'wechat', %o);
+    my $m = PaygwTest::peer($provider eq 'wechat_v3' ? 'wechat' : $provider,
+                            %o);
     $m->{body} = MIME::Base64::decode_base64($m->{body});
     $m->{provider} = $provider;
     return bless $m, $class;
@@ -1058,6 +1070,8 @@ What the shop got: a number of deliveries, or Perl code for a list of them.
 Perl code for the list of answers of the shop: see paygw_peer.py.
 
 =item wxpay, alipay
+
+(And unionpay after C<use PaygwUnionpay>.)
 
 Changes of the default channels: a line "-NAME" drops a parameter, any other
 line is one more.
