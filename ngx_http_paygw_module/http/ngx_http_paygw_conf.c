@@ -244,8 +244,7 @@ ngx_http_paygw_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    mcf->zone = ngx_paygw_zone_create(cf, &name, size,
-                                      &ngx_http_paygw_module);
+    mcf->zone = ngx_paygw_zone_create(cf, &name, size);
     if (mcf->zone == NULL) {
         return NGX_CONF_ERROR;
     }

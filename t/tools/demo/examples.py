@@ -20,11 +20,12 @@ from stage import ROOT, Failure
 
 sys.path.insert(0, ROOT)
 
-from sandbox import deliver         # noqa: E402
+from sandbox import deliver, wechat_v2  # noqa: E402
 from sandbox.keys import Keys       # noqa: E402
-from sandbox.orders import Order    # noqa: E402
+from sandbox.orders import Order, Store  # noqa: E402
 
-ACKS = {"alipay": (200, b"success"), "wechat_v3": (204, b"")}
+ACKS = {"alipay": (200, b"success"), "wechat_v3": (204, b""),
+        "wechat_v2": (200, wechat_v2.ACK)}
 PASSWORD = "a-password-of-redis"
 
 
@@ -260,7 +261,8 @@ def access_log(case):
     with open(os.path.join(case.folder, "notify.log")) as file:
         lines = [json.loads(line) for line in file]
     results = {(l["provider"], l["result"], l["reason"]) for l in lines}
-    wanted = {(p, r, w) for p in ACKS for r, w in (
+    providers = {case.provider(channel) for _, channel in case.channels()}
+    wanted = {(p, r, w) for p in providers for r, w in (
         ("taken", ""), ("duplicate", "duplicate"), ("refused", "signature"),
         ("released", "shop"))}
     case.same(results, wanted, "each result has its line")
@@ -293,12 +295,33 @@ def filtering(case):
     case.refuses("alipay", forged="body")
 
 
+def refunds(case):
+    """What nobody has signed goes where it is confirmed."""
+    plain(case)
+    case.same(case.shop.got[-1].target, "/payments", "a payment")
+    store = Store()
+    order = store.add(Order("wechat_v2", "EXAMPLE-REFUND", 1234))
+    store.pay(order)
+    store.refund(order, 34, "R1")
+    message = deliver.compose(case.ring(case.channels()[0][0]), order,
+                              order.event(), {}, url="any")
+    case.same(case.send("wxv2", (order, dict(message.headers),
+                                 message.body)),
+              ACKS["wechat_v2"], "a refund is acknowledged")
+    got = case.shop.got[-1]
+    case.same((got.target, got.fields().get("confirm"),
+               got.event()["confirm"], got.event()["refund"]["amount"]),
+              ("/refunds-to-confirm", "query", "query", 34),
+              "and delivered to be confirmed")
+
+
 SCENES = {
     "access-log.conf": access_log,
     "existing-shop-observe.conf": observe,
     "filter-by-event.conf": filtering,
     "key-rotation.conf": rotation,
     "many-accounts.conf": many,
+    "wechat-v2.conf": refunds,
 }
 
 
