@@ -3,8 +3,8 @@
 #
 #   run.sh SECONDS [TARGET ...]     each target for SECONDS, one by one
 #
-# Targets: form json xml message alipay unionpay wechat_v2 wechat_v3 (all without
-# an argument).  Any finding fails; what found it is kept in
+# Targets: form json xml message rs alipay unionpay wechat_v2 wechat_v3 (all
+# without an argument).  Any finding fails; what found it is kept in
 # $PAYGW_BUILD/fuzz/TARGET/artifacts and is run first of all the next time.
 # What a run learned is kept there too.
 set -eu
