@@ -15,8 +15,8 @@ static ngx_int_t ngx_paygw_form_hex(u_char c);
 static ngx_int_t ngx_paygw_form_cmp_names(ngx_str_t *a, ngx_str_t *b);
 static int ngx_libc_cdecl ngx_paygw_form_cmp(const void *one,
     const void *two);
-static ngx_uint_t ngx_paygw_form_left_out(ngx_paygw_field_t *field,
-    const char **skip, ngx_uint_t flags);
+static ngx_uint_t ngx_paygw_form_hidden(ngx_str_t *value,
+    const ngx_str_t *names);
 
 
 /* what stands for something else, and what must not stand at all */
@@ -78,10 +78,21 @@ ngx_paygw_form_parse(ngx_pool_t *pool, ngx_str_t *body,
         }
     }
 
-    ngx_qsort(form->fields, n, sizeof(ngx_paygw_field_t),
+    form->nfields = n;
+
+    return ngx_paygw_form_sort(form, err);
+}
+
+
+ngx_int_t
+ngx_paygw_form_sort(ngx_paygw_form_t *form, char **err)
+{
+    ngx_uint_t  i;
+
+    ngx_qsort(form->fields, form->nfields, sizeof(ngx_paygw_field_t),
               ngx_paygw_form_cmp);
 
-    for (i = 1; i < n; i++) {
+    for (i = 1; i < form->nfields; i++) {
         if (ngx_paygw_form_cmp_names(&form->fields[i - 1].name,
                                      &form->fields[i].name)
             == 0)
@@ -90,8 +101,6 @@ ngx_paygw_form_parse(ngx_pool_t *pool, ngx_str_t *body,
             return NGX_ABORT;
         }
     }
-
-    form->nfields = n;
 
     return NGX_OK;
 }
@@ -268,6 +277,48 @@ ngx_paygw_form_get(ngx_paygw_form_t *form, const char *name)
 }
 
 
+ngx_paygw_field_t *
+ngx_paygw_form_hides(ngx_paygw_form_t *form, const ngx_str_t *names)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < form->nfields; i++) {
+        if (ngx_paygw_form_hidden(&form->fields[i].value, names)) {
+            return &form->fields[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_uint_t
+ngx_paygw_form_hidden(ngx_str_t *value, const ngx_str_t *names)
+{
+    u_char           *p, *last;
+    const ngx_str_t  *name;
+
+    p = value->data;
+    last = value->data + value->len;
+
+    while (p < last && (p = memchr(p, '&', last - p)) != NULL) {
+        p++;
+
+        for (name = names; name->len; name++) {
+
+            if ((size_t) (last - p) > name->len
+                && p[name->len] == '='
+                && ngx_strncmp(p, name->data, name->len) == 0)
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
 ngx_int_t
 ngx_paygw_form_canonical(ngx_pool_t *pool, ngx_paygw_form_t *form,
     const char **skip, ngx_uint_t flags, ngx_str_t *out)
@@ -321,7 +372,7 @@ ngx_paygw_form_canonical(ngx_pool_t *pool, ngx_paygw_form_t *form,
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_paygw_form_left_out(ngx_paygw_field_t *field, const char **skip,
     ngx_uint_t flags)
 {

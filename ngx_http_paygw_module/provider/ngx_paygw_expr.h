@@ -122,6 +122,7 @@ struct ngx_paygw_expr_ctx_s {
 
     struct {
         ngx_uint_t               ready;
+        ngx_str_t                text;
         ngx_paygw_json_t        *root;
         ngx_paygw_form_t         form;
     } docs[NGX_PAYGW_EXPR_MAX_DOCS];
@@ -198,6 +199,10 @@ ngx_int_t ngx_paygw_expr_read(ngx_paygw_expr_ctx_t *ctx, ngx_uint_t index);
 /* the node that a pointer points to, NULL if there is none */
 ngx_paygw_json_t *ngx_paygw_expr_follow(ngx_paygw_json_t *root,
     ngx_paygw_expr_pointer_t *pointer);
+
+/* the fields that a sorted_params() takes, in no order: a copy */
+ngx_int_t ngx_paygw_expr_fields(ngx_paygw_expr_ctx_t *ctx,
+    ngx_paygw_expr_t *e, ngx_paygw_field_t **fields, ngx_uint_t *n);
 
 /* parts joined by sep */
 ngx_int_t ngx_paygw_expr_joined(ngx_paygw_expr_ctx_t *ctx, ngx_str_t *parts,

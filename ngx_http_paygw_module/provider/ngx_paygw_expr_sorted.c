@@ -16,8 +16,6 @@
  */
 
 
-static ngx_int_t ngx_paygw_expr_fields(ngx_paygw_expr_ctx_t *ctx,
-    ngx_paygw_expr_t *e, ngx_paygw_field_t **fields, ngx_uint_t *n);
 static ngx_int_t ngx_paygw_expr_members(ngx_paygw_expr_ctx_t *ctx,
     ngx_paygw_json_t *root, ngx_paygw_field_t **fields, ngx_uint_t *n);
 static ngx_uint_t ngx_paygw_expr_wanted(ngx_paygw_expr_sorted_t *opt,
@@ -111,7 +109,7 @@ ngx_paygw_expr_sorted_params(ngx_paygw_expr_ctx_t *ctx, ngx_paygw_expr_t *e,
 
 /* a list that may be sorted: the document's own is searched later */
 
-static ngx_int_t
+ngx_int_t
 ngx_paygw_expr_fields(ngx_paygw_expr_ctx_t *ctx, ngx_paygw_expr_t *e,
     ngx_paygw_field_t **fields, ngx_uint_t *n)
 {

@@ -344,6 +344,7 @@ ngx_paygw_expr_read(ngx_paygw_expr_ctx_t *ctx, ngx_uint_t index)
     }
 
     ctx->docs[index].ready = 1;
+    ctx->docs[index].text = text;
 
     return NGX_OK;
 }

@@ -228,6 +228,9 @@ char *ngx_paygw_generic_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch);
 ngx_int_t ngx_paygw_generic_pieces(ngx_conf_t *cf, ngx_paygw_channel_t *ch);
 ngx_int_t ngx_paygw_generic_cover(ngx_conf_t *cf, ngx_paygw_channel_t *ch);
 
+/* 1 if a part of the string to sign says what cannot be changed in the body */
+ngx_uint_t ngx_paygw_generic_proves(ngx_paygw_expr_t *unit);
+
 /* 1 if an expression has one value under one signature */
 ngx_uint_t ngx_paygw_generic_covered(ngx_paygw_generic_conf_t *conf,
     ngx_paygw_expr_t *e);
@@ -250,6 +253,8 @@ ngx_int_t ngx_paygw_generic_when(ngx_paygw_notify_t *n,
     ngx_paygw_generic_clock_t *clock, char *hint, time_t *t);
 
 ngx_int_t ngx_paygw_generic_event(ngx_paygw_notify_t *n);
+
+/* sets event.data: what of the message is signed; ngx_paygw_generic_data.c */
 ngx_int_t ngx_paygw_generic_data(ngx_paygw_notify_t *n);
 
 

@@ -266,6 +266,7 @@ struct ngx_paygw_provider_s {
 
 
 extern const ngx_paygw_provider_t  ngx_paygw_alipay;
+extern const ngx_paygw_provider_t  ngx_paygw_generic;
 extern const ngx_paygw_provider_t  ngx_paygw_wechat_v3;
 
 /* all of them, ended by NULL */
