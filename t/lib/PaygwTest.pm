@@ -25,7 +25,7 @@ use Socket ();
 use Time::HiRes ();
 
 our @EXPORT = qw(
-    wechat alipay callback_raw
+    wechat wechat2 alipay callback_raw with_wxv2
     send_callback begin finish abort_client pipeline curl2 ack_ok
     shop_plan shop_requests shop_release shop_port shop_event shop_header
     shop_body shop_count
@@ -224,6 +224,7 @@ END {
 # -- callbacks --
 
 sub wechat { my %o = @_; return PaygwTest::Message->new('wechat_v3', %o) }
+sub wechat2 { my %o = @_; return PaygwTest::Message->new('wechat_v2', %o) }
 sub alipay { my %o = @_; return PaygwTest::Message->new('alipay', %o) }
 
 
@@ -473,6 +474,14 @@ sub ack_ok {
     if ($provider eq 'alipay') {
         ($type, $body) = ('text/plain', $status < 300 ? 'success' : 'fail');
 
+    } elsif ($provider eq 'wechat_v2') {
+        $type = 'text/xml';
+        $body = '<xml><return_code><![CDATA['
+            . ($status < 300 ? 'SUCCESS' : 'FAIL')
+            . ']]></return_code><return_msg><![CDATA['
+            . ($status < 300 ? 'OK' : 'not processed')
+            . ']]></return_msg></xml>';
+
     } elsif ($status < 300) {
         $status = 204;
 
@@ -528,6 +537,8 @@ sub refused_ok {
 
     my @secrets = map { substr $_, 0, 40 } grep { defined && length > 5 }
         '0123456789abcdefghijklmnopqrstuv', $m->{body},
+        '192006250b4c09247ec02edce69f6a2d',
+        $m->{body} =~ /<(?:sign|req_info)><!\[CDATA\[([^\]]{20})/ ? $1 : undef,
         $m->header('Wechatpay-Signature'), $m->{order_id},
         $m->{body} =~ /sign=([^&]{20})/ ? $1 : undef;
     my @told = grep { index($text, $_) >= 0 } @secrets;
@@ -690,6 +701,20 @@ our $Alipay = <<'CONF';
         alipay_public_key     $TEST_NGINX_KEYS/alipay.pem;
 CONF
 
+our $Wxv2 = <<'CONF';
+        provider   wechat_v2;
+        appid      wxd930ea5d5a258f4f;
+        mchid      10000100;
+        api_key    file:$TEST_NGINX_KEYS/wxv2.key;
+        sign_type  MD5;
+CONF
+
+# the blocks of this file have a channel "wxv2" and its location as well
+
+our $WithWxv2;
+
+sub with_wxv2 { $WithWxv2 = 1 }
+
 # a channel with the changes of a block: a line "-NAME" drops a parameter, any
 # other line is one more
 
@@ -719,6 +744,13 @@ our $Locations = <<'CONF';
     }
 CONF
 
+our $LocationWxv2 = <<'CONF';
+    location = /notify/wxv2 {
+        paygw_notify  wxv2;
+        proxy_pass    http://127.0.0.1:$TEST_NGINX_SHOP_PORT/shop;
+    }
+CONF
+
 
 add_block_preprocessor(sub {
     my $block = shift;
@@ -729,12 +761,14 @@ add_block_preprocessor(sub {
         $conf .= store_conf() if !defined $block->no_store;
         $conf .= channel_conf('wxpay', $Wxpay, $block->wxpay)
             . channel_conf('alipay', $Alipay, $block->alipay)
+            . ($WithWxv2 ? channel_conf('wxv2', $Wxv2, $block->wxv2) : '')
             if !defined $block->no_channels;
         $block->set_value('http_config', $conf . ($block->http_config // ''));
     }
 
     if (!defined $block->config) {
-        $block->set_value('config', defined $block->bare ? '' : $Locations);
+        $block->set_value('config', defined $block->bare ? '' : $Locations
+                          . ($WithWxv2 ? $LocationWxv2 : ''));
     }
 
     if (defined $block->h2) {
@@ -948,7 +982,8 @@ use warnings;
 
 sub new {
     my ($class, $provider, %o) = @_;
-    my $m = PaygwTest::peer($provider eq 'alipay' ? 'alipay' : 'wechat', %o);
+    my $m = PaygwTest::peer($provider eq 'wechat_v3' ? 'wechat' : $provider,
+                            %o);
     $m->{body} = MIME::Base64::decode_base64($m->{body});
     $m->{provider} = $provider;
     return bless $m, $class;
@@ -1057,9 +1092,9 @@ What the shop got: a number of deliveries, or Perl code for a list of them.
 
 Perl code for the list of answers of the shop: see paygw_peer.py.
 
-=item wxpay, alipay
+=item wxpay, alipay, wxv2
 
-Changes of the default channels: a line "-NAME" drops a parameter, any other
+Changes of the default channels (wxv2 is one after with_wxv2() alone): a line "-NAME" drops a parameter, any other
 line is one more.
 
 =item h2
@@ -1076,7 +1111,7 @@ The block may log alerts.
 
 =back
 
-wechat() and alipay() take options for every part of a message and for every
+wechat(), wechat2() and alipay() take options for every part of a message and for every
 fault: see paygw_peer.py.  In C<config>, $TEST_NGINX_KEYS is the folder of
 keys (t/data/keys), $TEST_NGINX_SHOP_PORT the port of the shop.
 
