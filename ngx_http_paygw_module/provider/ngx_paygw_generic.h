@@ -24,9 +24,6 @@
 #define NGX_PAYGW_GENERIC_MAX_ITEMS       16    /* of "each" */
 #define NGX_PAYGW_GENERIC_MAX_ACK         1024  /* bytes of a body */
 
-/* how long an id is kept if messages have no time, and so never grow old */
-#define NGX_PAYGW_GENERIC_LONG_KEEP  ((ngx_msec_t) 30 * 24 * 60 * 60 * 1000)
-
 
 typedef enum {
     NGX_PAYGW_GENERIC_NONE = 0,
@@ -139,6 +136,7 @@ typedef struct {
     ngx_paygw_expr_t               *fields[NGX_PAYGW_GENERIC_FIELDS];
     ngx_paygw_generic_amount_t      amount;
     ngx_paygw_generic_amount_t      refund_amount;
+    ngx_uint_t                      one_amount; /* both are the same */
     ngx_paygw_generic_clock_t       event_time;
     ngx_array_t                    *map;        /* of
                                                    ngx_paygw_generic_map_t */

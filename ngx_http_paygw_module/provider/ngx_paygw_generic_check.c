@@ -341,6 +341,10 @@ ngx_paygw_generic_check_event(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
                                 "has an amount without \"currency\"");
     }
 
+    conf->one_amount = conf->amount.expr && conf->refund_amount.expr
+                       && ngx_paygw_expr_same(conf->amount.expr,
+                                              conf->refund_amount.expr);
+
     return NGX_OK;
 }
 

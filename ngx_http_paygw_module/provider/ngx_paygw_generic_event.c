@@ -98,7 +98,7 @@ ngx_paygw_generic_event(ngx_paygw_notify_t *n)
     n->keep = n->channel->keep;
 
     if (conf->time.expr == NULL) {
-        n->keep = ngx_max(n->keep, NGX_PAYGW_GENERIC_LONG_KEEP);
+        n->keep = ngx_max(n->keep, NGX_PAYGW_LONG_KEEP);
     }
 
     rc = ngx_paygw_generic_kind_of(n, conf);
@@ -194,7 +194,11 @@ ngx_paygw_generic_fill(ngx_paygw_notify_t *n, ngx_paygw_generic_conf_t *conf)
 
     for (i = 0; i < NGX_PAYGW_GENERIC_FIELDS; i++) {
 
-        if (i == NGX_PAYGW_GENERIC_KIND) {
+        if (i == NGX_PAYGW_GENERIC_KIND
+            || (ev->type != NGX_PAYGW_EVENT_REFUND
+                && (i == NGX_PAYGW_GENERIC_REFUND_ID
+                    || i == NGX_PAYGW_GENERIC_REFUND_NO)))
+        {
             continue;
         }
 
@@ -213,10 +217,16 @@ ngx_paygw_generic_fill(ngx_paygw_notify_t *n, ngx_paygw_generic_conf_t *conf)
         }
     }
 
-    rc = ngx_paygw_generic_money(n, &conf->amount, "invalid amount",
-                                 &ev->amount);
+    rc = NGX_OK;
 
-    if (rc == NGX_OK) {
+    /* one and the same figure is the refund's, not the order's */
+
+    if (ev->type != NGX_PAYGW_EVENT_REFUND || !conf->one_amount) {
+        rc = ngx_paygw_generic_money(n, &conf->amount, "invalid amount",
+                                     &ev->amount);
+    }
+
+    if (rc == NGX_OK && ev->type == NGX_PAYGW_EVENT_REFUND) {
         rc = ngx_paygw_generic_money(n, &conf->refund_amount,
                                      "invalid refund_amount",
                                      &ev->refund_amount);
