@@ -98,7 +98,7 @@ my %refused = (
     sw_bad_body             => [401, 'signature'],
     paypal_bad_body         => [401, 'signature'],
     paypal_bad_cert_host    => [403, 'account_mismatch'],
-    douyin_trade_notify_bad => [400, 'signature'],
+    douyin_trade_notify_bad => [401, 'signature'],
 );
 
 # the certificate of the vectors is younger than their time
@@ -307,9 +307,9 @@ vectors_add(%md5, name => 'md5_unknown_state', status => 200,
             ack => 'success', body => form('k3y', %pay, state => 77),
             event => { %md5_event, id => 'ch:P01202211:77',
                        outcome => 'pending' });
-vectors_add(%md5, name => 'md5_wrong_key', status => 400, ack => 'fail',
+vectors_add(%md5, name => 'md5_wrong_key', status => 401, ack => 'fail',
             reason => 'refused: signature', body => form('other', %pay));
-vectors_add(%md5, name => 'md5_other_account', status => 400, ack => 'fail',
+vectors_add(%md5, name => 'md5_other_account', status => 403, ack => 'fail',
             reason => 'refused: account_mismatch',
             body => form('k3y', %pay, mch_no => 'M1'));
 vectors_add(%md5, name => 'md5_folded', status => 400, ack => 'fail',
@@ -368,7 +368,7 @@ vectors_add(%xml, name => 'xml_ok', status => 200,
                        'order.amount' => 101, 'order.currency' => 'CNY',
                        'data.attach' => '<&>', 'data.sign' => undef,
                        'order.order_id' => '1409811653' });
-vectors_add(%xml, name => 'xml_forged', status => 400,
+vectors_add(%xml, name => 'xml_forged', status => 401,
             ack => '<xml><return_code>FAIL</return_code></xml>',
             reason => 'refused: signature',
             body => $xml{body} =~ s/\[101\]/[1]/r);

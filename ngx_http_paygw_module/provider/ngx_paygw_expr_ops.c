@@ -25,9 +25,7 @@ static ngx_int_t ngx_paygw_expr_free(ngx_paygw_expr_ctx_t *ctx,
     ngx_paygw_expr_t *e, ngx_str_t *value);
 static ngx_int_t ngx_paygw_expr_trim(ngx_paygw_expr_ctx_t *ctx,
     ngx_paygw_expr_t *e, ngx_str_t *value);
-static ngx_int_t ngx_paygw_expr_lower(ngx_paygw_expr_ctx_t *ctx,
-    ngx_paygw_expr_t *e, ngx_str_t *value);
-static ngx_int_t ngx_paygw_expr_upper(ngx_paygw_expr_ctx_t *ctx,
+static ngx_int_t ngx_paygw_expr_letters(ngx_paygw_expr_ctx_t *ctx,
     ngx_paygw_expr_t *e, ngx_str_t *value);
 static ngx_int_t ngx_paygw_expr_strip_prefix(ngx_paygw_expr_ctx_t *ctx,
     ngx_paygw_expr_t *e, ngx_str_t *value);
@@ -141,10 +139,10 @@ const ngx_paygw_expr_op_t  ngx_paygw_expr_ops[] = {
       ngx_paygw_expr_trim, NULL },
 
     { ngx_string("lower"), "e", 1, 0,
-      ngx_paygw_expr_lower, NULL },
+      ngx_paygw_expr_letters, ngx_paygw_expr_kind(0) },
 
     { ngx_string("upper"), "e", 1, 0,
-      ngx_paygw_expr_upper, NULL },
+      ngx_paygw_expr_letters, ngx_paygw_expr_kind(1) },
 
     { ngx_string("strip_prefix"), "ew", 2, NGX_PAYGW_EXPR_FAITHFUL,
       ngx_paygw_expr_strip_prefix, NULL },
@@ -321,29 +319,10 @@ ngx_paygw_expr_trim(ngx_paygw_expr_ctx_t *ctx, ngx_paygw_expr_t *e,
 }
 
 
-static ngx_int_t
-ngx_paygw_expr_lower(ngx_paygw_expr_ctx_t *ctx, ngx_paygw_expr_t *e,
-    ngx_str_t *value)
-{
-    ngx_int_t  rc;
-    ngx_str_t  text;
-
-    rc = ngx_paygw_expr_eval(ctx, e->args[0], &text);
-
-    if (rc == NGX_OK) {
-        rc = ngx_paygw_expr_room(ctx, text.len, value);
-    }
-
-    if (rc == NGX_OK) {
-        ngx_strlow(value->data, text.data, text.len);
-    }
-
-    return rc;
-}
-
+/* lower() and upper() */
 
 static ngx_int_t
-ngx_paygw_expr_upper(ngx_paygw_expr_ctx_t *ctx, ngx_paygw_expr_t *e,
+ngx_paygw_expr_letters(ngx_paygw_expr_ctx_t *ctx, ngx_paygw_expr_t *e,
     ngx_str_t *value)
 {
     size_t     i;
@@ -361,7 +340,8 @@ ngx_paygw_expr_upper(ngx_paygw_expr_ctx_t *ctx, ngx_paygw_expr_t *e,
     }
 
     for (i = 0; i < text.len; i++) {
-        value->data[i] = ngx_toupper(text.data[i]);
+        value->data[i] = e->op->data ? ngx_toupper(text.data[i])
+                                     : ngx_tolower(text.data[i]);
     }
 
     return NGX_OK;

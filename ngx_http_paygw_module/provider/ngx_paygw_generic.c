@@ -138,7 +138,7 @@ ngx_paygw_generic_answer(const ngx_paygw_notify_t *n, ngx_uint_t status,
 
     *ack = conf->acks[which];
 
-    /* without one of its own a failure is the status alone */
+    /* without one of its own a failure has the status that tells why */
 
     if (ack->status == 0) {
         ack->status = (status >= 400 && status < 600) ? status : 500;

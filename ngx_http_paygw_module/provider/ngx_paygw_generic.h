@@ -149,6 +149,8 @@ typedef struct {
 
     ngx_array_t                    *types;      /* of ngx_str_t */
     ngx_paygw_ack_t                 acks[NGX_PAYGW_GENERIC_ACKS];
+                                                /* status 0: as it is */
+    ngx_uint_t                      acked;      /* bit i: acks[i] is given */
 } ngx_paygw_generic_conf_t;
 
 

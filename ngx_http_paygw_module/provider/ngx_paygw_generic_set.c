@@ -333,7 +333,7 @@ ngx_paygw_generic_content_type(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 }
 
 
-/* ok|refused|retry STATUS [TYPE BODY] */
+/* ok|refused|retry STATUS|same [TYPE BODY] */
 
 char *
 ngx_paygw_generic_ack(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
@@ -353,6 +353,8 @@ ngx_paygw_generic_ack(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
         ngx_string("retry")
     };
 
+    static const ngx_str_t  same[] = { ngx_string("same") };
+
     which = ngx_paygw_generic_index(words, NGX_PAYGW_GENERIC_ACKS, &args[0]);
 
     if (which == NGX_ERROR || nargs == 3) {
@@ -364,18 +366,34 @@ ngx_paygw_generic_ack(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
     ack = &conf->acks[which];
 
-    if (ack->status) {
+    if (conf->acked & ((ngx_uint_t) 1 << which)) {
         return "is duplicate";
     }
 
-    status = ngx_atoi(args[1].data, args[1].len);
+    conf->acked |= (ngx_uint_t) 1 << which;
 
-    if (status < 200 || status > 599 || (status >= 300 && status < 400)
+    status = 0;
+
+    if (which == NGX_PAYGW_GENERIC_ACK_OK
+        || ngx_paygw_generic_index(same, 1, &args[1]) == NGX_ERROR)
+    {
+        status = ngx_atoi(args[1].data, args[1].len);
+
+        if (status == 0) {
+            status = NGX_ERROR;
+        }
+    }
+
+    if (status == 0) {
+        /* void */
+
+    } else if (status < 200 || status > 599 || (status >= 300 && status < 400)
         || (which == NGX_PAYGW_GENERIC_ACK_OK && status >= 300))
     {
         return ngx_paygw_generic_invalid(cf, ch, "ack", &args[1],
-                                         "a status from 200 to 299, or from "
-                                         "400 to 599 for a failure");
+                                         "a status from 200 to 299; for a "
+                                         "failure also from 400 to 599, or "
+                                         "same");
     }
 
     ack->status = status;
