@@ -1105,4 +1105,38 @@ pass("nginx starts")
     }
 --- must_die
 --- error_log
-which are the same account: their callbacks could not be told apart
+but no message says which channel of provider "generic" it is for, give each of them a location of its own
+
+=== TEST 136: one key in two channels
+--- generic
+--- http_config
+    paygw_channel other {
+        provider   generic;
+        algorithm  hmac(sha256);
+        key        file:$TEST_NGINX_KEYS/apiv3.key;
+        signature  header(X-Signature) hex;
+        signed     body;
+        replay_id  hex(sha256(body));
+        ack        ok 200;
+    }
+--- run
+pass('nginx starts')
+--- error_log
+channels "hook" and "other" are the same account
+
+=== TEST 137: two keys in two channels
+--- generic
+--- http_config
+    paygw_channel other {
+        provider   generic;
+        algorithm  hmac(sha256);
+        key        file:$TEST_NGINX_KEYS/apiv3_other.key;
+        signature  header(X-Signature) hex;
+        signed     body;
+        replay_id  hex(sha256(body));
+        ack        ok 200;
+    }
+--- run
+pass('nginx starts')
+--- no_error_log
+are the same account

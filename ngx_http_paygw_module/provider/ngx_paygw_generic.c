@@ -105,15 +105,39 @@ ngx_paygw_generic_headers(ngx_paygw_notify_t *n, ngx_paygw_expr_env_t *env)
 }
 
 
-/*
- * Two channels could want different header fields and media types of one
- * message, and no message says which of them it is for.
- */
+/* the same algorithm and one key that both have */
 
 static ngx_uint_t
 ngx_paygw_generic_same(ngx_paygw_channel_t *a, ngx_paygw_channel_t *b)
 {
-    return 1;
+    ngx_paygw_generic_conf_t  *ac = a->conf;
+    ngx_paygw_generic_conf_t  *bc = b->conf;
+
+    ngx_uint_t                i, k;
+    ngx_paygw_generic_key_t  *ak, *bk;
+
+    if (ac->algorithm != bc->algorithm || ac->hash != bc->hash
+        || ac->scheme != bc->scheme
+        || !ngx_paygw_expr_same(ac->signature, bc->signature))
+    {
+        return 0;
+    }
+
+    ak = ac->keys->elts;
+    bk = bc->keys->elts;
+
+    for (i = 0; i < ac->keys->nelts; i++) {
+        for (k = 0; k < bc->keys->nelts; k++) {
+
+            if (ak[i].key ? ngx_paygw_key_equal(ak[i].key, bk[k].key)
+                          : ngx_paygw_equal(&ak[i].secret, &bk[k].secret))
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
 }
 
 
