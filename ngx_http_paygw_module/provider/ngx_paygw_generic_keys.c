@@ -170,7 +170,7 @@ ngx_paygw_generic_secret(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     ngx_paygw_encoding_e  encoding;
 
     encoding = NGX_PAYGW_ENCODING_TEXT;
-    ngx_str_null(&prefix);
+    ngx_str_set(&prefix, "");
 
     for (i = 1; i < nargs; i++) {
 
