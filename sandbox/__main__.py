@@ -27,7 +27,7 @@ def add_common(parser):
 
 def add_conf(parser):
     parser.add_argument("--write-conf", metavar="FILE",
-                        help="write two paygw_channel blocks for the keys")
+                        help="write paygw_channel blocks for the keys")
     parser.add_argument("--cert-mode", action="store_true",
                         help="Alipay with certificates in --write-conf")
     parser.add_argument("--partner", action="store_true",

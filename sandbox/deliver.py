@@ -20,7 +20,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
-from . import alipay, faults, wechat_v3
+from . import alipay, faults, wechat_v2, wechat_v3
 
 MINUTE, HOUR = 60, 3600
 
@@ -29,9 +29,17 @@ LADDERS = {
     "wechat_v3": (15, 15, 30, 3 * MINUTE, 10 * MINUTE, 20 * MINUTE,
                   30 * MINUTE, 30 * MINUTE, 30 * MINUTE, 60 * MINUTE,
                   3 * HOUR, 3 * HOUR, 3 * HOUR, 6 * HOUR, 6 * HOUR),
+    "wechat_v2": (15, 15, 30, 3 * MINUTE, 10 * MINUTE, 20 * MINUTE,
+                  30 * MINUTE, 30 * MINUTE, 30 * MINUTE, 60 * MINUTE,
+                  3 * HOUR, 3 * HOUR, 3 * HOUR, 6 * HOUR, 6 * HOUR),
     "alipay": (4 * MINUTE, 10 * MINUTE, 10 * MINUTE, HOUR, 2 * HOUR,
                6 * HOUR, 15 * HOUR),
 }
+
+# those that make (headers, body); that of Alipay makes a body
+WECHAT = {"wechat_v3": wechat_v3, "wechat_v2": wechat_v2}
+ACCEPTED = {"wechat_v3": wechat_v3.accepted, "wechat_v2": wechat_v2.accepted,
+            "alipay": alipay.accepted}
 
 TIMEOUT = 5.0
 WORKERS = 16
@@ -81,8 +89,9 @@ class Message:
 def compose(keys, order, event, given, url=None, now=None):
     """The message of one try of an event."""
     content, _ = faults.split(given)
-    if order.provider == "wechat_v3":
-        head, body = wechat_v3.callback(keys, order, event, now, **content)
+    if order.provider in WECHAT:
+        head, body = WECHAT[order.provider].callback(keys, order, event, now,
+                                                     **content)
     else:
         body = alipay.callback(keys, order, event, now, **content)
         head = alipay.headers(order, bool(content.get("gbk")))
@@ -213,7 +222,7 @@ class Deliverer:
         """Sends an event now, and again as long as it is not accepted."""
         if event is None or not event.url:
             return
-        if order.provider == "wechat_v3" and event.kind == "close":
+        if order.provider in WECHAT and event.kind == "close":
             return
         self._at(0.0, order, event, 1)
 
@@ -303,8 +312,7 @@ class Deliverer:
         except OSError as error:
             delivery.error = str(error) or type(error).__name__
         else:
-            accepted = (wechat_v3.accepted if order.provider == "wechat_v3"
-                        else alipay.accepted)
+            accepted = ACCEPTED[order.provider]
             delivery.status = status
             delivery.body = answer[:BODY_KEPT].decode("utf-8", "replace")
             delivery.accepted = accepted(status, answer)
@@ -336,7 +344,7 @@ class Deliverer:
             return self._together(copies, lambda: self.replay(order, url))
         if given.pop("reordered", False):
             events = [e for e in reversed(order.events)
-                      if order.provider != "wechat_v3" or e.kind != "close"]
+                      if order.provider not in WECHAT or e.kind != "close"]
             return [self.send(order, e, given, url) for e in events]
         return self._together(
             copies, lambda: self.send(order, event, given, url))

@@ -140,7 +140,7 @@ class Ring:
                 handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
                 with open(handle, "wb") as file:
                     file.write(make() + b"\n")
-        self._pair("douyin", "platform")
+        self._pair("douyin", "public")
         self._pair("paypal", "certificate", cert=True)
 
     def _pair(self, name, public, cert=False):

@@ -12,7 +12,7 @@ import threading
 import time
 from dataclasses import asdict, dataclass, field
 
-PROVIDERS = ("wechat_v3", "alipay")
+PROVIDERS = ("wechat_v3", "wechat_v2", "alipay")
 
 
 class OrderError(Exception):
@@ -78,7 +78,7 @@ class Order:
         self.trade_no = self.trade_no or number("42", self.created)
         if not self.payer:
             self.payer = ("o" + secrets.token_hex(13)
-                          if self.provider == "wechat_v3"
+                          if self.provider.startswith("wechat_")
                           else "2088" + number("", self.created)[-12:])
 
     @property
@@ -164,7 +164,7 @@ class Store:
         found = [self._orders[p, order_id] for p in PROVIDERS
                  if (p, order_id) in self._orders]
         if len(found) > 1:
-            raise OrderError("both providers have this order: name one")
+            raise OrderError("several providers have this order: name one")
         return found[0] if found else None
 
     def by_trade_no(self, provider, trade_no):

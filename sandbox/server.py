@@ -12,8 +12,8 @@ import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from . import (alipay, alipay_api, faults, page, wechat_api,
-               wechat_v3)
+from . import (alipay, alipay_api, faults, page, wechat_api, wechat_v2,
+               wechat_v2_api, wechat_v3)
 from .deliver import Deliverer
 from .orders import PROVIDERS, Order, OrderError, Store, number
 from .wire import Request, Response
@@ -88,6 +88,7 @@ class Sandbox:
         self.base_url = base_url
         notify = self.deliverer.notify
         self.wechat = wechat_api.Api(keys, self.store, notify, self.base)
+        self.wechat2 = wechat_v2_api.Api(keys, self.store, notify, self.base)
         self.alipay = alipay_api.Api(keys, self.store, notify, self.base,
                                      self._cashier_page)
 
@@ -99,6 +100,8 @@ class Sandbox:
         path = request.path
         if path.startswith("/v3/"):
             return self.wechat.handle(request)
+        if self.wechat2.handles(path):
+            return self.wechat2.handle(request)
         if path == "/gateway.do":
             return self.alipay.handle(request)
         if path == "/":
@@ -192,9 +195,11 @@ class Sandbox:
         """An order without a signed call of the provider's API."""
         provider = values.pop("provider", None)
         if provider not in PROVIDERS:
-            raise ControlError(400, "provider is wechat_v3 or alipay")
+            raise ControlError(400, "provider is one of "
+                               + ", ".join(PROVIDERS))
         order_id = values.pop("order_id", None) or number("T", time.time())
-        rule = (wechat_v3 if provider == "wechat_v3" else alipay).ORDER_ID
+        rule = {"wechat_v3": wechat_v3, "wechat_v2": wechat_v2,
+                "alipay": alipay}[provider].ORDER_ID
         if not isinstance(order_id, str) or not rule.fullmatch(order_id):
             raise ControlError(400, "order_id must fit " + rule.pattern)
         amount = amount_of(values.pop("amount", None))

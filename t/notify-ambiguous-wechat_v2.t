@@ -272,7 +272,25 @@ ack_ok(send_callback($m), $m, 200, 'as it was');
 
 
 
-=== TEST 11: the bytes of a refund that was sent elsewhere
+=== TEST 11: a block doubled within a value: a document, and no number
+--- run
+# "<root><transacti" "on_id><![CDATA[4" "200..."
+my $m = wechat2(type => 'refund', trade_no => '4' x 28, inner_text =>
+    '<root><transaction_id><![CDATA[' . '4' x 28 . ']]></transaction_id>'
+    . join('', map { "<$_>1</$_>" } qw(out_trade_no out_refund_no refund_id
+                                       refund_status total_fee refund_fee))
+    . '</root>');
+my @b = main::blocks($m);
+my $forged = main::sealed($m, @b[0, 1, 1 .. $#b]);
+ack_ok(send_callback($forged), $forged, 401);
+ack_ok(send_callback($m), $m, 200, 'as it was');
+is(shop_count(), 1);
+--- error_log
+hint: an id of the refund is no id
+
+
+
+=== TEST 12: the bytes of a refund that was sent elsewhere
 --- http_config
     paygw_channel second {
         provider   wechat_v2;

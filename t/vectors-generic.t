@@ -41,7 +41,7 @@ sub example {
         $block =~ s{file:/etc/paygw/[\w.]+}{file:$secret};
     }
 
-    $block =~ s{/etc/paygw/douyin/platform}{$dir/douyin_platform_pub};
+    $block =~ s{/etc/paygw/douyin/public}{$dir/douyin_platform_pub};
     $block =~ s{/etc/paygw/paypal/certificate}{$dir/paypal_cert};
 
     if ($o{plain}) {

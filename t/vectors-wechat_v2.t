@@ -41,7 +41,8 @@ my $failed = '<xml><return_code><![CDATA[FAIL]]></return_code>'
 
 
 sub epoch {
-    my ($y, $mon, $d, $h, $m, $s) = $_[0] =~ /^(....)-?(..)-?(..) ?(..):?(..):?(..)$/
+    my ($y, $mon, $d, $h, $m, $s)
+        = $_[0] =~ /^(....)-?(..)-?(..) ?(..):?(..):?(..)$/
         or die "no time: $_[0]";
 
     return timegm($s, $m, $h, $d, $mon - 1, $y) - 8 * 3600;

@@ -5,12 +5,14 @@
 
 
 #include "ngx_paygw_form.h"
+#include "ngx_paygw_word.h"
 
 
 static ngx_int_t ngx_paygw_form_pair(ngx_paygw_field_t *field, u_char *p,
     u_char *last, u_char **dst, char **err);
 static ngx_int_t ngx_paygw_form_decode(ngx_str_t *s, u_char **dst,
     char **err);
+static u_char *ngx_paygw_form_plain(u_char *p, u_char *last);
 static ngx_int_t ngx_paygw_form_hex(u_char c);
 static ngx_int_t ngx_paygw_form_cmp_names(ngx_str_t *a, ngx_str_t *b);
 static int ngx_libc_cdecl ngx_paygw_form_cmp(const void *one,
@@ -142,30 +144,30 @@ ngx_paygw_form_pair(ngx_paygw_field_t *field, u_char *p, u_char *last,
 static ngx_int_t
 ngx_paygw_form_decode(ngx_str_t *s, u_char **dst, char **err)
 {
-    u_char     *p, *last, *d, c;
+    u_char     *p, *next, *last, *d, c;
     ngx_int_t   high, low;
 
     p = s->data;
     last = p + s->len;
 
-    while (p < last && !ngx_paygw_form_special[*p]) {
-        p++;
-    }
+    next = ngx_paygw_form_plain(p, last);
 
-    if (p == last) {
+    if (next == last) {
         return NGX_OK;
     }
 
-    d = ngx_cpymem(*dst, s->data, p - s->data);
+    d = *dst;
 
-    while (p < last) {
+    for ( ;; ) {
+
+        d = ngx_cpymem(d, p, next - p);
+        p = next;
+
+        if (p == last) {
+            break;
+        }
 
         c = *p++;
-
-        if (!ngx_paygw_form_special[c]) {
-            *d++ = c;
-            continue;
-        }
 
         if (c == '+') {
             c = ' ';
@@ -195,6 +197,8 @@ ngx_paygw_form_decode(ngx_str_t *s, u_char **dst, char **err)
         }
 
         *d++ = c;
+
+        next = ngx_paygw_form_plain(p, last);
     }
 
     s->data = *dst;
@@ -203,6 +207,34 @@ ngx_paygw_form_decode(ngx_str_t *s, u_char **dst, char **err)
     *dst = d;
 
     return NGX_OK;
+}
+
+
+/* the first byte that stands for something else, or last */
+
+static u_char *
+ngx_paygw_form_plain(u_char *p, u_char *last)
+{
+    uint64_t  w;
+
+    while (last - p >= 8) {
+
+        ngx_memcpy(&w, p, 8);
+
+        if (ngx_paygw_word_has(w, 0) | ngx_paygw_word_has(w, '%')
+            | ngx_paygw_word_has(w, '+'))
+        {
+            break;
+        }
+
+        p += 8;
+    }
+
+    while (p < last && !ngx_paygw_form_special[*p]) {
+        p++;
+    }
+
+    return p;
 }
 
 

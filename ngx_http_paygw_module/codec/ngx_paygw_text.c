@@ -5,6 +5,7 @@
 
 
 #include "ngx_paygw_text.h"
+#include "ngx_paygw_word.h"
 
 
 #define NGX_PAYGW_AMOUNT_DIGITS     15   /* before the point: * 100 fits */
@@ -428,14 +429,31 @@ ngx_paygw_zone_parse(ngx_str_t *text, ngx_int_t *zone)
 ngx_uint_t
 ngx_paygw_visible(ngx_str_t *s, size_t max)
 {
-    size_t  i;
+    u_char    *p, *last;
+    uint64_t   w;
 
     if (s->len == 0 || s->len > max) {
         return 0;
     }
 
-    for (i = 0; i < s->len; i++) {
-        if (s->data[i] < 0x21 || s->data[i] > 0x7e) {
+    p = s->data;
+    last = p + s->len;
+
+    while (last - p >= 8) {
+
+        ngx_memcpy(&w, p, 8);
+
+        if (ngx_paygw_word_below(w, 0x21) | ngx_paygw_word_high(w)
+            | ngx_paygw_word_has(w, 0x7f))
+        {
+            return 0;
+        }
+
+        p += 8;
+    }
+
+    for ( /* void */ ; p < last; p++) {
+        if (*p < 0x21 || *p > 0x7e) {
             return 0;
         }
     }
@@ -463,7 +481,7 @@ ngx_paygw_utf8_valid(ngx_str_t *s)
         if (last - p >= 8) {
             ngx_memcpy(&word, p, 8);
 
-            if ((word & 0x8080808080808080ULL) == 0) {
+            if (ngx_paygw_word_high(word) == 0) {
                 p += 8;
                 continue;
             }

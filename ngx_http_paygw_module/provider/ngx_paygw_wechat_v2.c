@@ -291,6 +291,7 @@ ngx_paygw_wechat_v2_sign_type(ngx_paygw_notify_t *n,
 
     if (value == NULL
         || (value->len == conf->sign->name.len
+            /* not secret */
             && ngx_strncmp(value->data, conf->sign->name.data, value->len)
                == 0))
     {

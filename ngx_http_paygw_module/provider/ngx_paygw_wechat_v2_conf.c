@@ -99,6 +99,7 @@ ngx_paygw_wechat_v2_sign_type(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
     for (sign = ngx_paygw_wechat_v2_signs; sign->name.len; sign++) {
 
+        /* a word, not secret */
         if (sign->name.len == args[0].len
             && ngx_strncmp(sign->name.data, args[0].data, args[0].len) == 0)
         {

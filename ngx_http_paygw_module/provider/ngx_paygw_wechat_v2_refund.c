@@ -37,6 +37,8 @@ static ngx_int_t ngx_paygw_wechat_v2_decrypt(ngx_paygw_notify_t *n,
     ngx_paygw_wechat_v2_ctx_t *ctx, ngx_str_t *key, ngx_str_t *in);
 static ngx_int_t ngx_paygw_wechat_v2_facts(ngx_paygw_notify_t *n,
     ngx_paygw_form_t *form);
+static ngx_uint_t ngx_paygw_wechat_v2_number(ngx_paygw_form_t *form,
+    const char *name, ngx_str_t *value);
 static ngx_int_t ngx_paygw_wechat_v2_time(ngx_paygw_notify_t *n,
     ngx_paygw_wechat_v2_ctx_t *ctx, ngx_paygw_channel_t *ch);
 static ngx_int_t ngx_paygw_wechat_v2_unopened(ngx_paygw_notify_t *n,
@@ -154,10 +156,10 @@ ngx_paygw_wechat_v2_facts(ngx_paygw_notify_t *n, ngx_paygw_form_t *form)
 
     ngx_memzero(ev, sizeof(ngx_paygw_event_t));
 
-    if (!ngx_paygw_wechat_v2_word(form, "out_trade_no", &ev->order_id)
-        || !ngx_paygw_wechat_v2_word(form, "transaction_id", &ev->trade_no)
-        || !ngx_paygw_wechat_v2_word(form, "out_refund_no", &ev->refund_id)
-        || !ngx_paygw_wechat_v2_word(form, "refund_id", &ev->refund_no)
+    if (!ngx_paygw_wechat_v2_number(form, "out_trade_no", &ev->order_id)
+        || !ngx_paygw_wechat_v2_number(form, "transaction_id", &ev->trade_no)
+        || !ngx_paygw_wechat_v2_number(form, "out_refund_no", &ev->refund_id)
+        || !ngx_paygw_wechat_v2_number(form, "refund_id", &ev->refund_no)
         || !ngx_paygw_wechat_v2_word(form, "refund_status", &status))
     {
         return ngx_paygw_wechat_v2_unopened(n, "an id of the refund is no id");
@@ -177,6 +179,37 @@ ngx_paygw_wechat_v2_facts(ngx_paygw_notify_t *n, ngx_paygw_form_t *form)
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * A word of the characters that a number is made of: a piece of another element
+ * in it would be one of visible ones as well.
+ */
+
+static ngx_uint_t
+ngx_paygw_wechat_v2_number(ngx_paygw_form_t *form, const char *name,
+    ngx_str_t *value)
+{
+    u_char  c;
+    size_t  i;
+
+    if (!ngx_paygw_wechat_v2_word(form, name, value)) {
+        return 0;
+    }
+
+    for (i = 0; i < value->len; i++) {
+        c = value->data[i];
+
+        if ((c < '0' || c > '9') && (c < 'A' || c > 'Z')
+            && (c < 'a' || c > 'z') && c != '_' && c != '-' && c != '|'
+            && c != '*' && c != '@')
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 

@@ -114,7 +114,7 @@ void ngx_paygw_store_release(ngx_paygw_store_t *store,
 typedef struct ngx_paygw_zone_s  ngx_paygw_zone_t;
 
 ngx_paygw_zone_t *ngx_paygw_zone_create(ngx_conf_t *cf, ngx_str_t *name,
-    size_t size, void *tag);
+    size_t size);
 
 ngx_paygw_store_t *ngx_paygw_store_zone(ngx_conf_t *cf,
     ngx_paygw_zone_t *zone);

@@ -130,9 +130,10 @@ class Serve(unittest.TestCase):
         with open(conf, encoding="utf-8") as file:
             text = file.read()
         self.assertEqual(re.findall(r"^paygw_channel (\S+) {$", text, re.M),
-                         ["wxpay", "alipay"])
+                         ["wxpay", "wxv2", "alipay"])
         for word in ("sub_mchid", "alipay_root_cert", "alipay_cert",
-                     "apiv3_key", "platform_public_key"):
+                     "apiv3_key", "platform_public_key", "api_key",
+                     "sign_type"):
             self.assertRegex(text, r"(?m)^    %s  +\S.*;$" % word)
         for path in re.findall(r"(/\S+);", text):
             self.assertTrue(os.path.exists(path), path)

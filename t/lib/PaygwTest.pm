@@ -1106,8 +1106,8 @@ Perl code for the list of answers of the shop: see paygw_peer.py.
 
 =item wxpay, alipay, wxv2
 
-Changes of the default channels (wxv2 is one after with_wxv2() alone): a line "-NAME" drops a parameter, any other
-line is one more.
+Changes of the default channels (wxv2 is one after with_wxv2()
+alone): a line "-NAME" drops a parameter, any other line is one more.
 
 =item generic
 
@@ -1128,8 +1128,8 @@ The block may log alerts.
 
 =back
 
-wechat(), wechat2() and alipay() take options for every part of a message and for every
-fault: see paygw_peer.py.  In C<config>, $TEST_NGINX_KEYS is the folder of
-keys (t/data/keys), $TEST_NGINX_SHOP_PORT the port of the shop.
+wechat(), wechat2() and alipay() take options for every part of a message and
+for every fault: see paygw_peer.py.  In C<config>, $TEST_NGINX_KEYS is the
+folder of keys (t/data/keys), $TEST_NGINX_SHOP_PORT the port of the shop.
 
 =cut
