@@ -1124,7 +1124,7 @@ The block may log alerts.
 =back
 
 wechat(), wechat2() and alipay() take options for every part of a message and
-for every fault: see paygw_peer.py.  In C<config>, $TEST_NGINX_KEYS is the folder of
-keys (t/data/keys), $TEST_NGINX_SHOP_PORT the port of the shop.
+for every fault: see paygw_peer.py.  In C<config>, $TEST_NGINX_KEYS is the
+folder of keys (t/data/keys), $TEST_NGINX_SHOP_PORT the port of the shop.
 
 =cut

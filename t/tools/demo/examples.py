@@ -25,7 +25,7 @@ from sandbox.keys import Keys       # noqa: E402
 from sandbox.orders import Order, Store  # noqa: E402
 
 ACKS = {"alipay": (200, b"success"), "wechat_v3": (204, b""),
-        "wechat_v2": (200, wechat_v2.ACK)}
+        "wechat_v2": (200, wechat_v2.ACK), "unionpay": (200, b"ok")}
 PASSWORD = "a-password-of-redis"
 SECRET = "a-secret-of-the-gateway-and-the-shop"
 
@@ -91,6 +91,8 @@ class Case:
         for word in ("app_id", "seller_id", "appid", "mchid"):
             new = re.sub(r"(?m)^( +%s +)\S+;" % word,
                          lambda m: m.group(1) + ids[word] + ";", new)
+        new = re.sub(r"(?m)^( +merId +)\S+;", lambda m: m.group(1)
+                     + self.ring(block).unionpay_ids["merId"] + ";", new)
         new = re.sub(r"PUB_KEY_ID_\d+", ids["pub_key_id"], new)
         return text.replace(block, new)
 
@@ -316,6 +318,20 @@ def refunds(case):
               "and delivered to be confirmed")
 
 
+def confirming(case):
+    """A success with defects goes where it is confirmed."""
+    plain(case)
+    case.same(case.shop.got[-1].target, "/payments", "a payment")
+    message = case.message("unionpay", set={"respCode": "A6"})
+    case.same(case.send("unionpay", message), ACKS["unionpay"],
+              "a success with defects is acknowledged")
+    got = case.shop.got[-1]
+    case.same((got.target, got.fields().get("confirm")),
+              ("/payments-to-confirm", "query"), "has to be confirmed")
+    for kind in ("self_signed", "other_ca", "other_name", "expired"):
+        case.refuses("unionpay", certificate=kind)
+
+
 def signed(case):
     path = os.path.join(ROOT, "conf-examples", "verify")
     sys.path.insert(0, path)
@@ -339,6 +355,7 @@ SCENES = {
     "many-accounts.conf": many,
     "wechat-v2.conf": refunds,
     "signed-delivery.conf": signed,
+    "unionpay.conf": confirming,
 }
 
 
