@@ -16,6 +16,7 @@ import time
 import traceback
 
 import stage
+from queueing import Scene
 from stage import ROOT, Failure
 
 sys.path.insert(0, ROOT)
@@ -58,7 +59,7 @@ class Case:
             text = text.replace("127.0.0.1:8080",
                                 "127.0.0.1:%d" % self.shop.port)
         if "redis://" in text:
-            port = stage.free_port()
+            port = self.redis_port = stage.free_port()
             text = text.replace("127.0.0.1:6379", "127.0.0.1:%d" % port)
             self.programs.append(stage.redis(self.folder, port, PASSWORD))
         for channel in self.channels():
@@ -298,6 +299,25 @@ def filtering(case):
     case.refuses("alipay", forged="body")
 
 
+def queueing(case):
+    Scene(case, PASSWORD).run()
+
+
+def signed(case):
+    path = os.path.join(ROOT, "conf-examples", "verify")
+    sys.path.insert(0, path)
+    sys.dont_write_bytecode = True
+    import paygw
+    plain(case)
+    got = case.shop.got
+    case.ok(got, "the shop was asked")
+    for delivery in got:
+        case.ok(paygw.genuine(delivery.headers, delivery.body,
+                              SECRET.encode()), "the shop takes it")
+        case.ok(not paygw.genuine(delivery.headers, delivery.body + b" ",
+                                  SECRET.encode()), "but nothing else")
+
+
 def refunds(case):
     """What nobody has signed goes where it is confirmed."""
     plain(case)
@@ -332,30 +352,16 @@ def confirming(case):
         case.refuses("unionpay", certificate=kind)
 
 
-def signed(case):
-    path = os.path.join(ROOT, "conf-examples", "verify")
-    sys.path.insert(0, path)
-    sys.dont_write_bytecode = True
-    import paygw
-    plain(case)
-    got = case.shop.got
-    case.ok(got, "the shop was asked")
-    for delivery in got:
-        case.ok(paygw.genuine(delivery.headers, delivery.body,
-                              SECRET.encode()), "the shop takes it")
-        case.ok(not paygw.genuine(delivery.headers, delivery.body + b" ",
-                                  SECRET.encode()), "but nothing else")
-
-
 SCENES = {
     "access-log.conf": access_log,
     "existing-shop-observe.conf": observe,
     "filter-by-event.conf": filtering,
     "key-rotation.conf": rotation,
     "many-accounts.conf": many,
-    "wechat-v2.conf": refunds,
+    "queue.conf": queueing,
     "signed-delivery.conf": signed,
     "unionpay.conf": confirming,
+    "wechat-v2.conf": refunds,
 }
 
 
