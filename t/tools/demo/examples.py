@@ -26,7 +26,7 @@ from sandbox.keys import Keys       # noqa: E402
 from sandbox.orders import Order, Store  # noqa: E402
 
 ACKS = {"alipay": (200, b"success"), "wechat_v3": (204, b""),
-        "wechat_v2": (200, wechat_v2.ACK)}
+        "wechat_v2": (200, wechat_v2.ACK), "unionpay": (200, b"ok")}
 PASSWORD = "a-password-of-redis"
 SECRET = "a-secret-of-the-gateway-and-the-shop"
 
@@ -92,6 +92,8 @@ class Case:
         for word in ("app_id", "seller_id", "appid", "mchid"):
             new = re.sub(r"(?m)^( +%s +)\S+;" % word,
                          lambda m: m.group(1) + ids[word] + ";", new)
+        new = re.sub(r"(?m)^( +merId +)\S+;", lambda m: m.group(1)
+                     + self.ring(block).unionpay_ids["merId"] + ";", new)
         new = re.sub(r"PUB_KEY_ID_\d+", ids["pub_key_id"], new)
         return text.replace(block, new)
 
@@ -364,6 +366,20 @@ def refunds(case):
               "and delivered to be confirmed")
 
 
+def confirming(case):
+    """A success with defects goes where it is confirmed."""
+    plain(case)
+    case.same(case.shop.got[-1].target, "/payments", "a payment")
+    message = case.message("unionpay", set={"respCode": "A6"})
+    case.same(case.send("unionpay", message), ACKS["unionpay"],
+              "a success with defects is acknowledged")
+    got = case.shop.got[-1]
+    case.same((got.target, got.fields().get("confirm")),
+              ("/payments-to-confirm", "query"), "has to be confirmed")
+    for kind in ("self_signed", "other_ca", "other_name", "expired"):
+        case.refuses("unionpay", certificate=kind)
+
+
 SCENES = {
     "access-log.conf": access_log,
     "existing-shop-observe.conf": observe,
@@ -372,6 +388,7 @@ SCENES = {
     "many-accounts.conf": many,
     "queue.conf": queueing,
     "signed-delivery.conf": signed,
+    "unionpay.conf": confirming,
     "wechat-v2.conf": refunds,
 }
 
