@@ -43,6 +43,8 @@ typedef struct {
                                                   rewrite directives */
 
     ngx_uint_t                   deliver;      /* NGX_HTTP_PAYGW_EVENT, RAW */
+    ngx_array_t                 *sign;         /* keys, ngx_str_t; NULL: not
+                                                  signed */
     ngx_msec_t                   deliver_timeout;
     size_t                       body_max;
     time_t                       observe;      /* until then; 0: enforce */

@@ -27,6 +27,7 @@ from sandbox.orders import Order, Store  # noqa: E402
 ACKS = {"alipay": (200, b"success"), "wechat_v3": (204, b""),
         "wechat_v2": (200, wechat_v2.ACK)}
 PASSWORD = "a-password-of-redis"
+SECRET = "a-secret-of-the-gateway-and-the-shop"
 
 
 class Case:
@@ -295,6 +296,21 @@ def filtering(case):
     case.refuses("alipay", forged="body")
 
 
+def signed(case):
+    path = os.path.join(ROOT, "conf-examples", "verify")
+    sys.path.insert(0, path)
+    sys.dont_write_bytecode = True
+    import paygw
+    plain(case)
+    got = case.shop.got
+    case.ok(got, "the shop was asked")
+    for delivery in got:
+        case.ok(paygw.genuine(delivery.headers, delivery.body,
+                              SECRET.encode()), "the shop takes it")
+        case.ok(not paygw.genuine(delivery.headers, delivery.body + b" ",
+                                  SECRET.encode()), "but nothing else")
+
+
 def refunds(case):
     """What nobody has signed goes where it is confirmed."""
     plain(case)
@@ -321,21 +337,24 @@ SCENES = {
     "filter-by-event.conf": filtering,
     "key-rotation.conf": rotation,
     "many-accounts.conf": many,
+    "signed-delivery.conf": signed,
     "wechat-v2.conf": refunds,
 }
 
 
 class AllKeys:
-    """The folder that stands for /etc/paygw: three accounts and a secret."""
+    """The folder that stands for /etc/paygw: three accounts and secrets."""
 
     def __init__(self, folder):
         self.dir = folder
         self.rings = {name: Keys(os.path.join(folder, name) if name
                                  else folder)
                       for name in ("", "north", "south")}
-        path = os.path.join(folder, "redis.secret")
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
-            f.write(PASSWORD + "\n")
+        for name, text in (("redis", PASSWORD), ("shop", SECRET)):
+            path = os.path.join(folder, name + ".secret")
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600),
+                      "w") as f:
+                f.write(text + "\n")
 
 
 def run(path, folder, keys):
