@@ -20,7 +20,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
-from . import alipay, faults, wechat_v2, wechat_v3
+from . import alipay, faults, unionpay, wechat_v2, wechat_v3
 
 MINUTE, HOUR = 60, 3600
 
@@ -34,12 +34,15 @@ LADDERS = {
                   3 * HOUR, 3 * HOUR, 3 * HOUR, 6 * HOUR, 6 * HOUR),
     "alipay": (4 * MINUTE, 10 * MINUTE, 10 * MINUTE, HOUR, 2 * HOUR,
                6 * HOUR, 15 * HOUR),
+    "unionpay": (MINUTE, 2 * MINUTE, 4 * MINUTE, 5 * MINUTE),
 }
 
-# those that make (headers, body); that of Alipay makes a body
-WECHAT = {"wechat_v3": wechat_v3, "wechat_v2": wechat_v2}
+# those that make (headers, body), and none of a close; that of Alipay makes a
+# body
+PAIRED = {"wechat_v3": wechat_v3, "wechat_v2": wechat_v2,
+          "unionpay": unionpay}
 ACCEPTED = {"wechat_v3": wechat_v3.accepted, "wechat_v2": wechat_v2.accepted,
-            "alipay": alipay.accepted}
+            "alipay": alipay.accepted, "unionpay": unionpay.accepted}
 
 TIMEOUT = 5.0
 WORKERS = 16
@@ -89,8 +92,8 @@ class Message:
 def compose(keys, order, event, given, url=None, now=None):
     """The message of one try of an event."""
     content, _ = faults.split(given)
-    if order.provider in WECHAT:
-        head, body = WECHAT[order.provider].callback(keys, order, event, now,
+    if order.provider in PAIRED:
+        head, body = PAIRED[order.provider].callback(keys, order, event, now,
                                                      **content)
     else:
         body = alipay.callback(keys, order, event, now, **content)
@@ -222,7 +225,7 @@ class Deliverer:
         """Sends an event now, and again as long as it is not accepted."""
         if event is None or not event.url:
             return
-        if order.provider in WECHAT and event.kind == "close":
+        if order.provider in PAIRED and event.kind == "close":
             return
         self._at(0.0, order, event, 1)
 
@@ -344,7 +347,7 @@ class Deliverer:
             return self._together(copies, lambda: self.replay(order, url))
         if given.pop("reordered", False):
             events = [e for e in reversed(order.events)
-                      if order.provider not in WECHAT or e.kind != "close"]
+                      if order.provider not in PAIRED or e.kind != "close"]
             return [self.send(order, e, given, url) for e in events]
         return self._together(
             copies, lambda: self.send(order, event, given, url))

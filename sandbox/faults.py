@@ -11,7 +11,8 @@ from types import SimpleNamespace
 WX = "wechat_v3"
 ALI = "alipay"
 WX2 = "wechat_v2"
-BOTH = (WX, WX2, ALI)
+UP = "unionpay"
+BOTH = (WX, WX2, ALI, UP)
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ MESSAGE = (
           ("a", "b", "pub", "current", "next")),
     Fault("wrong_account", BOTH, "text", None,
           "a genuine message for another account",
-          ("mchid", "appid", "sub_mchid", "app_id", "seller_id")),
+          ("mchid", "appid", "sub_mchid", "app_id", "seller_id", "merId")),
     Fault("skew", BOTH, "int", 600,
           "shift the provider's clock by so many seconds"),
     Fault("signtest", (WX,), "flag", True, "a signature probe"),
@@ -73,11 +74,18 @@ MESSAGE = (
     Fault("no_resource", (WX,), "flag", True, "leave the resource out"),
     Fault("partner", (WX, WX2), "flag", True,
           "partner mode: sp_ and sub_ fields"),
-    Fault("duplicate_param", (ALI, WX2), "text", "total_amount",
+    Fault("duplicate_param", (ALI, WX2, UP), "text", "total_amount",
           "send this parameter twice, the second one unsigned"),
-    Fault("sign_type", (ALI, WX2), "text", "RSA",
+    Fault("sign_type", (ALI, WX2, UP), "text", "RSA",
           "sign by this type; RSA is SHA-1, of WeChat Pay: MD5, "
-          "HMAC-SHA256"),
+          "HMAC-SHA256, of UnionPay: 11, 12"),
+    Fault("certificate", (UP,), "text", "self_signed",
+          "a certificate of the sender's own comes along",
+          ("self_signed", "other_ca", "other_name", "expired")),
+    Fault("line_ends", (UP,), "flag", True,
+          "CR LF becomes LF after signing"),
+    Fault("hashed_once", (UP,), "flag", True,
+          "sign the string itself, not its hash"),
     Fault("say_sign_type", (WX2,), "text", "MD5",
           "name this sign_type, whatever was signed by"),
     Fault("lower_sign", (WX2,), "flag", True, "the signature in lower case"),
@@ -92,7 +100,7 @@ MESSAGE = (
           ("swap", "drop", "double")),
     Fault("sign_with_type", (ALI,), "flag", True,
           "sign sign_type too, as messages of the app gateway do"),
-    Fault("missing_param", (ALI, WX2), "text", "sign",
+    Fault("missing_param", (ALI, WX2, UP), "text", "sign",
           "leave one parameter out of what is sent"),
     Fault("gbk", BOTH, "flag", True, "text in GBK instead of UTF-8"),
     Fault("empty_values", BOTH, "text", "signed",

@@ -38,6 +38,12 @@ RSA_KEYS = (
     "rogue_private.pem",
 )
 
+# those of UnionPay, which a directory may lack that is older than they are
+UNIONPAY_KEYS = ("root", "middle", "sign", "next", "merchant")
+
+# the name in UnionPay's certificates
+UNIONPAY = "\u4e2d\u56fd\u94f6\u8054\u80a1\u4efd\u6709\u9650\u516c\u53f8"
+
 RSA_OID = "1.2.840.113549.1.1"
 
 SHORT = {
@@ -140,8 +146,12 @@ def name(common, *rest):
     return x509.Name(items)
 
 
-def certificate(subject, issuer, key, issuer_key, serial=None, ca=False):
-    """A certificate for the public half of key, as PEM bytes."""
+def certificate(subject, issuer, key, issuer_key, serial=None, ca=False,
+                begin=-1, end=1825):
+    """A certificate for the public half of key, as PEM bytes.
+
+    begin and end are days from now.
+    """
     now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
     builder = (
         x509.CertificateBuilder()
@@ -149,8 +159,8 @@ def certificate(subject, issuer, key, issuer_key, serial=None, ca=False):
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(serial or x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1825))
+        .not_valid_before(now + datetime.timedelta(days=begin))
+        .not_valid_after(now + datetime.timedelta(days=end))
         .add_extension(x509.BasicConstraints(ca, None), critical=True)
     )
     cert = builder.sign(issuer_key, hashes.SHA256())
@@ -200,7 +210,7 @@ class Keys:
         self.dir = os.path.abspath(directory)
         self._cache = {}
         self._lock = threading.RLock()
-        for part in ("", "wechat", "alipay"):
+        for part in ("", "wechat", "alipay", "unionpay"):
             os.makedirs(os.path.join(self.dir, part), exist_ok=True)
         # two processes may start on one directory at the same moment
         with open(self.path(".lock"), "w", encoding="ascii") as lock:
@@ -208,6 +218,7 @@ class Keys:
             if not os.path.exists(self.path("sandbox.json")):
                 self._make()
             self._make_api_keys()
+            self._make_unionpay()
         with open(self.path("sandbox.json"), encoding="utf-8") as file:
             self.ids = json.load(file)
         self.active = "a"
@@ -215,6 +226,8 @@ class Keys:
         self.api_key = self.read("wechat/apiv2.key")
         self.api_key_next = self.read("wechat/apiv2_next.key")
         self.sign_type = "HMAC-SHA256"
+        self.unionpay_ids = json.loads(self.read("unionpay/ids.json"))
+        self.unionpay_secret = self.read("unionpay/secure.key")
 
     def path(self, part):
         return os.path.join(self.dir, part)
@@ -273,6 +286,31 @@ class Keys:
     @property
     def rogue(self):
         return self.private("rogue_private.pem")
+
+    # UnionPay
+
+    def unionpay(self, which=None):
+        """(private key, certificate): of UnionPay, next, or merchant."""
+        which = which or "sign"
+        return (self.private("unionpay/%s_private.pem" % which),
+                self.read("unionpay/%s.cer" % which))
+
+    def unionpay_rogue(self, kind):
+        """A certificate of the rogue key that must not be trusted."""
+        middle = x509.load_pem_x509_certificate(
+            self.read("unionpay/middle.cer")).subject
+        key = self.private("unionpay/middle_private.pem")
+        common = "041@8310000000083040@%s@00016495" % UNIONPAY
+        if kind == "other_name":
+            common = "041@8310000000083041@Sandbox Merchant@00016496"
+        subject = name(common, "Sandbox")
+        if kind == "self_signed":
+            middle, key = subject, self.rogue
+        elif kind == "other_ca":
+            key = self.rogue
+        begin, end = (-400, -30) if kind == "expired" else (-1, 1825)
+        return certificate(subject, middle, self.rogue, key,
+                           begin=begin, end=end)
 
     # making them
 
@@ -335,6 +373,38 @@ class Keys:
             if not os.path.exists(self.path(part)):
                 self._write(part, secret_text().encode(), private=True)
 
+    def _make_unionpay(self):
+        """A CA, two certificates of UnionPay and one of the merchant."""
+        if os.path.exists(self.path("unionpay/ids.json")):
+            return
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            made = dict(zip(UNIONPAY_KEYS, pool.map(
+                lambda _: rsa.generate_private_key(65537, 2048),
+                UNIONPAY_KEYS)))
+        root = name("Sandbox CS CA", "Sandbox")
+        middle = name("Sandbox OCA1", "Sandbox")
+        merid = digits(15, "777290058")
+        serial = secrets.randbits(40)
+        for which, subject, issuer, signer in (
+                ("root", root, root, "root"),
+                ("middle", middle, root, "root"),
+                ("sign", name("041@8310000000083040@%s@00016495" % UNIONPAY,
+                              "Sandbox"), middle, "middle"),
+                ("next", name("041@8310000000083040@%s@00016496" % UNIONPAY,
+                              "Sandbox"), middle, "middle"),
+                ("merchant", name("041@Z2014-11-11@%s:SIGN@00000006" % merid,
+                                  "Sandbox"), middle, "middle")):
+            pem = certificate(subject, issuer, made[which], made[signer],
+                              serial if which == "merchant" else None,
+                              which in ("root", "middle"))
+            self._write("unionpay/%s.cer" % which, pem)
+            self._write("unionpay/%s_private.pem" % which,
+                        private_pem(made[which]), private=True)
+        self._write("unionpay/secure.key", secret_text().encode(),
+                    private=True)
+        self._write("unionpay/ids.json", json.dumps(
+            {"merId": merid, "certId": str(serial)}).encode())
+
     def _make_alipay(self, made):
         unit = "Certification Authority"
         root = made["alipay/ca_root_private.pem"]
@@ -364,7 +434,8 @@ class Keys:
 
     def describe(self):
         """What a client may know: ids and file names, no secret."""
-        return {"dir": self.dir, "active": self.active, **self.ids}
+        return {"dir": self.dir, "active": self.active, **self.ids,
+                **self.unionpay_ids}
 
     def conf(self, cert_mode=False, partner=False):
         """A paygw_channel block for each provider, to fit these keys."""
@@ -401,8 +472,12 @@ class Keys:
             ("api_key", "file:" + self.path("wechat/apiv2.key")),
             ("api_key", "file:" + self.path("wechat/apiv2_next.key")),
             ("sign_type", self.sign_type)]
+        union = [("provider", "unionpay"),
+                 ("merId", self.unionpay_ids["merId"]),
+                 ("root_cert", self.path("unionpay/root.cer")),
+                 ("middle_cert", self.path("unionpay/middle.cer"))]
         return "\n".join((block("wxpay", wx), block("wxv2", wx2),
-                          block("alipay", ali)))
+                          block("alipay", ali), block("unionpay", union)))
 
 
 def block(channel, params):

@@ -12,7 +12,7 @@ import threading
 import time
 from dataclasses import asdict, dataclass, field
 
-PROVIDERS = ("wechat_v3", "wechat_v2", "alipay")
+PROVIDERS = ("wechat_v3", "wechat_v2", "alipay", "unionpay")
 
 
 class OrderError(Exception):

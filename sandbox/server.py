@@ -12,8 +12,8 @@ import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from . import (alipay, alipay_api, faults, page, wechat_api, wechat_v2,
-               wechat_v2_api, wechat_v3)
+from . import (alipay, alipay_api, faults, page, unionpay, unionpay_api,
+               wechat_api, wechat_v2, wechat_v2_api, wechat_v3)
 from .deliver import Deliverer
 from .orders import PROVIDERS, Order, OrderError, Store, number
 from .wire import Request, Response
@@ -91,6 +91,8 @@ class Sandbox:
         self.wechat2 = wechat_v2_api.Api(keys, self.store, notify, self.base)
         self.alipay = alipay_api.Api(keys, self.store, notify, self.base,
                                      self._cashier_page)
+        self.unionpay = unionpay_api.Api(keys, self.store, notify, self.base,
+                                         self._cashier_page)
 
     def base(self):
         return self.base_url or "http://127.0.0.1"
@@ -104,6 +106,8 @@ class Sandbox:
             return self.wechat2.handle(request)
         if path == "/gateway.do":
             return self.alipay.handle(request)
+        if self.unionpay.handles(path):
+            return self.unionpay.handle(request)
         if path == "/":
             return see_other("/sandbox/")
         try:
@@ -199,7 +203,7 @@ class Sandbox:
                                + ", ".join(PROVIDERS))
         order_id = values.pop("order_id", None) or number("T", time.time())
         rule = {"wechat_v3": wechat_v3, "wechat_v2": wechat_v2,
-                "alipay": alipay}[provider].ORDER_ID
+                "alipay": alipay, "unionpay": unionpay}[provider].ORDER_ID
         if not isinstance(order_id, str) or not rule.fullmatch(order_id):
             raise ControlError(400, "order_id must fit " + rule.pattern)
         amount = amount_of(values.pop("amount", None))
@@ -261,7 +265,8 @@ class Sandbox:
         if len(parts) == 5 and parts[4] == "pay":
             order = self._find(parts[3], query)
             if order.return_url and back == order.return_url:
-                return self.alipay.return_target(order)
+                return (self.alipay.return_target(order)
+                        if order.provider == "alipay" else back)
         return "/sandbox/"
 
 

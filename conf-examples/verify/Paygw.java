@@ -1,5 +1,6 @@
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import java.math.BigInteger;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
 import java.util.function.UnaryOperator;
@@ -19,13 +20,15 @@ public class Paygw {
      */
     public static boolean genuine(UnaryOperator<String> header, byte[] body, byte[] key, long window)
             throws GeneralSecurityException {
-        UnaryOperator<String> get = n -> header.apply(n) == null ? "" : header.apply(n);
+        UnaryOperator<String> get = n -> n.isEmpty() || header.apply(n) == null ? "" : header.apply(n);
         Mac mac = Mac.getInstance("HmacSHA256");
         mac.init(new SecretKeySpec(key, "HmacSHA256"));
         Stream.concat(Stream.of("x-paygw-signed"), Stream.of(get.apply("x-paygw-signed").split(" ")))
-                .forEach(n -> mac.update((n.isEmpty() ? "\n" : get.apply(n) + "\n").getBytes(UTF_8)));
-        byte[] sum = ("v1=" + String.format("%064x", new java.math.BigInteger(1, mac.doFinal(body)))).getBytes(UTF_8);
-        return key.length >= 16 && Stream.of(get.apply("x-paygw-signature").split(",")).anyMatch(s -> MessageDigest.isEqual(s.getBytes(UTF_8), sum))
+                .forEach(n -> mac.update((get.apply(n) + "\n").getBytes(UTF_8)));
+        byte[] sum = String.format("v1=%064x", new BigInteger(1, mac.doFinal(body))).getBytes(UTF_8);
+        boolean same = Stream.of(get.apply("x-paygw-signature").split(","))
+                .anyMatch(s -> MessageDigest.isEqual(s.getBytes(UTF_8), sum));
+        return key.length >= 16 && same
                 && Math.abs(System.currentTimeMillis() / 1000 - Long.parseLong(get.apply("x-paygw-timestamp"))) <= window;
     }
 }

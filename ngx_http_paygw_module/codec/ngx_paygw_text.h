@@ -66,6 +66,16 @@ ngx_uint_t ngx_paygw_visible(ngx_str_t *s, size_t max);
 ngx_uint_t ngx_paygw_utf8_valid(ngx_str_t *s);
 
 /*
+ * The bytes in a PEM block of this label ("CERTIFICATE"), strictly: one block,
+ * nothing in front of it and nothing but line ends behind it, no headers, the
+ * base64 above but for its line ends (CR LF or LF, or none).  So there is one
+ * result for one text, and no text that another reader takes for something
+ * else.  NGX_OK, NGX_ABORT or NGX_ERROR; der lives in pool.
+ */
+ngx_int_t ngx_paygw_pem_decode(ngx_pool_t *pool, ngx_str_t *der,
+    ngx_str_t *text, const char *label);
+
+/*
  * GBK to UTF-8 by the C library's iconv.  *dst is in pool.  Returns NGX_OK;
  * NGX_ABORT if src is not GBK; NGX_DECLINED if this system has no GBK table
  * (its fix: libc-gconv-modules-extra); NGX_ERROR.

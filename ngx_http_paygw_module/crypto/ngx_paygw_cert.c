@@ -31,15 +31,12 @@ static int ngx_paygw_cert_password(char *buf, int size, int rwflag,
 
 static ngx_int_t ngx_paygw_cert_serial(ngx_conf_t *cf, X509 *cert,
     ngx_str_t *id);
-static time_t ngx_paygw_cert_time(const ASN1_TIME *at);
 static void ngx_paygw_cert_warn(ngx_conf_t *cf, ngx_str_t *path,
-    ngx_paygw_key_t *key);
+    time_t begin, time_t end);
 
 static ngx_int_t ngx_paygw_cert_sn_hex(X509 *cert, u_char *hex);
 static ngx_uint_t ngx_paygw_cert_rsa_signed(X509 *cert);
 
-static STACK_OF(X509) *ngx_paygw_cert_stack(ngx_conf_t *cf,
-    ngx_str_t *path);
 static ngx_uint_t ngx_paygw_cert_issued(STACK_OF(X509) *certs, X509 *cert);
 static ngx_int_t ngx_paygw_cert_verify(ngx_conf_t *cf, ngx_str_t *path,
     STACK_OF(X509) *certs, STACK_OF(X509) *roots);
@@ -86,21 +83,7 @@ ngx_paygw_key_cert(ngx_conf_t *cf, ngx_str_t *path, ngx_paygw_key_t *key)
         return NGX_ERROR;
     }
 
-    key->not_before = ngx_paygw_cert_time(X509_get0_notBefore(key->cert));
-    key->not_after = ngx_paygw_cert_time(X509_get0_notAfter(key->cert));
-
-    if (key->not_before == (time_t) NGX_ERROR
-        || key->not_after == (time_t) NGX_ERROR)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "cannot read the validity of certificate \"%V\"",
-                           path);
-        return NGX_ERROR;
-    }
-
-    ngx_paygw_cert_warn(cf, path, key);
-
-    return NGX_OK;
+    return ngx_paygw_cert_validity(cf, path, key->cert, key);
 }
 
 
@@ -213,7 +196,7 @@ ngx_paygw_cert_serial(ngx_conf_t *cf, X509 *cert, ngx_str_t *id)
 }
 
 
-static time_t
+time_t
 ngx_paygw_cert_time(const ASN1_TIME *at)
 {
     int         days, seconds, rc;
@@ -238,25 +221,52 @@ ngx_paygw_cert_time(const ASN1_TIME *at)
 }
 
 
+ngx_int_t
+ngx_paygw_cert_validity(ngx_conf_t *cf, ngx_str_t *path, X509 *cert,
+    ngx_paygw_key_t *key)
+{
+    time_t  begin, end;
+
+    begin = ngx_paygw_cert_time(X509_get0_notBefore(cert));
+    end = ngx_paygw_cert_time(X509_get0_notAfter(cert));
+
+    if (begin == (time_t) NGX_ERROR || end == (time_t) NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "cannot read the validity of certificate \"%V\"",
+                           path);
+        return NGX_ERROR;
+    }
+
+    if (key) {
+        key->not_before = begin;
+        key->not_after = end;
+    }
+
+    ngx_paygw_cert_warn(cf, path, begin, end);
+
+    return NGX_OK;
+}
+
+
 static void
-ngx_paygw_cert_warn(ngx_conf_t *cf, ngx_str_t *path, ngx_paygw_key_t *key)
+ngx_paygw_cert_warn(ngx_conf_t *cf, ngx_str_t *path, time_t begin, time_t end)
 {
     time_t  now;
 
     now = ngx_time();
 
-    if (key->not_after < now) {
+    if (end < now) {
         ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
                            "certificate \"%V\" has ended %T days ago",
-                           path, (now - key->not_after) / (24 * 60 * 60));
+                           path, (now - end) / (24 * 60 * 60));
 
-    } else if (key->not_after - now < NGX_PAYGW_CERT_WARN) {
+    } else if (end - now < NGX_PAYGW_CERT_WARN) {
         ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
                            "certificate \"%V\" ends in %T days",
-                           path, (key->not_after - now) / (24 * 60 * 60));
+                           path, (end - now) / (24 * 60 * 60));
     }
 
-    if (key->not_before > now) {
+    if (begin > now) {
         ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
                            "certificate \"%V\" is not valid yet", path);
     }
@@ -412,9 +422,7 @@ ngx_paygw_cert_rsa_signed(X509 *cert)
 }
 
 
-/* all certificates of a file in its order, at least one; NULL: logged */
-
-static STACK_OF(X509) *
+STACK_OF(X509) *
 ngx_paygw_cert_stack(ngx_conf_t *cf, ngx_str_t *path)
 {
     X509                *cert;

@@ -57,6 +57,13 @@ ngx_command_t  ngx_http_paygw_commands[] = {
       0,
       NULL },
 
+    { ngx_string("paygw_queue"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE123,
+      ngx_http_paygw_queue_set,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("paygw_deliver"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
       ngx_http_paygw_deliver_set,
@@ -162,6 +169,7 @@ ngx_http_paygw_create_loc_conf(ngx_conf_t *cf)
      *     conf->channels = NULL;
      *     conf->nchannels = 0;
      *     conf->early = 0;
+     *     conf->queue = NULL;
      *     conf->sign = NULL;
      */
 
@@ -179,6 +187,8 @@ ngx_http_paygw_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 {
     ngx_http_paygw_loc_conf_t *prev = parent;
     ngx_http_paygw_loc_conf_t *conf = child;
+
+    ngx_http_core_loc_conf_t  *clcf;
 
     if (conf->deliver == NGX_CONF_UNSET_UINT) {
         /* the keys belong to the form */
@@ -199,7 +209,13 @@ ngx_http_paygw_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->line = prev->line;
     }
 
-    if (conf->names == NULL) {
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (conf->queue == NULL && clcf->noname) {
+        conf->queue = prev->queue;
+    }
+
+    if (conf->names == NULL && conf->queue == NULL) {
         return NGX_CONF_OK;
     }
 

@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include "ngx_paygw_alipay.h"
 #include "ngx_paygw_channel.h"
+#include "ngx_paygw_fields.h"
 #include "ngx_paygw_sign.h"
 #include "ngx_paygw_text.h"
 
@@ -39,7 +40,6 @@ typedef struct {
 static ngx_int_t ngx_paygw_alipay_parse(ngx_paygw_notify_t *n);
 static ngx_int_t ngx_paygw_alipay_fields(ngx_paygw_notify_t *n,
     ngx_paygw_alipay_ctx_t *ctx);
-static ngx_uint_t ngx_paygw_alipay_name(ngx_str_t *name);
 static ngx_int_t ngx_paygw_alipay_verify(ngx_paygw_notify_t *n);
 static ngx_paygw_channel_t *ngx_paygw_alipay_channel(ngx_paygw_notify_t *n,
     ngx_paygw_alipay_ctx_t *ctx);
@@ -54,7 +54,7 @@ static ngx_int_t ngx_paygw_alipay_try(ngx_paygw_notify_t *n,
     ngx_array_t *keys, ngx_str_t *text, ngx_str_t *sig);
 static ngx_int_t ngx_paygw_alipay_forged(ngx_paygw_notify_t *n,
     ngx_paygw_alipay_ctx_t *ctx, ngx_str_t *text, ngx_uint_t encoded);
-static char *ngx_paygw_alipay_hint(ngx_paygw_alipay_ctx_t *ctx,
+static const char *ngx_paygw_alipay_hint(ngx_paygw_alipay_ctx_t *ctx,
     ngx_uint_t encoded);
 
 
@@ -102,20 +102,14 @@ const ngx_paygw_provider_t  ngx_paygw_alipay = {
 ngx_str_t *
 ngx_paygw_alipay_value(ngx_paygw_alipay_ctx_t *ctx, const char *name)
 {
-    ngx_str_t  *value;
-
-    value = ngx_paygw_form_get(&ctx->form, name);
-
-    return (value && value->len) ? value : NULL;
+    return ngx_paygw_fields_value(&ctx->form, name);
 }
 
 
 static ngx_int_t
 ngx_paygw_alipay_parse(ngx_paygw_notify_t *n)
 {
-    char                    *err;
     ngx_int_t                rc;
-    ngx_uint_t               i;
     ngx_paygw_alipay_ctx_t  *ctx;
 
     ctx = ngx_pcalloc(n->pool, sizeof(ngx_paygw_alipay_ctx_t));
@@ -123,53 +117,14 @@ ngx_paygw_alipay_parse(ngx_paygw_notify_t *n)
         return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
     }
 
-    rc = ngx_paygw_form_parse(n->pool, &n->msg.body, &ctx->form, &err);
-
-    if (rc == NGX_ERROR) {
-        return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
-    }
-
+    rc = ngx_paygw_fields_parse(n, &ctx->form);
     if (rc != NGX_OK) {
-        return ngx_paygw_refuse(n, NGX_ABORT,
-                                ngx_strncmp(err, "duplicate", 9) == 0
-                                ? NGX_PAYGW_REASON_DUPLICATE_FIELD
-                                : NGX_PAYGW_REASON_MALFORMED, err);
-    }
-
-    for (i = 0; i < ctx->form.nfields; i++) {
-        if (!ngx_paygw_alipay_name(&ctx->form.fields[i].name)) {
-            return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
-                                    "invalid field name");
-        }
+        return rc;
     }
 
     n->data = ctx;
 
     return ngx_paygw_alipay_fields(n, ctx);
-}
-
-
-/* a "&" or "=" in a name would blur the string to sign */
-
-static ngx_uint_t
-ngx_paygw_alipay_name(ngx_str_t *name)
-{
-    u_char      c;
-    ngx_uint_t  i;
-
-    for (i = 0; i < name->len; i++) {
-        c = name->data[i];
-
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
-            || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.')
-        {
-            continue;
-        }
-
-        return 0;
-    }
-
-    return 1;
 }
 
 
@@ -428,20 +383,11 @@ error:
 static ngx_uint_t
 ngx_paygw_alipay_has(ngx_paygw_alipay_ctx_t *ctx)
 {
-    ngx_uint_t          i, has;
-    ngx_paygw_field_t  *field;
-
-    has = 0;
-    field = ctx->form.fields;
+    ngx_uint_t  has;
 
     /* neither sign nor sign_type can be empty here */
 
-    for (i = 0; i < ctx->form.nfields; i++) {
-        if (field[i].value.len == 0) {
-            has = NGX_PAYGW_ALIPAY_HAS_EMPTY;
-            break;
-        }
-    }
+    has = ngx_paygw_fields_empty(&ctx->form) ? NGX_PAYGW_ALIPAY_HAS_EMPTY : 0;
 
     if (ngx_paygw_alipay_value(ctx, "method")
         && ngx_paygw_alipay_value(ctx, "sign_type"))
@@ -489,15 +435,10 @@ ngx_paygw_alipay_forged(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
 }
 
 
-/* what of the usual accidents on the way can be seen in the message */
-
-static char *
+static const char *
 ngx_paygw_alipay_hint(ngx_paygw_alipay_ctx_t *ctx, ngx_uint_t encoded)
 {
-    u_char             *last;
-    ngx_str_t          *charset, *value;
-    ngx_uint_t          i;
-    ngx_paygw_field_t  *field;
+    u_char  *last;
 
     if (!encoded) {
         last = ctx->sign->data + ctx->sign->len;
@@ -506,27 +447,6 @@ ngx_paygw_alipay_hint(ngx_paygw_alipay_ctx_t *ctx, ngx_uint_t encoded)
                ? "plus sign decoded as space" : "sign is not base64";
     }
 
-    charset = ngx_paygw_alipay_value(ctx, "charset");
-    field = ctx->form.fields;
-
-    for (i = 0; i < ctx->form.nfields; i++) {
-
-        value = &field[i].value;
-
-        if (value->len >= 6
-            && ngx_strlcasestrn(value->data, value->data + value->len,
-                                (u_char *) "&quot;", 6 - 1))
-        {
-            return "a value is HTML-escaped";
-        }
-
-        if (charset && charset->len == 5
-            && ngx_strncasecmp(charset->data, (u_char *) "utf-8", 5) == 0
-            && !ngx_paygw_utf8_valid(value))
-        {
-            return "a value is not in the charset of the message";
-        }
-    }
-
-    return NULL;
+    return ngx_paygw_fields_hint(&ctx->form,
+                                 ngx_paygw_alipay_value(ctx, "charset"));
 }

@@ -122,7 +122,8 @@ ngx_paygw_event_json(ngx_paygw_notify_t *n, ngx_str_t *id,
     ngx_paygw_piece_string(&ps, ",\"provider\":", &n->provider->name);
     ngx_paygw_piece_string(&ps, ",\"kind\":", &ev->kind);
     ngx_paygw_piece_number(&ps, ",\"time\":", ev->time ? ev->time : -1);
-    ngx_paygw_piece_number(&ps, ",\"delivery\":", delivery);
+    ngx_paygw_piece_number(&ps, ",\"delivery\":",
+                           delivery ? (int64_t) delivery : -1);
 
     if (ev->unconfirmed) {
         ngx_paygw_piece_string(&ps, ",\"confirm\":", &ngx_paygw_event_confirm);

@@ -30,7 +30,8 @@ ngx_int_t ngx_paygw_event_id(ngx_paygw_notify_t *n, ngx_str_t *id);
 
 /*
  * The normal event as JSON: docs/events.md describes every member.  One
- * allocation of the exact length; n->event.data goes in as it stands.
+ * allocation of the exact length; n->event.data goes in as it stands, and a
+ * delivery of 0 is left out.
  */
 ngx_int_t ngx_paygw_event_json(ngx_paygw_notify_t *n, ngx_str_t *id,
     ngx_uint_t delivery, ngx_str_t *json);

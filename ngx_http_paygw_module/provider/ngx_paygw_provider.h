@@ -267,6 +267,7 @@ struct ngx_paygw_provider_s {
 
 
 extern const ngx_paygw_provider_t  ngx_paygw_alipay;
+extern const ngx_paygw_provider_t  ngx_paygw_unionpay;
 extern const ngx_paygw_provider_t  ngx_paygw_wechat_v2;
 extern const ngx_paygw_provider_t  ngx_paygw_wechat_v3;
 

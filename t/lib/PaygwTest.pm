@@ -44,6 +44,9 @@ our ($RedisPort, $RedisPid, $RedisDir);
 our $Blocks = 0;
 our @Callbacks;
 
+# more providers: name, channel, location, ack and secrets, see PaygwUnionpay.pm
+our @More;
+
 my $json = JSON::PP->new->canonical->allow_nonref;
 
 
@@ -474,6 +477,9 @@ sub ack_ok {
     if ($provider eq 'alipay') {
         ($type, $body) = ('text/plain', $status < 300 ? 'success' : 'fail');
 
+    } elsif (my ($more) = grep { $_->{name} eq $provider } @More) {
+        ($type, $body) = $more->{ack}->($status);
+
     } elsif ($provider eq 'wechat_v2') {
         $type = 'text/xml';
         $body = '<xml><return_code><![CDATA['
@@ -540,7 +546,8 @@ sub refused_ok {
         '192006250b4c09247ec02edce69f6a2d',
         $m->{body} =~ /<(?:sign|req_info)><!\[CDATA\[([^\]]{20})/ ? $1 : undef,
         $m->header('Wechatpay-Signature'), $m->{order_id},
-        $m->{body} =~ /sign=([^&]{20})/ ? $1 : undef;
+        $m->{body} =~ /sign=([^&]{20})/ ? $1 : undef,
+        map { $_->{name} eq $m->{provider} ? $_->{secrets}->($m) : () } @More;
     my @told = grep { index($text, $_) >= 0 } @secrets;
     Test::More::is("@told", '', block_name("$line: nothing secret is told"));
 
@@ -761,6 +768,9 @@ add_block_preprocessor(sub {
         $conf .= store_conf() if !defined $block->no_store;
         $conf .= channel_conf('wxpay', $Wxpay, $block->wxpay)
             . channel_conf('alipay', $Alipay, $block->alipay)
+            . join('', map { my $name = $_->{name};
+                             channel_conf($name, $_->{channel},
+                                          $block->$name) } @More)
             . ($WithWxv2 ? channel_conf('wxv2', $Wxv2, $block->wxv2) : '')
             if !defined $block->no_channels;
         $block->set_value('http_config', $conf . ($block->http_config // ''));
@@ -768,7 +778,8 @@ add_block_preprocessor(sub {
 
     if (!defined $block->config) {
         $block->set_value('config', defined $block->bare ? '' : $Locations
-                          . ($WithWxv2 ? $LocationWxv2 : ''));
+                          . ($WithWxv2 ? $LocationWxv2 : '')
+                          . join '', map { $_->{location} } @More);
     }
 
     if (defined $block->h2) {
@@ -1094,8 +1105,9 @@ Perl code for the list of answers of the shop: see paygw_peer.py.
 
 =item wxpay, alipay, wxv2
 
-Changes of the default channels (wxv2 is one after with_wxv2()
-alone): a line "-NAME" drops a parameter, any other line is one more.
+Changes of the default channels (wxv2 is one after with_wxv2() alone,
+unionpay after C<use PaygwUnionpay>): a line "-NAME" drops a parameter, any
+other line is one more.
 
 =item h2
 

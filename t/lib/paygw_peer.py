@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+import peer_unionpay
 import peer_wechat_v2
 
 CST = datetime.timezone(datetime.timedelta(hours=8))
@@ -464,6 +465,8 @@ def main():
                 result = wechat(o)
             elif do == 'alipay':
                 result = alipay(o)
+            elif do == 'unionpay':
+                result = peer_unionpay.make(o, sys.modules[__name__])
             elif do == 'wechat_v2':
                 result = peer_wechat_v2.make(o, sys.modules[__name__])
             elif do == 'port':

@@ -51,6 +51,7 @@ void test_xml(void);
 void test_key(void);
 void test_secret(void);
 void test_cert(void);
+void test_chain(void);
 void test_sign(void);
 void test_scheme(void);
 void test_mac(void);

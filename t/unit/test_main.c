@@ -32,6 +32,7 @@ main(int argc, char **argv)
     test_key();
     test_secret();
     test_cert();
+    test_chain();
     test_sign();
     test_scheme();
     test_mac();

@@ -16,6 +16,7 @@ import time
 import traceback
 
 import stage
+from queueing import Scene
 from stage import ROOT, Failure
 
 sys.path.insert(0, ROOT)
@@ -58,7 +59,7 @@ class Case:
             text = text.replace("127.0.0.1:8080",
                                 "127.0.0.1:%d" % self.shop.port)
         if "redis://" in text:
-            port = stage.free_port()
+            port = self.redis_port = stage.free_port()
             text = text.replace("127.0.0.1:6379", "127.0.0.1:%d" % port)
             self.programs.append(stage.redis(self.folder, port, PASSWORD))
         for channel in self.channels():
@@ -296,6 +297,10 @@ def filtering(case):
     case.refuses("alipay", forged="body")
 
 
+def queueing(case):
+    Scene(case, PASSWORD).run()
+
+
 def signed(case):
     path = os.path.join(ROOT, "conf-examples", "verify")
     sys.path.insert(0, path)
@@ -337,6 +342,7 @@ SCENES = {
     "filter-by-event.conf": filtering,
     "key-rotation.conf": rotation,
     "many-accounts.conf": many,
+    "queue.conf": queueing,
     "signed-delivery.conf": signed,
     "wechat-v2.conf": refunds,
 }
