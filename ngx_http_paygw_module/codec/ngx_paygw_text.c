@@ -93,6 +93,13 @@ ngx_paygw_base64_decode(ngx_pool_t *pool, ngx_str_t *dst, ngx_str_t *src)
 ngx_int_t
 ngx_paygw_amount_parse(ngx_str_t *text, int64_t *minor)
 {
+    return ngx_paygw_amount_digits(text, 2, minor);
+}
+
+
+ngx_int_t
+ngx_paygw_amount_digits(ngx_str_t *text, ngx_uint_t digits, int64_t *minor)
+{
     u_char   *p, *last;
     int64_t   value;
     size_t    whole, fraction;
@@ -120,7 +127,7 @@ ngx_paygw_amount_parse(ngx_str_t *text, int64_t *minor)
 
         for (p++; p < last && *p >= '0' && *p <= '9'; fraction++) {
 
-            if (fraction == 2) {
+            if (fraction == digits) {
                 return NGX_ABORT;
             }
 
@@ -136,7 +143,7 @@ ngx_paygw_amount_parse(ngx_str_t *text, int64_t *minor)
         return NGX_ABORT;
     }
 
-    for ( /* void */ ; fraction < 2; fraction++) {
+    for ( /* void */ ; fraction < digits; fraction++) {
         value *= 10;
     }
 

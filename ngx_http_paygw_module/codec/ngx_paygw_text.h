@@ -31,6 +31,10 @@ ngx_int_t ngx_paygw_base64_decode(ngx_pool_t *pool, ngx_str_t *dst,
  */
 ngx_int_t ngx_paygw_amount_parse(ngx_str_t *text, int64_t *minor);
 
+/* the same for a currency with 0 to 3 decimals */
+ngx_int_t ngx_paygw_amount_digits(ngx_str_t *text, ngx_uint_t digits,
+    int64_t *minor);
+
 /*
  * An amount that is sent in minor units: 1 to 15 digits and nothing else.
  * Returns NGX_OK or NGX_ABORT.

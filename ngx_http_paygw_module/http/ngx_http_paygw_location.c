@@ -115,6 +115,17 @@ ngx_http_paygw_resolve(ngx_conf_t *cf, ngx_http_paygw_main_conf_t *mcf,
             return NGX_CONF_ERROR;
         }
 
+        if (i && ch->headers != ch->provider->headers) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"paygw_notify\" names channels \"%V\" and "
+                          "\"%V\" in %s:%ui, but no message says which "
+                          "channel of provider \"%V\" it is for, "
+                          "give each of them a location of its own",
+                          &name[0], &name[i], conf->file, conf->line,
+                          &ch->provider->name);
+            return NGX_CONF_ERROR;
+        }
+
         for (k = 0; k < i; k++) {
 
             if (conf->channels[k] != ch

@@ -13,6 +13,7 @@
 
 const ngx_paygw_provider_t  *ngx_paygw_providers[] = {
     &ngx_paygw_alipay,
+    &ngx_paygw_generic,
     &ngx_paygw_unionpay,
     &ngx_paygw_wechat_v2,
     &ngx_paygw_wechat_v3,

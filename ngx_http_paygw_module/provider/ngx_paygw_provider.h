@@ -190,7 +190,7 @@ struct ngx_paygw_channel_s {
 
     /*
      * What its callbacks look like; the provider's own unless its check() has
-     * set something else, which only one may do whose same() is always 1.
+     * set something else: such a channel is alone in its location.
      */
     const ngx_str_t             *headers;
     const ngx_str_t             *content_types;
@@ -267,6 +267,7 @@ struct ngx_paygw_provider_s {
 
 
 extern const ngx_paygw_provider_t  ngx_paygw_alipay;
+extern const ngx_paygw_provider_t  ngx_paygw_generic;
 extern const ngx_paygw_provider_t  ngx_paygw_unionpay;
 extern const ngx_paygw_provider_t  ngx_paygw_wechat_v2;
 extern const ngx_paygw_provider_t  ngx_paygw_wechat_v3;

@@ -130,10 +130,10 @@ class Serve(unittest.TestCase):
         with open(conf, encoding="utf-8") as file:
             text = file.read()
         self.assertEqual(re.findall(r"^paygw_channel (\S+) {$", text, re.M),
-                         ["wxpay", "wxv2", "alipay"])
+                         ["wxpay", "wxv2", "alipay", "unionpay"])
         for word in ("sub_mchid", "alipay_root_cert", "alipay_cert",
                      "apiv3_key", "platform_public_key", "api_key",
-                     "sign_type"):
+                     "sign_type", "root_cert", "middle_cert", "merId"):
             self.assertRegex(text, r"(?m)^    %s  +\S.*;$" % word)
         for path in re.findall(r"(/\S+);", text):
             self.assertTrue(os.path.exists(path), path)
@@ -149,7 +149,7 @@ class Serve(unittest.TestCase):
                     secret += 1
                     self.assertEqual(stat.S_IMODE(os.stat(path).st_mode),
                                      0o600, path)
-        self.assertEqual(secret, 11)
+        self.assertEqual(secret, 16)
 
     def test_keys_are_used_again(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -722,6 +722,16 @@ our $WithWxv2;
 
 sub with_wxv2 { $WithWxv2 = 1 }
 
+our $Generic = <<'CONF';
+        provider              generic;
+        algorithm             hmac(sha256);
+        key                   file:$TEST_NGINX_KEYS/apiv3.key;
+        signature             header(X-Signature) hex;
+        signed                body;
+        replay_id             json(/id);
+        ack                   ok 200;
+CONF
+
 # a channel with the changes of a block: a line "-NAME" drops a parameter, any
 # other line is one more
 
@@ -773,6 +783,8 @@ add_block_preprocessor(sub {
                                           $block->$name) } @More)
             . ($WithWxv2 ? channel_conf('wxv2', $Wxv2, $block->wxv2) : '')
             if !defined $block->no_channels;
+        $conf .= channel_conf('hook', $Generic, $block->generic)
+            if defined $block->generic;
         $block->set_value('http_config', $conf . ($block->http_config // ''));
     }
 
@@ -1108,6 +1120,11 @@ Perl code for the list of answers of the shop: see paygw_peer.py.
 Changes of the default channels (wxv2 is one after with_wxv2() alone,
 unionpay after C<use PaygwUnionpay>): a line "-NAME" drops a parameter, any
 other line is one more.
+
+=item generic
+
+A third channel, C<hook>, of the provider generic, with such changes; it has
+no location by default.
 
 =item h2
 

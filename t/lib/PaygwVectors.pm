@@ -226,7 +226,8 @@ sub vectors_body {
     Test::More::ok($ev, "$name - event is JSON $@");
 
     # is() does not tell 1 from "1"
-    Test::More::unlike($line, qr/"(?:amount|time|delivery)":"/,
+    Test::More::unlike($line =~ s/,"data":.*//r,
+                       qr/"(?:amount|time|delivery)":"/,
                        "$name - event has numbers")
         if $ev->{type} ne 'unknown';
 

@@ -21,12 +21,12 @@ from stage import ROOT, Failure
 
 sys.path.insert(0, ROOT)
 
-from sandbox import deliver, wechat_v2  # noqa: E402
+from sandbox import deliver, generic, wechat_v2  # noqa: E402
 from sandbox.keys import Keys       # noqa: E402
 from sandbox.orders import Order, Store  # noqa: E402
 
 ACKS = {"alipay": (200, b"success"), "wechat_v3": (204, b""),
-        "wechat_v2": (200, wechat_v2.ACK)}
+        "wechat_v2": (200, wechat_v2.ACK), "unionpay": (200, b"ok")}
 PASSWORD = "a-password-of-redis"
 SECRET = "a-secret-of-the-gateway-and-the-shop"
 
@@ -92,6 +92,8 @@ class Case:
         for word in ("app_id", "seller_id", "appid", "mchid"):
             new = re.sub(r"(?m)^( +%s +)\S+;" % word,
                          lambda m: m.group(1) + ids[word] + ";", new)
+        new = re.sub(r"(?m)^( +merId +)\S+;", lambda m: m.group(1)
+                     + self.ring(block).unionpay_ids["merId"] + ";", new)
         new = re.sub(r"PUB_KEY_ID_\d+", ids["pub_key_id"], new)
         return text.replace(block, new)
 
@@ -103,18 +105,39 @@ class Case:
         return re.search(r"location = (\S+) \{[^}]*?paygw_notify [^;]*\b%s\b"
                          % channel, self.text).group(1)
 
+    def ack(self, channel):
+        """Status and body of the answer to what is taken."""
+        provider = self.provider(channel)
+        if provider != "generic":
+            return ACKS[provider]
+        found = re.search(r"ack ok +(\d+)(?:\s+\S+\s+'?([^';]+)'?)?;",
+                          self.text)
+        return int(found.group(1)), (found.group(2) or "").encode()
+
     # messages
 
     def message(self, channel, kind="payment", keys=None, **faults):
         block = dict((name, text) for text, name in self.channels())[channel]
         keys = keys or self.ring(block)
         provider = self.provider(channel)
+        if provider == "generic":
+            return self.generic_message(**faults)
         if provider == "wechat_v3" and "platform_certificate" not in block:
             # sign with what the channel holds
             faults.setdefault("key", "pub")
         self.orders += 1
         order = Order(provider, "EXAMPLE-%d" % self.orders, 1234)
         message = deliver.compose(keys, order, None, faults, url="any")
+        return order, dict(message.headers), message.body
+
+    def generic_message(self, forged=None, stranger=False):
+        """Of the style that the file is named after."""
+        self.orders += 1
+        order = Order("alipay", "EXAMPLE-%d" % self.orders, 1234)
+        message = generic.compose(
+            self.keys.generic, self.name[len("generic-"):-len(".conf")],
+            order.order_id, order.amount, order.currency,
+            forged=forged is not None, stranger=stranger)
         return order, dict(message.headers), message.body
 
     def send(self, channel, message):
@@ -160,7 +183,7 @@ class Case:
         order = message[0]
         before = len(self.shop.got)
 
-        self.same(self.send(channel, message), ACKS[provider],
+        self.same(self.send(channel, message), self.ack(channel),
                   channel + " is acknowledged")
         self.same(len(self.shop.got), before + 1, channel + " is delivered")
         if len(self.shop.got) == before:
@@ -184,7 +207,7 @@ class Case:
             self.same(delivery.headers.get("content-length"),
                       str(len(delivery.body)), channel + ": the length")
 
-        self.same(self.again(channel, message), ACKS[provider],
+        self.same(self.again(channel, message), self.ack(channel),
                   channel + " is acknowledged when it comes again")
         self.same(len(self.shop.got), before + 1,
                   channel + " is not delivered again")
@@ -203,9 +226,10 @@ class Case:
         self.shop.status = 500
         status, body = self.send(channel, message)
         self.same(status, 502, channel + ": the shop fails, no success")
-        self.ok(b"thank you" not in body, channel + ": not the shop's body")
+        self.ok(b"thank you" not in body and body != self.ack(channel)[1]
+                or body == b"", channel + ": not the shop's body")
         self.shop.status = 200
-        self.same(self.again(channel, message), ACKS[provider],
+        self.same(self.again(channel, message), self.ack(channel),
                   channel + ": the next try is acknowledged")
         self.same(self.shop.got[-1].fields().get("delivery"), "2",
                   channel + ": it is delivery 2")
@@ -301,6 +325,12 @@ def queueing(case):
     Scene(case, PASSWORD).run()
 
 
+def configured(case):
+    plain(case)
+    channel = case.channels()[0][1]
+    case.refuses(channel, stranger=True)
+
+
 def signed(case):
     path = os.path.join(ROOT, "conf-examples", "verify")
     sys.path.insert(0, path)
@@ -336,6 +366,20 @@ def refunds(case):
               "and delivered to be confirmed")
 
 
+def confirming(case):
+    """A success with defects goes where it is confirmed."""
+    plain(case)
+    case.same(case.shop.got[-1].target, "/payments", "a payment")
+    message = case.message("unionpay", set={"respCode": "A6"})
+    case.same(case.send("unionpay", message), ACKS["unionpay"],
+              "a success with defects is acknowledged")
+    got = case.shop.got[-1]
+    case.same((got.target, got.fields().get("confirm")),
+              ("/payments-to-confirm", "query"), "has to be confirmed")
+    for kind in ("self_signed", "other_ca", "other_name", "expired"):
+        case.refuses("unionpay", certificate=kind)
+
+
 SCENES = {
     "access-log.conf": access_log,
     "existing-shop-observe.conf": observe,
@@ -344,6 +388,7 @@ SCENES = {
     "many-accounts.conf": many,
     "queue.conf": queueing,
     "signed-delivery.conf": signed,
+    "unionpay.conf": confirming,
     "wechat-v2.conf": refunds,
 }
 
@@ -356,6 +401,7 @@ class AllKeys:
         self.rings = {name: Keys(os.path.join(folder, name) if name
                                  else folder)
                       for name in ("", "north", "south")}
+        self.generic = generic.Ring(folder)
         for name, text in (("redis", PASSWORD), ("shop", SECRET)):
             path = os.path.join(folder, name + ".secret")
             with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600),
@@ -368,7 +414,8 @@ def run(path, folder, keys):
     case = Case(path, folder, keys)
     try:
         case.start()
-        SCENES.get(case.name, plain)(case)
+        scene = configured if case.name.startswith("generic-") else plain
+        SCENES.get(case.name, scene)(case)
         with open(os.path.join(folder, "error.log")) as file:
             bad = re.findall(r".*\[(?:alert|crit|emerg)\].*", file.read())
         case.same(bad, [], "nothing alarming in the error log")
