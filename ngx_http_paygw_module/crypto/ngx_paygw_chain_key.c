@@ -208,12 +208,12 @@ ngx_paygw_chain_leaf(ngx_paygw_chain_t *chain, X509 *cert, const char **err)
 static ngx_uint_t
 ngx_paygw_chain_name(ngx_paygw_chain_t *chain, X509 *cert)
 {
-    int              i, len;
-    u_char          *utf8;
-    ngx_str_t        cn;
-    ngx_uint_t       ok;
-    X509_NAME       *subject;
-    X509_NAME_ENTRY *entry;
+    int               i, len;
+    u_char           *utf8;
+    ngx_str_t         cn;
+    ngx_uint_t        ok;
+    X509_NAME        *subject;
+    X509_NAME_ENTRY  *entry;
 
     subject = X509_get_subject_name(cert);
 
