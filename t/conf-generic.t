@@ -1140,3 +1140,18 @@ channels "hook" and "other" are the same account
 pass('nginx starts')
 --- no_error_log
 are the same account
+
+=== TEST 138: values that are joined deeper are not told apart
+--- generic
+-signed
+signed 'hex(join(".", header(X-Id), body))';
+--- must_die
+--- error_log
+"replay_id" of channel "hook" is not part of "signed": anyone could change it
+
+=== TEST 139: a single value may be encoded
+--- generic
+-signed
+signed 'base64(concat("x", body))';
+--- run
+pass('nginx starts')

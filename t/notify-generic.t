@@ -53,6 +53,7 @@ add_block_preprocessor(sub {
         proxy_pass    http://127.0.0.1:$TEST_NGINX_SHOP_PORT/shop;
     }
 CONF
+    $conf .= $conf =~ s{/notify \{}{/v3 \{}r;
     $block->set_value('config', $conf);
 });
 
@@ -225,12 +226,20 @@ refused malformed
 
 === TEST 9: without a time an id is kept for a month
 --- generic
---- no_store
---- http_config
-    paygw_zone paygw:1m;
 --- run
-is(send_callback(main::hook())->{status}, 200, 'taken');
---- result: taken
+my $m = main::hook(body => '{"id":"e9"}');
+is(send_callback($m)->{status}, 200, 'taken');
+if (store_is('redis')) {
+    my ($key) = grep { /hook:e9:/ } @{ redis_cmd('KEYS', '*') };
+    my $left;
+    wait_for(sub { ($left = redis_cmd('PTTL', $key)) > 60_000 });
+    cmp_ok($left, '>', 29 * 86400 * 1000, 'its time to live');
+}
+is(send_callback($m)->{status}, 200, 'again');
+is(shop_count(), 1, 'one delivery');
+--- result
+taken
+duplicate duplicate
 
 
 
@@ -522,4 +531,64 @@ is($say->(main::hook(key => 'x')), '200 application/json {"err_no":1}',
 released shop
 taken
 duplicate duplicate
+refused signature
+
+
+
+=== TEST 25: strings to sign that requests have: LINE Pay, POST
+--- generic
+-key
+key text:a917ab6a2367b536f8e5a6e2977e06f4;
+-signature
+signature header(X-LINE-Authorization) base64;
+-signed
+signed 'concat(secret, path_raw, body, header(X-LINE-Authorization-Nonce))';
+-replay_id
+replay_id header(X-LINE-Authorization-Nonce);
+confirm query;
+--- run
+my $m = main::hook(no_sig => 1, target => '/v3/payments/request',
+    body => '{"amount":100,"currency":"TWD","orderId":"O1","packages":[]}',
+    headers => [['X-LINE-Authorization-Nonce',
+                 '4a5f2f0a-1b2c-4d3e-8f90-abcdef012345'],
+                ['X-LINE-Authorization',
+                 'gjFBCBuYl5xUXD7tC7wbod7Rgkf7gB8Lh8qzZBPXMDM=']]);
+is(send_callback($m)->{status}, 200, 'genuine');
+$m->{body} =~ s/100/101/;
+is(send_callback($m)->{status}, 401, 'changed');
+--- result
+taken
+refused signature
+
+
+
+=== TEST 26: two fields of a form, as Razorpay's checkout has them
+--- generic
+-key
+key text:rzp_whsec;
+-signature
+signature form(razorpay_signature) hex;
+-signed
+signed 'join("|", form(razorpay_order_id), form(razorpay_payment_id))';
+-replay_id
+replay_id form(razorpay_payment_id);
+order_id form(razorpay_order_id);
+--- run
+my $sig = '46d6f51a93b0b6506537ec14ed4b139e'
+    . '96ba95b3f0324dc63c04aa82e60a225b';
+my $send = sub {
+    my ($order, $payment) = @_;
+    send_callback(main::hook(no_sig => 1,
+        body => "razorpay_order_id=$order&razorpay_payment_id=$payment"
+                . "&razorpay_signature=$sig&extra=unsigned"))->{status};
+};
+is($send->('order_1', 'pay_1'), 200, 'genuine');
+is($send->('order_1%7Cpay_1', ''), 400, 'moved');
+is($send->('order_2', 'pay_1'), 401, 'another order');
+my ($r) = shop_requests(1);
+is_deeply(shop_event($r)->{data}, { razorpay_order_id => 'order_1',
+          razorpay_payment_id => 'pay_1' }, 'what is signed');
+--- result
+taken
+refused malformed
 refused signature
