@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include "ngx_paygw_alipay.h"
 #include "ngx_paygw_channel.h"
+#include "ngx_paygw_explain.h"
 #include "ngx_paygw_sign.h"
 #include "ngx_paygw_text.h"
 
@@ -48,14 +49,10 @@ static ngx_int_t ngx_paygw_alipay_keyring(ngx_paygw_notify_t *n,
 static ngx_int_t ngx_paygw_alipay_clock(ngx_paygw_notify_t *n,
     ngx_paygw_alipay_ctx_t *ctx, ngx_paygw_channel_t *ch);
 static ngx_int_t ngx_paygw_alipay_signature(ngx_paygw_notify_t *n,
-    ngx_paygw_alipay_ctx_t *ctx, ngx_array_t *keys);
+    ngx_paygw_alipay_ctx_t *ctx, ngx_paygw_channel_t *ch, ngx_array_t *keys);
 static ngx_uint_t ngx_paygw_alipay_has(ngx_paygw_alipay_ctx_t *ctx);
 static ngx_int_t ngx_paygw_alipay_try(ngx_paygw_notify_t *n,
     ngx_array_t *keys, ngx_str_t *text, ngx_str_t *sig);
-static ngx_int_t ngx_paygw_alipay_forged(ngx_paygw_notify_t *n,
-    ngx_paygw_alipay_ctx_t *ctx, ngx_str_t *text, ngx_uint_t encoded);
-static char *ngx_paygw_alipay_hint(ngx_paygw_alipay_ctx_t *ctx,
-    ngx_uint_t encoded);
 
 
 static const ngx_str_t  ngx_paygw_alipay_headers[] = {
@@ -133,7 +130,9 @@ ngx_paygw_alipay_parse(ngx_paygw_notify_t *n)
         return ngx_paygw_refuse(n, NGX_ABORT,
                                 ngx_strncmp(err, "duplicate", 9) == 0
                                 ? NGX_PAYGW_REASON_DUPLICATE_FIELD
-                                : NGX_PAYGW_REASON_MALFORMED, err);
+                                : NGX_PAYGW_REASON_MALFORMED,
+                                ngx_paygw_explain_gzip(&n->msg.body)
+                                ? "body is compressed" : err);
     }
 
     for (i = 0; i < ctx->form.nfields; i++) {
@@ -193,7 +192,8 @@ ngx_paygw_alipay_fields(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx)
         && (value->len != 4 || ngx_strncmp(value->data, "RSA2", 4) != 0))
     {
         return ngx_paygw_refuse(n, NGX_DECLINED, NGX_PAYGW_REASON_SIGN_TYPE,
-                                "only RSA2 is accepted");
+                                "only RSA2 is accepted, choose it for the app "
+                                "in the console");
     }
 
     value = ngx_paygw_alipay_value(ctx, "notify_time");
@@ -229,9 +229,10 @@ ngx_paygw_alipay_verify(ngx_paygw_notify_t *n)
 
     ch = ngx_paygw_alipay_channel(n, ctx);
     if (ch == NULL) {
-        return ngx_paygw_refuse(n, NGX_DECLINED,
-                                NGX_PAYGW_REASON_UNKNOWN_ACCOUNT,
-                                "unknown app_id");
+        return ngx_paygw_refuse_account(n, NGX_PAYGW_REASON_UNKNOWN_ACCOUNT,
+                                        "app_id",
+                                        ngx_paygw_alipay_value(ctx, "app_id"),
+                                        n->nchannels);
     }
 
     rc = ngx_paygw_alipay_keyring(n, ctx, ch, &keys);
@@ -241,11 +242,11 @@ ngx_paygw_alipay_verify(ngx_paygw_notify_t *n)
     }
 
     if (rc == NGX_OK) {
-        rc = ngx_paygw_alipay_signature(n, ctx, &keys);
+        rc = ngx_paygw_alipay_signature(n, ctx, ch, &keys);
     }
 
     if (rc == NGX_OK) {
-        rc = ngx_paygw_alipay_unambiguous(n, ctx);
+        rc = ngx_paygw_alipay_unambiguous(n, ctx, ch);
     }
 
     if (rc == NGX_OK) {
@@ -342,9 +343,7 @@ ngx_paygw_alipay_keyring(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
         return NGX_OK;
     }
 
-    return ngx_paygw_refuse(n, NGX_DECLINED, NGX_PAYGW_REASON_UNKNOWN_KEY,
-                            known ? "certificate is expired or not yet valid"
-                                  : "unknown alipay_cert_sn");
+    return ngx_paygw_alipay_unknown(n, ch, known);
 }
 
 
@@ -366,12 +365,10 @@ ngx_paygw_alipay_clock(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
 
     age = n->msg.now - ctx->notify_time;
 
-    if (age > (time_t) ((ch->keep - NGX_PAYGW_ALIPAY_MARGIN) / 1000)) {
-        return ngx_paygw_refuse_clock(n, age);
-    }
-
-    if (age < 0 && -age > (time_t) (ch->window / 1000)) {
-        return ngx_paygw_refuse_clock(n, -age);
+    if (age > (time_t) ((ch->keep - NGX_PAYGW_ALIPAY_MARGIN) / 1000)
+        || (age < 0 && -age > (time_t) (ch->window / 1000)))
+    {
+        return ngx_paygw_refuse_clock(n, ctx->notify_time);
     }
 
     return NGX_OK;
@@ -380,7 +377,7 @@ ngx_paygw_alipay_clock(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
 
 static ngx_int_t
 ngx_paygw_alipay_signature(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
-    ngx_array_t *keys)
+    ngx_paygw_channel_t *ch, ngx_array_t *keys)
 {
     ngx_int_t                        rc, decoded;
     ngx_str_t                        sig, text, first;
@@ -429,7 +426,9 @@ ngx_paygw_alipay_signature(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
         }
     }
 
-    return ngx_paygw_alipay_forged(n, ctx, &first, decoded == NGX_OK);
+    return ngx_paygw_alipay_forged(n, ch, &first,
+                                   decoded == NGX_OK ? &sig : NULL,
+                                   *(ngx_paygw_key_t **) keys->elts);
 
 error:
 
@@ -489,56 +488,4 @@ ngx_paygw_alipay_try(ngx_paygw_notify_t *n, ngx_array_t *keys,
     }
 
     return NGX_DECLINED;
-}
-
-
-static ngx_int_t
-ngx_paygw_alipay_forged(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
-    ngx_str_t *text, ngx_uint_t encoded)
-{
-    return ngx_paygw_refuse_signature(n, NGX_PAYGW_REASON_SIGNATURE, text, 1,
-                                      ngx_paygw_alipay_hint(ctx, encoded));
-}
-
-
-/* what of the usual accidents on the way can be seen in the message */
-
-static char *
-ngx_paygw_alipay_hint(ngx_paygw_alipay_ctx_t *ctx, ngx_uint_t encoded)
-{
-    u_char             *last;
-    ngx_str_t          *charset, *value;
-    ngx_uint_t          i;
-    ngx_paygw_field_t  *field;
-
-    if (!encoded) {
-        last = ctx->sign->data + ctx->sign->len;
-
-        return ngx_strlchr(ctx->sign->data, last, ' ')
-               ? "plus sign decoded as space" : "sign is not base64";
-    }
-
-    charset = ngx_paygw_alipay_value(ctx, "charset");
-    field = ctx->form.fields;
-
-    for (i = 0; i < ctx->form.nfields; i++) {
-
-        value = &field[i].value;
-
-        if (value->len >= 6
-            && ngx_strlcasestrn(value->data, value->data + value->len,
-                                (u_char *) "&quot;", 6 - 1))
-        {
-            return "a value is HTML-escaped";
-        }
-
-        if (charset && charset->len == 5
-            && ngx_strncasecmp(charset->data, (u_char *) "utf-8", 5) == 0
-            && !ngx_paygw_utf8_valid(value))
-        {
-            return "a value is not in the charset of the message";
-        }
-    }
-
-    return NULL;
 }

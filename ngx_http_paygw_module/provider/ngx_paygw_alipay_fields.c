@@ -74,7 +74,7 @@ static const ngx_str_t  ngx_paygw_alipay_names[] = {
 
 ngx_int_t
 ngx_paygw_alipay_unambiguous(ngx_paygw_notify_t *n,
-    ngx_paygw_alipay_ctx_t *ctx)
+    ngx_paygw_alipay_ctx_t *ctx, ngx_paygw_channel_t *ch)
 {
     ngx_uint_t          i;
     ngx_paygw_field_t  *field;
@@ -90,8 +90,9 @@ ngx_paygw_alipay_unambiguous(ngx_paygw_notify_t *n,
         /* the signature is good, so somebody did this on purpose */
 
         ngx_log_error(NGX_LOG_ERR, n->log, 0,
-                      "alipay callback with a good signature hides another "
-                      "field in the value of \"%V\"", &field[i].name);
+                      "alipay callback of channel \"%V\" with a good "
+                      "signature hides another field in the value of \"%V\"",
+                      &ch->name, &field[i].name);
 
         return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
                                 "a value hides another field");
@@ -150,18 +151,20 @@ ngx_paygw_alipay_account(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
         }
 
         if (!ours) {
-            return ngx_paygw_refuse(n, NGX_DECLINED,
-                                    NGX_PAYGW_REASON_ACCOUNT_MISMATCH,
-                                    "auth_app_id is not ours");
+            return ngx_paygw_refuse_account(n,
+                                            NGX_PAYGW_REASON_ACCOUNT_MISMATCH,
+                                            "auth_app_id", value,
+                                            conf->auth_app_ids
+                                            ? conf->auth_app_ids->nelts : 1);
         }
     }
 
     value = ngx_paygw_alipay_value(ctx, "seller_id");
 
     if (value ? !ngx_paygw_channel_has(conf->seller_ids, value) : ctx->trade) {
-        return ngx_paygw_refuse(n, NGX_DECLINED,
-                                NGX_PAYGW_REASON_ACCOUNT_MISMATCH,
-                                "seller_id is not ours");
+        return ngx_paygw_refuse_account(n, NGX_PAYGW_REASON_ACCOUNT_MISMATCH,
+                                        "seller_id", value,
+                                        conf->seller_ids->nelts);
     }
 
     return NGX_OK;
