@@ -48,6 +48,7 @@ static ngx_int_t ngx_paygw_cert_verify(ngx_conf_t *cf, ngx_str_t *path,
 ngx_int_t
 ngx_paygw_key_cert(ngx_conf_t *cf, ngx_str_t *path, ngx_paygw_key_t *key)
 {
+    EVP_PKEY                *pkey;
     ngx_int_t                rc;
     ngx_paygw_bundle_t       bundle;
     ngx_paygw_key_handle_t  *handle;
@@ -71,17 +72,15 @@ ngx_paygw_key_cert(ngx_conf_t *cf, ngx_str_t *path, ngx_paygw_key_t *key)
 
     key->cert = handle->cert;
 
-    handle->pkey = X509_get_pubkey(handle->cert);
-    if (handle->pkey == NULL) {
+    pkey = X509_get_pubkey(handle->cert);
+    if (pkey == NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "cannot read the public key of certificate "
                            "\"%V\": %s", path, ngx_paygw_openssl_error());
         return NGX_ERROR;
     }
 
-    key->pkey = handle->pkey;
-
-    if (ngx_paygw_key_strong(cf, path, key->pkey) != NGX_OK
+    if (ngx_paygw_key_set(cf, path, key, pkey) != NGX_OK
         || ngx_paygw_cert_serial(cf, key->cert, &key->id) != NGX_OK)
     {
         return NGX_ERROR;

@@ -14,6 +14,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -22,11 +23,15 @@
 #include <openssl/x509v3.h>
 
 #include "ngx_paygw_key.h"
+#include "ngx_paygw_mac.h"
 #include "ngx_paygw_sign.h"
 
 
 #if (OPENSSL_VERSION_NUMBER < 0x30000000L)
 #define EVP_PKEY_eq  EVP_PKEY_cmp
+#else
+/* a key on the curve of SM2 is one of SM2 from the beginning */
+#define EVP_PKEY_set_alias_type(pkey, type)  1
 #endif
 
 
@@ -43,6 +48,8 @@
 struct ngx_paygw_key_handle_s {
     EVP_PKEY                  *pkey;
     X509                      *cert;
+    int                        type;        /* NID of the algorithm */
+    int                        curve;       /* NID, of an EC key, else 0 */
     EVP_PKEY_CTX              *ctx[2];      /* by use */
     const ngx_paygw_scheme_t  *scheme[2];   /* that ctx[] was made for */
 };
@@ -72,9 +79,33 @@ ngx_uint_t ngx_paygw_pem_end(void);
 ngx_paygw_key_handle_t *ngx_paygw_key_handle(ngx_conf_t *cf,
     ngx_paygw_key_t *key);
 
-/* refuses weak keys: NGX_OK or NGX_ERROR (logged) */
-ngx_int_t ngx_paygw_key_strong(ngx_conf_t *cf, ngx_str_t *path,
-    EVP_PKEY *pkey);
+/*
+ * Gives pkey to the key, whose handle is there; notes type and curve, refuses
+ * weak keys.  NGX_OK or NGX_ERROR (logged).
+ */
+ngx_int_t ngx_paygw_key_set(ngx_conf_t *cf, ngx_str_t *path,
+    ngx_paygw_key_t *key, EVP_PKEY *pkey);
+
+
+/* the algorithm in OpenSSL's words, or NULL */
+const EVP_MD *ngx_paygw_hash_md(const ngx_paygw_hash_t *hash);
+
+/* as ngx_paygw_hash(), but logs nothing and leaves OpenSSL's errors */
+ngx_int_t ngx_paygw_digest(const ngx_paygw_hash_t *hash, ngx_str_t *parts,
+    ngx_uint_t n, u_char *out, size_t *len);
+
+
+#define NGX_PAYGW_RS_RAW  64    /* r and s of 256 bits as they are */
+#define NGX_PAYGW_RS_DER  72    /* the longest SEQUENCE of both */
+
+/*
+ * r and s of a signature on a curve of 256 bits, from DER to raw: NGX_OK, or
+ * NGX_DECLINED if der is anything else than the one encoding in DER.
+ */
+ngx_int_t ngx_paygw_rs_raw(ngx_str_t *der, u_char *raw);
+
+/* the other way; returns the length of der */
+size_t ngx_paygw_rs_der(u_char *raw, u_char *der);
 
 
 #endif /* _NGX_PAYGW_CRYPTO_H_INCLUDED_ */

@@ -8,6 +8,7 @@
 
 
 #define NGX_PAYGW_RSA_MIN_BITS  2048
+#define NGX_PAYGW_EC_MIN_BITS   256
 
 
 typedef enum {
@@ -45,6 +46,7 @@ static ngx_int_t ngx_paygw_key_block(ngx_paygw_key_file_t *f,
 static ngx_int_t ngx_paygw_key_base64(ngx_paygw_key_file_t *f);
 static EVP_PKEY *ngx_paygw_key_parse(ngx_uint_t type, ngx_str_t *der);
 static void ngx_paygw_key_wipe(ngx_paygw_key_file_t *f);
+static ngx_int_t ngx_paygw_key_kind(ngx_paygw_key_handle_t *handle);
 static void ngx_paygw_key_cleanup(void *data);
 
 
@@ -111,10 +113,7 @@ ngx_paygw_key_load(ngx_conf_t *cf, ngx_str_t *path, ngx_paygw_key_t *key,
 
     ERR_clear_error();
 
-    handle->pkey = pkey;
-    key->pkey = pkey;
-
-    return ngx_paygw_key_strong(cf, path, pkey);
+    return ngx_paygw_key_set(cf, path, key, pkey);
 }
 
 
@@ -127,10 +126,11 @@ ngx_paygw_key_decode(ngx_paygw_key_file_t *f)
 
     p = f->text.data;
 
-    /* base64 of DER begins with "M", and no ASCII text has the second byte */
+    /* the length of a small key is a letter: it must be that of the file */
 
-    if (f->text.len > 2 && p[0] == 0x30 && (p[1] & 0x80)) {
-
+    if (f->text.len > 2 && p[0] == 0x30
+        && ((p[1] & 0x80) || p[1] == f->text.len - 2))
+    {
         f->der.data = OPENSSL_malloc(f->text.len);
         if (f->der.data == NULL) {
             f->err = ngx_paygw_openssl_error();
@@ -388,16 +388,99 @@ ngx_paygw_key_wipe(ngx_paygw_key_file_t *f)
 
 
 ngx_int_t
-ngx_paygw_key_strong(ngx_conf_t *cf, ngx_str_t *path, EVP_PKEY *pkey)
+ngx_paygw_key_set(ngx_conf_t *cf, ngx_str_t *path, ngx_paygw_key_t *key,
+    EVP_PKEY *pkey)
 {
-    if (EVP_PKEY_base_id(pkey) == EVP_PKEY_RSA
-        && EVP_PKEY_bits(pkey) < NGX_PAYGW_RSA_MIN_BITS)
-    {
+    int                      bits, least;
+    ngx_paygw_key_handle_t  *handle;
+
+    handle = key->handle;
+    handle->pkey = pkey;
+    key->pkey = pkey;
+
+    if (ngx_paygw_key_kind(handle) != NGX_OK) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "RSA key \"%V\" has %d bits, "
+                           "key \"%V\" is of no known type or on a curve "
+                           "without a name%s%s", path,
+                           ERR_peek_error() ? ": " : "",
+                           ERR_peek_error() ? ngx_paygw_openssl_error() : "");
+        return NGX_ERROR;
+    }
+
+    switch (handle->type) {
+
+    case EVP_PKEY_RSA:
+        least = NGX_PAYGW_RSA_MIN_BITS;
+        break;
+
+    case EVP_PKEY_EC:
+        least = NGX_PAYGW_EC_MIN_BITS;
+        break;
+
+    default:
+        return NGX_OK;
+    }
+
+    bits = EVP_PKEY_bits(pkey);
+
+    if (bits < least) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "%s key \"%V\" has %d bits, "
                            "at least %d are needed",
-                           path, EVP_PKEY_bits(pkey),
-                           NGX_PAYGW_RSA_MIN_BITS);
+                           handle->curve ? "EC" : "RSA", path, bits, least);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * Type and curve as they would be written into a certificate: that is the same
+ * in every OpenSSL, while a key on the curve of SM2 is of type EC in 1.1.1 and
+ * of a type of its own in 3.0.
+ */
+
+static ngx_int_t
+ngx_paygw_key_kind(ngx_paygw_key_handle_t *handle)
+{
+    int           form;
+    X509_ALGOR   *algor;
+    const void   *curve;
+    X509_PUBKEY  *pub;
+    ASN1_OBJECT  *type;
+
+    pub = NULL;
+
+    if (X509_PUBKEY_set(&pub, handle->pkey) != 1) {
+        return NGX_ERROR;
+    }
+
+    X509_PUBKEY_get0_param(&type, NULL, NULL, &algor, pub);
+
+    handle->type = OBJ_obj2nid(type);
+    handle->curve = NID_undef;
+
+    if (handle->type == EVP_PKEY_EC) {
+
+        X509_ALGOR_get0(NULL, &form, &curve, algor);
+
+        if (form == V_ASN1_OBJECT) {
+            handle->curve = OBJ_obj2nid(curve);
+        }
+    }
+
+    X509_PUBKEY_free(pub);
+
+    if (handle->type == NID_undef
+        || (handle->type == EVP_PKEY_EC && handle->curve == NID_undef))
+    {
+        return NGX_ERROR;
+    }
+
+    if (handle->curve == NID_sm2
+        && EVP_PKEY_set_alias_type(handle->pkey, EVP_PKEY_SM2) != 1)
+    {
         return NGX_ERROR;
     }
 

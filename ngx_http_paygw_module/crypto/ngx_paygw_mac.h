@@ -28,7 +28,12 @@ extern const ngx_paygw_hash_t  ngx_paygw_hash_sha512;
 extern const ngx_paygw_hash_t  ngx_paygw_hash_sm3;
 
 
-#define NGX_PAYGW_HASH_MAX  64     /* bytes of the longest */
+#define NGX_PAYGW_HASH_MAX    64     /* bytes of the longest */
+#define NGX_PAYGW_SHA256_LEN  32
+
+
+/* by its name in the configuration ("sha256"); NULL if there is none */
+const ngx_paygw_hash_t *ngx_paygw_hash_find(ngx_str_t *name);
 
 
 /*
@@ -38,6 +43,9 @@ extern const ngx_paygw_hash_t  ngx_paygw_hash_sm3;
  */
 ngx_int_t ngx_paygw_hash(const ngx_paygw_hash_t *hash, ngx_str_t *parts,
     ngx_uint_t n, u_char *out, size_t *len, ngx_log_t *log);
+
+/* SHA-256 alone; out holds 32 bytes, nothing is logged */
+ngx_int_t ngx_paygw_sha256(ngx_str_t *parts, ngx_uint_t n, u_char *out);
 
 /* HMAC (RFC 2104) under a key; an empty key is NGX_ERROR (logged) */
 ngx_int_t ngx_paygw_hmac(const ngx_paygw_hash_t *hash, ngx_str_t *key,

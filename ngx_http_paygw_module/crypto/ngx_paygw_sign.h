@@ -36,9 +36,17 @@ extern const ngx_paygw_scheme_t  ngx_paygw_sm2_sm3;      /* id of the standard,
 
 
 /*
+ * By its name in the configuration: rsa_sha1, rsa_sha256, rsa_sha512,
+ * rsa_pss_sha256, ecdsa_p256, ecdsa_p256_raw, ed25519, sm2_sm3.  NULL if there
+ * is none.
+ */
+const ngx_paygw_scheme_t *ngx_paygw_scheme_find(ngx_str_t *name);
+
+/*
  * Verifies sig (raw bytes) over the concatenation of n parts.  Returns NGX_OK;
- * NGX_DECLINED if the signature is not of this key; NGX_ERROR if OpenSSL could
- * not work (logged).  Leaves OpenSSL's error queue empty.
+ * NGX_DECLINED if the signature is not of this key, whatever its bytes are;
+ * NGX_ERROR if OpenSSL could not work or the key is of another type or curve
+ * than the scheme (logged).  Leaves OpenSSL's error queue empty.
  */
 ngx_int_t ngx_paygw_verify(const ngx_paygw_scheme_t *scheme,
     ngx_paygw_key_t *key, ngx_str_t *parts, ngx_uint_t n, ngx_str_t *sig,
@@ -65,12 +73,6 @@ ngx_int_t ngx_paygw_sign_round(const ngx_paygw_scheme_t *scheme,
  */
 ngx_int_t ngx_paygw_verify_probe(const ngx_paygw_scheme_t *scheme,
     ngx_paygw_key_t *pub, ngx_log_t *log);
-
-
-#define NGX_PAYGW_SHA256_LEN  32
-
-/* SHA-256 over the concatenation of n parts; out holds 32 bytes */
-ngx_int_t ngx_paygw_sha256(ngx_str_t *parts, ngx_uint_t n, u_char *out);
 
 /* random bytes of OpenSSL; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_paygw_random(u_char *p, size_t len);

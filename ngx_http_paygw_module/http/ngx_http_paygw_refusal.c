@@ -7,7 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
-#include "ngx_paygw_sign.h"
+#include "ngx_paygw_mac.h"
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_ctx.h"
 #include "ngx_http_paygw_refusal.h"

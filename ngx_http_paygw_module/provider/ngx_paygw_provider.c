@@ -7,7 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_paygw_provider.h"
-#include "ngx_paygw_sign.h"
+#include "ngx_paygw_mac.h"
 #include "ngx_paygw_text.h"
 
 

@@ -38,6 +38,11 @@ openssl pkey -in small.pem -pubout -out smallpub.pem
 openssl req -x509 -new -key small.pem -subj /CN=small -days 400 -out small.crt
 openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out ec.pem
 openssl pkey -in ec.pem -pubout -out ecpub.pem
+openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-224 -out ec224.pem
+openssl pkey -in ec224.pem -pubout -out ec224pub.pem
+openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 \
+    -pkeyopt ec_param_enc:explicit -out ecexplicit.pem
+openssl pkey -in ecexplicit.pem -pubout -out ecexplicitpub.pem
 openssl pkcs8 -topk8 -in rsa.pem -passout pass:x -out enc.pem
 openssl rsa -in rsa.pem -traditional -aes128 -passout pass:x -out enc1.pem
 openssl pkcs8 -topk8 -in rsa.pem -passout pass:x -outform DER -out enc.der
@@ -56,6 +61,55 @@ echo "no key at all" > none.pem
 : > empty.pem
 mkfifo pipe.pem
 head -c 1048577 /dev/zero > huge.pem
+
+# keys of the other schemes: two pairs of each, and curves that none takes
+
+pair() {
+    name=$1
+    shift
+
+    openssl genpkey "$@" -out $name.pem
+    openssl pkey -in $name.pem -pubout -out ${name}pub.pem
+}
+
+pair otherec -algorithm EC -pkeyopt ec_paramgen_curve:P-256
+pair ec384 -algorithm EC -pkeyopt ec_paramgen_curve:P-384
+pair k1 -algorithm EC -pkeyopt ec_paramgen_curve:secp256k1
+pair ed -algorithm ED25519
+pair othered -algorithm ED25519
+pair sm2 -algorithm EC -pkeyopt ec_paramgen_curve:SM2
+pair othersm2 -algorithm EC -pkeyopt ec_paramgen_curve:SM2
+pair pss -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048
+openssl ecparam -name prime256v1 -genkey -out ecsec1.pem
+openssl ecparam -name SM2 -genkey -out sm2sec1.pem
+openssl pkey -in ec.pem -outform DER -out ec.der
+openssl pkey -pubin -in sm2pub.pem -outform DER -out sm2pub.der
+openssl base64 -A -in sm2pub.der -out sm2pub.b64
+
+# public keys of published vectors: the head of an SPKI, and the point
+
+spki() {
+    printf '%s' "$2" | fold -w 2 | while read -r byte || [ -n "$byte" ]; do
+        printf "\\$(printf '%03o' "0x$byte")"
+    done > "$1"
+}
+
+ed=302a300506032b6570032100
+p256=3059301306072a8648ce3d020106082a8648ce3d03010703420004
+sm2=3059301306072a8648ce3d020106082a811ccf5501822d03420004
+
+spki rfc8032a.der \
+    ${ed}d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a
+spki rfc8032b.der \
+    ${ed}3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c
+spki rfc8032c.der \
+    ${ed}fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025
+spki rfc6979.der \
+${p256}60fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6\
+7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299
+spki gbt32918.der \
+${sm2}09f9df311e5421a150dd7d161e4bc5c672179fad1833fc076bb08ff356f35020\
+ccea490ce26775a52dc6ea718cc1aa600aed05fbf35e084a6632f6072da9ad13
 
 # certificates
 

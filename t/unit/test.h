@@ -32,6 +32,13 @@ void quiet(const char *name);
 ngx_str_t openssl(ngx_pool_t *pool, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* the bytes of a text in hexadecimal, or in base64 */
+ngx_str_t hex(ngx_pool_t *pool, const char *text);
+ngx_str_t base64(ngx_pool_t *pool, ngx_str_t *text);
+
+/* the bytes in hexadecimal */
+ngx_str_t hexed(ngx_pool_t *pool, u_char *p, size_t len);
+
 /* the name of a file made by unit.t */
 ngx_str_t made(ngx_pool_t *pool, const char *name);
 
@@ -44,6 +51,8 @@ void test_key(void);
 void test_secret(void);
 void test_cert(void);
 void test_sign(void);
+void test_scheme(void);
+void test_mac(void);
 void test_aead(void);
 
 

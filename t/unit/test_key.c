@@ -20,6 +20,7 @@ typedef struct {
 
 static void test_key_run(const char *kind, test_key_load_pt load,
     const test_key_t *t);
+static void test_key_forms(void);
 static void test_key_equal(void);
 static void test_secret_source(const char *source, const char *want);
 static void test_secret_wiped(void);
@@ -41,6 +42,9 @@ static const test_key_t  test_private[] = {
     { "enc1.pem", "it is encrypted, decrypt it with \"openssl pkey\"" },
     { "enc.der", "cannot load private key \"" },
     { "small.pem", "small.pem\" has 1024 bits, at least 2048 are needed" },
+    { "ec224.pem", "EC key \"" },
+    { "ec224.pem", "ec224.pem\" has 224 bits, at least 256 are needed" },
+    { "ecexplicit.pem", "on a curve without a name" },
     { "two.pem", "it holds more than one key" },
     { "pub.pem", "it holds a public key" },
     { "pub.der", "it holds a public key" },
@@ -78,6 +82,11 @@ static const test_key_t  test_public[] = {
     { "both.pem", "it holds a private key" },
     { "leaf.crt", "it holds a certificate" },
     { "smallpub.pem", "has 1024 bits, at least 2048 are needed" },
+    { "ec224pub.pem", "has 224 bits, at least 256 are needed" },
+    { "ecexplicitpub.pem", "on a curve without a name" },
+    { "ec.der", "it holds a private key" },
+    { "ed.pem", "it holds a private key" },
+    { "sm2.pem", "it holds a private key" },
     { "twopub.pem", "it holds more than one key" },
     { "brokenpub.pem", "cannot load public key \"" },
     { "none.pem", "it is neither PEM, DER nor base64 of DER" },
@@ -91,6 +100,7 @@ test_key(void)
 {
     test_key_run("private key", ngx_paygw_key_private, test_private);
     test_key_run("public key", ngx_paygw_key_public, test_public);
+    test_key_forms();
     test_key_equal();
 }
 
@@ -127,6 +137,48 @@ test_key_run(const char *kind, test_key_load_pt load, const test_key_t *t)
 
         harness_conf_free(cf);
     }
+}
+
+
+/* the forms of keys that are not RSA: private key, public key */
+
+static void
+test_key_forms(void)
+{
+    static const char  *files[][2] = {
+        { "ec.pem", "ecpub.pem" },
+        { "ec.der", "ecpub.pem" },
+        { "ed.pem", "edpub.pem" },
+        { "sm2.pem", "sm2pub.pem" },
+        { "sm2.pem", "sm2pub.der" },
+        { "sm2.pem", "sm2pub.b64" },
+        { "ecsec1.pem", NULL },
+        { "sm2sec1.pem", NULL }
+    };
+
+    size_t            i;
+    ngx_str_t         path;
+    ngx_conf_t       *cf;
+    ngx_paygw_key_t   priv, pub;
+
+    cf = harness_conf();
+
+    for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+
+        path = made(cf->pool, files[i][0]);
+        is_int(ngx_paygw_key_private(cf, &path, &priv), NGX_OK, files[i][0]);
+
+        if (files[i][1]) {
+            path = made(cf->pool, files[i][1]);
+            is_int(ngx_paygw_key_public(cf, &path, &pub), NGX_OK,
+                   files[i][1]);
+            is_int(ngx_paygw_key_equal(&priv, &pub), 1, "the same key");
+        }
+
+        quiet(files[i][0]);
+    }
+
+    harness_conf_free(cf);
 }
 
 

@@ -32,6 +32,8 @@ main(int argc, char **argv)
     test_secret();
     test_cert();
     test_sign();
+    test_scheme();
+    test_mac();
     test_aead();
 
     printf("1..%lu\n", (unsigned long) test_count);
@@ -159,6 +161,61 @@ openssl(ngx_pool_t *pool, const char *fmt, ...)
     }
 
     out.data[out.len] = '\0';
+
+    return out;
+}
+
+
+ngx_str_t
+hex(ngx_pool_t *pool, const char *text)
+{
+    size_t     i;
+    ngx_str_t  out;
+
+    out.len = ngx_strlen(text) / 2;
+    out.data = ngx_pnalloc(pool, out.len + 1);
+    if (out.data == NULL) {
+        abort();
+    }
+
+    for (i = 0; i < out.len; i++) {
+        out.data[i] = (u_char) ngx_hextoi((u_char *) text + 2 * i, 2);
+    }
+
+    return out;
+}
+
+
+ngx_str_t
+base64(ngx_pool_t *pool, ngx_str_t *text)
+{
+    ngx_str_t  out;
+
+    out.data = ngx_pnalloc(pool, ngx_base64_decoded_length(text->len) + 1);
+    if (out.data == NULL) {
+        abort();
+    }
+
+    if (ngx_decode_base64(&out, text) != NGX_OK) {
+        out.len = 0;
+    }
+
+    return out;
+}
+
+
+ngx_str_t
+hexed(ngx_pool_t *pool, u_char *p, size_t len)
+{
+    ngx_str_t  out;
+
+    out.len = 2 * len;
+    out.data = ngx_pnalloc(pool, out.len + 1);
+    if (out.data == NULL) {
+        abort();
+    }
+
+    *ngx_hex_dump(out.data, p, len) = '\0';
 
     return out;
 }

@@ -5,6 +5,7 @@
 
 
 #include "test.h"
+#include "ngx_paygw_mac.h"
 #include "ngx_paygw_sign.h"
 
 
