@@ -25,7 +25,7 @@ use Socket ();
 use Time::HiRes ();
 
 our @EXPORT = qw(
-    wechat alipay callback_raw
+    wechat alipay stripe callback_raw
     send_callback begin finish abort_client pipeline curl2 ack_ok
     shop_plan shop_requests shop_release shop_port shop_event shop_header
     shop_body shop_count
@@ -225,6 +225,7 @@ END {
 
 sub wechat { my %o = @_; return PaygwTest::Message->new('wechat_v3', %o) }
 sub alipay { my %o = @_; return PaygwTest::Message->new('alipay', %o) }
+sub stripe { my %o = @_; return PaygwTest::Message->new('stripe', %o) }
 
 
 # the bytes of a request, for "raw_request"; %o as in send_callback()
@@ -473,6 +474,10 @@ sub ack_ok {
     if ($provider eq 'alipay') {
         ($type, $body) = ('text/plain', $status < 300 ? 'success' : 'fail');
 
+    } elsif ($provider eq 'stripe') {
+        $status = 200 if $status < 300;
+        $body = '';
+
     } elsif ($status < 300) {
         $status = 204;
 
@@ -487,8 +492,8 @@ sub ack_ok {
               grep { $_->[0] !~ /^(?:server|date|connection)$/i }
               map { [ lc $_->[0], $_->[1] ] } @{ $res->{headers} };
     my $want = '';
-    $want .= 'content-length: ' . length($body) . "\n"
-        . "content-type: $type\n" if defined $body;
+    $want .= 'content-length: ' . length($body) . "\n" if defined $body;
+    $want .= "content-type: $type\n" if defined $type;
 
     Test::More::is("$res->{status}\n$got\n$res->{body}"
                    . ($res->{error} ? " ($res->{error})" : ''),
@@ -529,6 +534,8 @@ sub refused_ok {
     my @secrets = map { substr $_, 0, 40 } grep { defined && length > 5 }
         '0123456789abcdefghijklmnopqrstuv', $m->{body},
         $m->header('Wechatpay-Signature'), $m->{order_id},
+        'whsec_paygwTestSecret000000000000000001',
+        ($m->header('Stripe-Signature') // '') =~ /v1=(\w+)/ ? $1 : undef,
         $m->{body} =~ /sign=([^&]{20})/ ? $1 : undef;
     my @told = grep { index($text, $_) >= 0 } @secrets;
     Test::More::is("@told", '', block_name("$line: nothing secret is told"));
@@ -690,6 +697,11 @@ our $Alipay = <<'CONF';
         alipay_public_key     $TEST_NGINX_KEYS/alipay.pem;
 CONF
 
+our $Stripe = <<'CONF';
+        provider              stripe;
+        webhook_secret        file:$TEST_NGINX_KEYS/stripe.key;
+CONF
+
 # a channel with the changes of a block: a line "-NAME" drops a parameter, any
 # other line is one more
 
@@ -717,6 +729,10 @@ our $Locations = <<'CONF';
         paygw_notify  alipay;
         proxy_pass    http://127.0.0.1:$TEST_NGINX_SHOP_PORT/shop;
     }
+    location = /notify/stripe {
+        paygw_notify  stripe;
+        proxy_pass    http://127.0.0.1:$TEST_NGINX_SHOP_PORT/shop;
+    }
 CONF
 
 
@@ -729,6 +745,7 @@ add_block_preprocessor(sub {
         $conf .= store_conf() if !defined $block->no_store;
         $conf .= channel_conf('wxpay', $Wxpay, $block->wxpay)
             . channel_conf('alipay', $Alipay, $block->alipay)
+            . channel_conf('stripe', $Stripe, $block->stripe)
             if !defined $block->no_channels;
         $block->set_value('http_config', $conf . ($block->http_config // ''));
     }
@@ -948,7 +965,8 @@ use warnings;
 
 sub new {
     my ($class, $provider, %o) = @_;
-    my $m = PaygwTest::peer($provider eq 'alipay' ? 'alipay' : 'wechat', %o);
+    my $m = PaygwTest::peer($provider eq 'wechat_v3' ? 'wechat' : $provider,
+                            %o);
     $m->{body} = MIME::Base64::decode_base64($m->{body});
     $m->{provider} = $provider;
     return bless $m, $class;
@@ -1022,9 +1040,9 @@ PaygwTest - Test::Nginx::Socket with a payment provider and a shop
 =head1 DESCRIPTION
 
 Every block gets by default: in C<http> a store (C<paygw_zone>, or Redis with
-a prefix of its own if PAYGW_TEST_STORE=redis) and the channels C<wxpay> and
-C<alipay>; in C<server> the locations /notify/wxpay and /notify/alipay, which
-proxy to the shop, unless there is a C<config> section.  It must not log
+a prefix of its own if PAYGW_TEST_STORE=redis) and the channels C<wxpay>,
+C<alipay> and C<stripe>; in C<server> the locations /notify/wxpay,
+/notify/alipay and /notify/stripe, which proxy to the shop, unless there is a C<config> section.  It must not log
 anything at alert, crit or emerg.  The number of tests is not planned.
 
 Sections with code are run while nginx is up, so that callbacks are fresh:
@@ -1057,7 +1075,7 @@ What the shop got: a number of deliveries, or Perl code for a list of them.
 
 Perl code for the list of answers of the shop: see paygw_peer.py.
 
-=item wxpay, alipay
+=item wxpay, alipay, stripe
 
 Changes of the default channels: a line "-NAME" drops a parameter, any other
 line is one more.
@@ -1076,7 +1094,7 @@ The block may log alerts.
 
 =back
 
-wechat() and alipay() take options for every part of a message and for every
+wechat(), alipay() and stripe() take options for every part of a message and for every
 fault: see paygw_peer.py.  In C<config>, $TEST_NGINX_KEYS is the folder of
 keys (t/data/keys), $TEST_NGINX_SHOP_PORT the port of the shop.
 
