@@ -3,7 +3,7 @@
 #
 #   run.sh SECONDS [TARGET ...]     each target for SECONDS, one by one
 #
-# Targets: form json message alipay wechat_v3 (all without an argument).  Any
+# Targets: form json message alipay stripe wechat_v3 (all without one).  Any
 # finding fails; what found it is kept in $PAYGW_BUILD/fuzz/TARGET/artifacts
 # and is run first of all the next time.  What a run learned is kept there too.
 set -eu
