@@ -20,7 +20,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
-from . import alipay, faults, wechat_v3
+from . import alipay, faults, stripe, wechat_v3
 
 MINUTE, HOUR = 60, 3600
 
@@ -31,7 +31,13 @@ LADDERS = {
                   3 * HOUR, 3 * HOUR, 3 * HOUR, 6 * HOUR, 6 * HOUR),
     "alipay": (4 * MINUTE, 10 * MINUTE, 10 * MINUTE, HOUR, 2 * HOUR,
                6 * HOUR, 15 * HOUR),
+    # not published: exponential, over three days
+    "stripe": (5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR,
+               18 * HOUR, 36 * HOUR),
 }
+
+ACCEPTED = {"wechat_v3": wechat_v3.accepted, "alipay": alipay.accepted,
+            "stripe": stripe.accepted}
 
 TIMEOUT = 5.0
 WORKERS = 16
@@ -83,6 +89,8 @@ def compose(keys, order, event, given, url=None, now=None):
     content, _ = faults.split(given)
     if order.provider == "wechat_v3":
         head, body = wechat_v3.callback(keys, order, event, now, **content)
+    elif order.provider == "stripe":
+        head, body = stripe.callback(keys, order, event, now, **content)
     else:
         body = alipay.callback(keys, order, event, now, **content)
         head = alipay.headers(order, bool(content.get("gbk")))
@@ -303,8 +311,7 @@ class Deliverer:
         except OSError as error:
             delivery.error = str(error) or type(error).__name__
         else:
-            accepted = (wechat_v3.accepted if order.provider == "wechat_v3"
-                        else alipay.accepted)
+            accepted = ACCEPTED[order.provider]
             delivery.status = status
             delivery.body = answer[:BODY_KEPT].decode("utf-8", "replace")
             delivery.accepted = accepted(status, answer)

@@ -194,13 +194,14 @@ class Keys:
         self.dir = os.path.abspath(directory)
         self._cache = {}
         self._lock = threading.RLock()
-        for part in ("", "wechat", "alipay"):
+        for part in ("", "wechat", "alipay", "stripe"):
             os.makedirs(os.path.join(self.dir, part), exist_ok=True)
         # two processes may start on one directory at the same moment
         with open(self.path(".lock"), "w", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not os.path.exists(self.path("sandbox.json")):
                 self._make()
+            self._make_stripe()
         with open(self.path("sandbox.json"), encoding="utf-8") as file:
             self.ids = json.load(file)
         self.active = "a"
@@ -259,6 +260,12 @@ class Keys:
     def alipay(self, which=None):
         part = "alipay_next" if which == "next" else "alipay"
         return self.private("alipay/%s_private.pem" % part)
+
+    # Stripe
+
+    def stripe(self, which="webhook"):
+        """A secret: of the endpoint, its old one ("old"), of the API."""
+        return self.read("stripe/%s.key" % which).decode("ascii")
 
     @property
     def rogue(self):
@@ -346,6 +353,15 @@ class Keys:
             ids[part + "_cert_sn"] = cert_sn(pem)
         return ids
 
+    def _make_stripe(self):
+        """Secrets alone, also in a directory that is older than they are."""
+        for name, head in (("webhook", "whsec_"), ("old", "whsec_"),
+                           ("api", "sk_test_")):
+            part = "stripe/%s.key" % name
+            if not os.path.exists(self.path(part)):
+                self._write(part, (head + secrets.token_hex(16)).encode(),
+                            private=True)
+
     # for configurations and people
 
     def describe(self):
@@ -353,7 +369,7 @@ class Keys:
         return {"dir": self.dir, "active": self.active, **self.ids}
 
     def conf(self, cert_mode=False, partner=False):
-        """Two paygw_channel blocks that fit these keys."""
+        """The paygw_channel blocks that fit these keys."""
         wx = [("provider", "wechat_v3"), ("appid", self.ids["appid"]),
               ("mchid", self.ids["mchid"])]
         if partner:
@@ -383,7 +399,13 @@ class Keys:
                      self.path("alipay/alipay_root.crt")),
                     ("app_cert", self.path("alipay/app_cert.crt"))]
         ali += [("app_private_key", self.path("alipay/app_private.pem"))]
-        return block("wxpay", wx) + "\n" + block("alipay", ali)
+        return "\n".join((block("wxpay", wx), block("alipay", ali),
+                          block("stripe", self._stripe_conf())))
+
+    def _stripe_conf(self):
+        return [("provider", "stripe"),
+                ("webhook_secret", "file:" + self.path("stripe/webhook.key")),
+                ("livemode", "off")]
 
 
 def block(channel, params):

@@ -1,8 +1,8 @@
 """
-The HTTP side: both providers' APIs, the control API and the pages.
+The HTTP side: the providers' APIs, the control API and the pages.
 
-Everything is on one port: /v3/ is WeChat Pay, /gateway.do is Alipay and
-/sandbox/ is ours.
+Everything is on one port: /v3/ is WeChat Pay, /v1/ is Stripe, /gateway.do is
+Alipay and /sandbox/ is ours.
 """
 
 import json
@@ -12,13 +12,16 @@ import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from . import (alipay, alipay_api, faults, page, wechat_api,
-               wechat_v3)
+from . import (alipay, alipay_api, faults, page, stripe, stripe_api,
+               wechat_api, wechat_v3)
 from .deliver import Deliverer
 from .orders import PROVIDERS, Order, OrderError, Store, number
 from .wire import Request, Response
 
 BODY_MAX = 1 << 20
+
+ORDER_IDS = {"wechat_v3": wechat_v3.ORDER_ID, "alipay": alipay.ORDER_ID,
+             "stripe": stripe.ORDER_ID}
 
 # what POST /sandbox/orders may set, and of which type
 ORDER_FIELDS = {"notify_url": str, "currency": str, "subject": str,
@@ -90,6 +93,7 @@ class Sandbox:
         self.wechat = wechat_api.Api(keys, self.store, notify, self.base)
         self.alipay = alipay_api.Api(keys, self.store, notify, self.base,
                                      self._cashier_page)
+        self.stripe = stripe_api.Api(keys, self.store, notify, self.base)
 
     def base(self):
         return self.base_url or "http://127.0.0.1"
@@ -99,6 +103,8 @@ class Sandbox:
         path = request.path
         if path.startswith("/v3/"):
             return self.wechat.handle(request)
+        if path.startswith("/v1/"):
+            return self.stripe.handle(request)
         if path == "/gateway.do":
             return self.alipay.handle(request)
         if path == "/":
@@ -192,9 +198,9 @@ class Sandbox:
         """An order without a signed call of the provider's API."""
         provider = values.pop("provider", None)
         if provider not in PROVIDERS:
-            raise ControlError(400, "provider is wechat_v3 or alipay")
+            raise ControlError(400, "provider is one of " + ", ".join(PROVIDERS))
         order_id = values.pop("order_id", None) or number("T", time.time())
-        rule = (wechat_v3 if provider == "wechat_v3" else alipay).ORDER_ID
+        rule = ORDER_IDS[provider]
         if not isinstance(order_id, str) or not rule.fullmatch(order_id):
             raise ControlError(400, "order_id must fit " + rule.pattern)
         amount = amount_of(values.pop("amount", None))

@@ -10,7 +10,7 @@ import threading
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from sandbox import alipay, wechat_v3
+from sandbox import alipay, stripe, wechat_v3
 from sandbox.keys import Keys
 from sandbox.server import Sandbox, Server
 
@@ -45,6 +45,10 @@ def check_alipay(body, **more):
     account = {"app_id": k.ids["app_id"], "seller_id": k.ids["seller_id"]}
     public = [k.alipay().public_key(), k.alipay("next").public_key()]
     return alipay.check_notify(body, public, dict(account, **more))
+
+
+def check_stripe(headers, body, now=None):
+    return stripe.check_notify(headers, body, [keys().stripe()], now, False)
 
 
 class Shop:
@@ -104,9 +108,12 @@ class Shop:
         try:
             if form:
                 check_alipay(body)
+            elif handler.headers.get("Stripe-Signature"):
+                check_stripe(pairs, body)
+                return (200, b"")
             else:
                 check_wechat(pairs, body)
-        except (alipay.Refused, wechat_v3.Refused) as error:
+        except (alipay.Refused, stripe.Refused, wechat_v3.Refused) as error:
             text = error.reason.encode()
             return (200, b"fail " + text) if form else (401, text)
         return (200, b"success") if form else (204, b"")
