@@ -198,7 +198,8 @@ class Sandbox:
         """An order without a signed call of the provider's API."""
         provider = values.pop("provider", None)
         if provider not in PROVIDERS:
-            raise ControlError(400, "provider is one of " + ", ".join(PROVIDERS))
+            raise ControlError(400, "provider is one of "
+                               + ", ".join(PROVIDERS))
         order_id = values.pop("order_id", None) or number("T", time.time())
         rule = ORDER_IDS[provider]
         if not isinstance(order_id, str) or not rule.fullmatch(order_id):

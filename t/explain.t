@@ -414,3 +414,15 @@ my $m = alipay(params => { subject => 'x&total_amount=0.01' });
 ack_ok(send_callback($m), $m, 400);
 like(error_log_text(), qr/\[error\].*alipay\ callback\ of\ channel\ "alipay"
      \ with\ a\ good\ signature\ hides\ another\ field\ in\ the\ value\ of\ "subject"/x);
+
+
+
+=== TEST 39: what is larger than a callback is refused without a hint
+--- run
+my $pad = 'x' x 17000;
+refused_ok(wechat(envelope => { summary => $pad }, mangle => 'line_feed'), 401,
+           'signature, key "{key}", string to sign: {signed}');
+refused_ok(alipay(change => { subject => "$pad&quot;" }), 401,
+           'signature, string to sign: {signed}');
+refused_ok(stripe(event => { pad => $pad }, mangle => 'line_feed'), 401,
+           'signature, string to sign: {signed}');

@@ -95,9 +95,9 @@ u_char *ngx_paygw_json_write_string(u_char *p, ngx_str_t *s);
 
 /*
  * Another spelling of the same text, without those of the above that what has;
- * *found says which of them were there.  It is done byte by byte: text that is not JSON becomes
- * something else that is not.  out is in pool and not longer than text.
- * Returns NGX_OK or NGX_ERROR.
+ * *found says which of them were there.  It is done byte by byte: text that is
+ * not JSON becomes something else that is not.  out is in pool and not longer
+ * than text.  Returns NGX_OK or NGX_ERROR.
  */
 ngx_int_t ngx_paygw_json_respell(ngx_pool_t *pool, ngx_str_t *text,
     ngx_uint_t what, ngx_str_t *out, ngx_uint_t *found);

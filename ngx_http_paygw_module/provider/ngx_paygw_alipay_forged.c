@@ -95,6 +95,10 @@ ngx_paygw_alipay_hint(ngx_paygw_notify_t *n, ngx_paygw_channel_t *ch,
     ngx_int_t             rc;
     ngx_paygw_explain_t   ex;
 
+    if (text->len > NGX_PAYGW_EXPLAIN_MAX) {
+        return NGX_DECLINED;
+    }
+
     hint = ngx_paygw_alipay_charset_hint(n->data);
 
     if (hint) {

@@ -17,8 +17,12 @@
  * Explain: which of the usual accidents on the way has made a signature bad.
  * A message that nobody has signed is as likely to be a forgery, so all of
  * this is bounded: one pass over the body, at most one guess at what was
- * signed, and so at most one more verification.
+ * signed, and so at most one more verification.  What is larger than any
+ * callback is not explained.
  */
+
+
+#define NGX_PAYGW_EXPLAIN_MAX  16384
 
 
 typedef struct {

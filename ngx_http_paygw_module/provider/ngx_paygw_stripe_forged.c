@@ -52,6 +52,11 @@ ngx_paygw_stripe_hint(ngx_paygw_notify_t *n, char **hint)
         return NGX_OK;
     }
 
+    if (n->msg.body.len > NGX_PAYGW_EXPLAIN_MAX) {
+        *hint = NULL;
+        return NGX_OK;
+    }
+
     if (ngx_paygw_explain_json(n->pool, &n->msg.body, 1, &ex) != NGX_OK) {
         return NGX_ERROR;
     }

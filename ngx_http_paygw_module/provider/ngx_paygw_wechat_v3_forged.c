@@ -123,6 +123,11 @@ ngx_paygw_wechat_v3_hint(ngx_paygw_notify_t *n, ngx_str_t *parts,
         return NGX_OK;
     }
 
+    if (body->len > NGX_PAYGW_EXPLAIN_MAX) {
+        *hint = NULL;
+        return NGX_OK;
+    }
+
     if (ngx_paygw_explain_json(n->pool, body, 0, &ex) != NGX_OK) {
         return NGX_ERROR;
     }

@@ -1042,8 +1042,8 @@ PaygwTest - Test::Nginx::Socket with a payment provider and a shop
 Every block gets by default: in C<http> a store (C<paygw_zone>, or Redis with
 a prefix of its own if PAYGW_TEST_STORE=redis) and the channels C<wxpay>,
 C<alipay> and C<stripe>; in C<server> the locations /notify/wxpay,
-/notify/alipay and /notify/stripe, which proxy to the shop, unless there is a C<config> section.  It must not log
-anything at alert, crit or emerg.  The number of tests is not planned.
+/notify/alipay and /notify/stripe, which proxy to the shop, unless there is a
+C<config> section.  It must not log anything at alert, crit or emerg.  The number of tests is not planned.
 
 Sections with code are run while nginx is up, so that callbacks are fresh:
 
@@ -1094,8 +1094,8 @@ The block may log alerts.
 
 =back
 
-wechat(), alipay() and stripe() take options for every part of a message and for every
-fault: see paygw_peer.py.  In C<config>, $TEST_NGINX_KEYS is the folder of
+wechat(), alipay() and stripe() take options for every part of a message and
+for every fault: see paygw_peer.py.  In C<config>, $TEST_NGINX_KEYS is the folder of
 keys (t/data/keys), $TEST_NGINX_SHOP_PORT the port of the shop.
 
 =cut

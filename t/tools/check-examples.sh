@@ -54,6 +54,8 @@ make_key() {
             certificate "$work/key" "$file" ;;
         *.pem)
             key "$file" ;;
+        webhook*)
+            echo "whsec_$(openssl rand -hex 16)" > "$file" ;;
         *)
             # 32 characters, as a secret of WeChat Pay is
             openssl rand -hex 16 | tr -d '\n' > "$file" ;;

@@ -24,7 +24,8 @@ from sandbox import deliver         # noqa: E402
 from sandbox.keys import Keys       # noqa: E402
 from sandbox.orders import Order    # noqa: E402
 
-ACKS = {"alipay": (200, b"success"), "wechat_v3": (204, b"")}
+ACKS = {"alipay": (200, b"success"), "wechat_v3": (204, b""),
+        "stripe": (200, b"")}
 PASSWORD = "a-password-of-redis"
 
 
@@ -109,6 +110,8 @@ class Case:
         if provider == "wechat_v3" and "platform_certificate" not in block:
             # sign with what the channel holds
             faults.setdefault("key", "pub")
+        if provider == "stripe" and "livemode off;" not in block:
+            faults.setdefault("livemode", True)
         self.orders += 1
         order = Order(provider, "EXAMPLE-%d" % self.orders, 1234)
         message = deliver.compose(keys, order, None, faults, url="any")
