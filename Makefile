@@ -116,6 +116,10 @@ soak: setup-bench build ## a million callbacks and reloads: nothing may grow
 ledger: setup-demo build ## kill -9 under load, then count; DURATION=60
 	@bash $(TOOLS)/ledger.sh
 
+.PHONY: ledger-queue
+ledger-queue: setup-demo build ## the same for paygw_queue; COUNT=100000
+	@bash $(TOOLS)/ledger-queue.sh
+
 .PHONY: install
 install: build ## copy the module to DESTDIR and nginx' modules folder
 	@test -n "$(MODULES_DIR)" \

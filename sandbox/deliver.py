@@ -20,13 +20,16 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
-from . import alipay, faults, stripe, wechat_v3
+from . import alipay, faults, stripe, wechat_v2, wechat_v3
 
 MINUTE, HOUR = 60, 3600
 
 # the pauses between the tries
 LADDERS = {
     "wechat_v3": (15, 15, 30, 3 * MINUTE, 10 * MINUTE, 20 * MINUTE,
+                  30 * MINUTE, 30 * MINUTE, 30 * MINUTE, 60 * MINUTE,
+                  3 * HOUR, 3 * HOUR, 3 * HOUR, 6 * HOUR, 6 * HOUR),
+    "wechat_v2": (15, 15, 30, 3 * MINUTE, 10 * MINUTE, 20 * MINUTE,
                   30 * MINUTE, 30 * MINUTE, 30 * MINUTE, 60 * MINUTE,
                   3 * HOUR, 3 * HOUR, 3 * HOUR, 6 * HOUR, 6 * HOUR),
     "alipay": (4 * MINUTE, 10 * MINUTE, 10 * MINUTE, HOUR, 2 * HOUR,
@@ -36,8 +39,10 @@ LADDERS = {
                18 * HOUR, 36 * HOUR),
 }
 
-ACCEPTED = {"wechat_v3": wechat_v3.accepted, "alipay": alipay.accepted,
-            "stripe": stripe.accepted}
+# those that make (headers, body); that of Alipay makes a body
+WHOLE = {"wechat_v3": wechat_v3, "wechat_v2": wechat_v2, "stripe": stripe}
+ACCEPTED = {"wechat_v3": wechat_v3.accepted, "wechat_v2": wechat_v2.accepted,
+            "alipay": alipay.accepted, "stripe": stripe.accepted}
 
 TIMEOUT = 5.0
 WORKERS = 16
@@ -87,10 +92,9 @@ class Message:
 def compose(keys, order, event, given, url=None, now=None):
     """The message of one try of an event."""
     content, _ = faults.split(given)
-    if order.provider == "wechat_v3":
-        head, body = wechat_v3.callback(keys, order, event, now, **content)
-    elif order.provider == "stripe":
-        head, body = stripe.callback(keys, order, event, now, **content)
+    if order.provider in WHOLE:
+        head, body = WHOLE[order.provider].callback(keys, order, event, now,
+                                                    **content)
     else:
         body = alipay.callback(keys, order, event, now, **content)
         head = alipay.headers(order, bool(content.get("gbk")))
@@ -221,7 +225,7 @@ class Deliverer:
         """Sends an event now, and again as long as it is not accepted."""
         if event is None or not event.url:
             return
-        if order.provider == "wechat_v3" and event.kind == "close":
+        if order.provider in WHOLE and event.kind == "close":
             return
         self._at(0.0, order, event, 1)
 
@@ -343,7 +347,7 @@ class Deliverer:
             return self._together(copies, lambda: self.replay(order, url))
         if given.pop("reordered", False):
             events = [e for e in reversed(order.events)
-                      if order.provider != "wechat_v3" or e.kind != "close"]
+                      if order.provider not in WHOLE or e.kind != "close"]
             return [self.send(order, e, given, url) for e in events]
         return self._together(
             copies, lambda: self.send(order, event, given, url))

@@ -10,9 +10,10 @@ from types import SimpleNamespace
 
 WX = "wechat_v3"
 ALI = "alipay"
+WX2 = "wechat_v2"
 ST = "stripe"
-BOTH = (WX, ALI)
-ALL = (WX, ALI, ST)
+BOTH = (WX, WX2, ALI)
+ALL = BOTH + (ST,)
 
 
 @dataclass(frozen=True)
@@ -73,14 +74,28 @@ MESSAGE = (
     Fault("algorithm", (WX,), "text", "AEAD_SM4_GCM",
           "name this algorithm in the resource"),
     Fault("no_resource", (WX,), "flag", True, "leave the resource out"),
-    Fault("partner", (WX,), "flag", True, "partner mode: sp_ and sub_ fields"),
-    Fault("duplicate_param", (ALI,), "text", "total_amount",
+    Fault("partner", (WX, WX2), "flag", True,
+          "partner mode: sp_ and sub_ fields"),
+    Fault("duplicate_param", (ALI, WX2), "text", "total_amount",
           "send this parameter twice, the second one unsigned"),
-    Fault("sign_type", (ALI,), "text", "RSA",
-          "this sign_type; RSA signs with SHA-1"),
+    Fault("sign_type", (ALI, WX2), "text", "RSA",
+          "sign by this type; RSA is SHA-1, of WeChat Pay: MD5, "
+          "HMAC-SHA256"),
+    Fault("say_sign_type", (WX2,), "text", "MD5",
+          "name this sign_type, whatever was signed by"),
+    Fault("lower_sign", (WX2,), "flag", True, "the signature in lower case"),
+    Fault("plain", (WX2,), "flag", True, "escaped text instead of CDATA"),
+    Fault("doctype", (WX2,), "text", "file",
+          "a document type: empty, with a file of the receiver's, or a bomb",
+          ("empty", "file", "bomb")),
+    Fault("padding", (WX2,), "text", "none",
+          "of a refund: no padding, or a wrong one", ("none", "wrong")),
+    Fault("blocks", (WX2,), "text", "swap",
+          "of a refund: blocks swapped, dropped or doubled",
+          ("swap", "drop", "double")),
     Fault("sign_with_type", (ALI,), "flag", True,
           "sign sign_type too, as messages of the app gateway do"),
-    Fault("missing_param", (ALI,), "text", "sign",
+    Fault("missing_param", (ALI, WX2), "text", "sign",
           "leave one parameter out of what is sent"),
     Fault("secrets", (ST,), "text", "both",
           "sign with the old secret of the endpoint, or with both",

@@ -178,6 +178,12 @@ def digits(count, head=""):
     return head + tail
 
 
+def secret_text():
+    """32 characters, as a merchant sets them in the console."""
+    alphabet = string.ascii_letters + string.digits
+    return "".join(secrets.choice(alphabet) for _ in range(32))
+
+
 def serial_from(first):
     """A 20 byte serial with a chosen first byte.
 
@@ -201,11 +207,15 @@ class Keys:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not os.path.exists(self.path("sandbox.json")):
                 self._make()
+            self._make_api_keys()
             self._make_stripe()
         with open(self.path("sandbox.json"), encoding="utf-8") as file:
             self.ids = json.load(file)
         self.active = "a"
         self.api_v3_key = self.read("wechat/apiv3.key")
+        self.api_key = self.read("wechat/apiv2.key")
+        self.api_key_next = self.read("wechat/apiv2_next.key")
+        self.sign_type = "HMAC-SHA256"
 
     def path(self, part):
         return os.path.join(self.dir, part)
@@ -323,10 +333,14 @@ class Keys:
             ids[member] = serial_hex(x509.load_pem_x509_certificate(pem))
         self._write("wechat/pub_key.pem",
                     public_pem(made["wechat/pub_key_private.pem"]))
-        alphabet = string.ascii_letters + string.digits
-        secret = "".join(secrets.choice(alphabet) for _ in range(32))
-        self._write("wechat/apiv3.key", secret.encode(), private=True)
+        self._write("wechat/apiv3.key", secret_text().encode(), private=True)
         return ids
+
+    def _make_api_keys(self):
+        """The keys of WeChat Pay v2, also for a directory without them."""
+        for part in ("wechat/apiv2.key", "wechat/apiv2_next.key"):
+            if not os.path.exists(self.path(part)):
+                self._write(part, secret_text().encode(), private=True)
 
     def _make_alipay(self, made):
         unit = "Certification Authority"
@@ -369,7 +383,7 @@ class Keys:
         return {"dir": self.dir, "active": self.active, **self.ids}
 
     def conf(self, cert_mode=False, partner=False):
-        """The paygw_channel blocks that fit these keys."""
+        """A paygw_channel block for each provider, to fit these keys."""
         wx = [("provider", "wechat_v3"), ("appid", self.ids["appid"]),
               ("mchid", self.ids["mchid"])]
         if partner:
@@ -399,7 +413,12 @@ class Keys:
                      self.path("alipay/alipay_root.crt")),
                     ("app_cert", self.path("alipay/app_cert.crt"))]
         ali += [("app_private_key", self.path("alipay/app_private.pem"))]
-        return "\n".join((block("wxpay", wx), block("alipay", ali),
+        wx2 = [("provider", "wechat_v2")] + wx[1:4 if partner else 3] + [
+            ("api_key", "file:" + self.path("wechat/apiv2.key")),
+            ("api_key", "file:" + self.path("wechat/apiv2_next.key")),
+            ("sign_type", self.sign_type)]
+        return "\n".join((block("wxpay", wx), block("wxv2", wx2),
+                          block("alipay", ali),
                           block("stripe", self._stripe_conf())))
 
     def _stripe_conf(self):

@@ -12,11 +12,12 @@ import threading
 import time
 from dataclasses import asdict, dataclass, field
 
-PROVIDERS = ("wechat_v3", "alipay", "stripe")
+PROVIDERS = ("wechat_v3", "wechat_v2", "alipay", "stripe")
 
 # what numbers of a provider begin with: trades, refunds, events, payers
 HEADS = {
     "wechat_v3": ("42", "50", "EV-", "o"),
+    "wechat_v2": ("42", "50", "", "o"),
     "alipay": ("42", "50", "", "2088"),
     "stripe": ("pi_", "re_", "evt_", "cus_"),
 }

@@ -13,15 +13,12 @@ import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from . import (alipay, alipay_api, faults, page, stripe, stripe_api,
-               wechat_api, wechat_v3)
+               wechat_api, wechat_v2, wechat_v2_api, wechat_v3)
 from .deliver import Deliverer
 from .orders import PROVIDERS, Order, OrderError, Store, number
 from .wire import Request, Response
 
 BODY_MAX = 1 << 20
-
-ORDER_IDS = {"wechat_v3": wechat_v3.ORDER_ID, "alipay": alipay.ORDER_ID,
-             "stripe": stripe.ORDER_ID}
 
 # what POST /sandbox/orders may set, and of which type
 ORDER_FIELDS = {"notify_url": str, "currency": str, "subject": str,
@@ -91,6 +88,7 @@ class Sandbox:
         self.base_url = base_url
         notify = self.deliverer.notify
         self.wechat = wechat_api.Api(keys, self.store, notify, self.base)
+        self.wechat2 = wechat_v2_api.Api(keys, self.store, notify, self.base)
         self.alipay = alipay_api.Api(keys, self.store, notify, self.base,
                                      self._cashier_page)
         self.stripe = stripe_api.Api(keys, self.store, notify, self.base)
@@ -105,6 +103,8 @@ class Sandbox:
             return self.wechat.handle(request)
         if path.startswith("/v1/"):
             return self.stripe.handle(request)
+        if self.wechat2.handles(path):
+            return self.wechat2.handle(request)
         if path == "/gateway.do":
             return self.alipay.handle(request)
         if path == "/":
@@ -201,7 +201,8 @@ class Sandbox:
             raise ControlError(400, "provider is one of "
                                + ", ".join(PROVIDERS))
         order_id = values.pop("order_id", None) or number("T", time.time())
-        rule = ORDER_IDS[provider]
+        rule = {"wechat_v3": wechat_v3, "wechat_v2": wechat_v2,
+                "alipay": alipay, "stripe": stripe}[provider].ORDER_ID
         if not isinstance(order_id, str) or not rule.fullmatch(order_id):
             raise ControlError(400, "order_id must fit " + rule.pattern)
         amount = amount_of(values.pop("amount", None))

@@ -5,6 +5,8 @@ use warnings;
 use lib 't/lib';
 
 use Test::More;
+use File::Copy ();
+use File::Temp ();
 use IO::Socket::INET ();
 use MIME::Base64 ();
 
@@ -174,6 +176,49 @@ sub shop_got { return scalar PaygwTest::shop_requests(@_) }
     is($status, 204, 'rejected: after');
     unlike($raw, qr/leak/, 'rejected: nothing of the shop');
     $nginx->quit;
+}
+
+
+# -- the module comes from another file after a reload, while a worker with
+#    the old one is still at work --
+
+{
+    my $modules = $ENV{TEST_NGINX_LOAD_MODULES};
+    my ($own) = $modules =~ m{(\S*/ngx_http_paygw_module\.so)};
+    my $copy = File::Temp->new(SUFFIX => '.so');
+    File::Copy::copy($own, $copy->filename) or die $!;
+
+    PaygwTest::shop_plan({ status => 200 });
+    my $nginx = PaygwNginx->start(http => http($Proxy));
+    my @done = map { callback() } 1 .. 4;
+    is(send_it($_), 204, 'another file: before') for @done;
+
+    PaygwTest::shop_plan({ status => 200, hold => 'b' });
+    my $slow = callback();
+    my $s = begin($slow);
+    is(shop_got(1), 1, 'another file: the shop works');
+
+    my @old = $nginx->workers;
+    local $ENV{TEST_NGINX_LOAD_MODULES} = $modules =~ s/\Q$own/$copy/r;
+    $nginx->configure(http => http($Proxy));
+    $nginx->signal('HUP');
+    ok($nginx->wait_for(sub { grep { my $w = $_; !grep { $_ == $w } @old }
+                              $nginx->workers }, 10),
+       'another file: a new worker');
+
+    is(send_it($slow), 503, 'another file: it knows what is under way');
+    is(send_it($_), 204, 'another file: it knows what is done') for @done;
+    is(shop_got(), 1, 'another file: nothing is delivered again');
+    PaygwTest::shop_plan({ status => 200 });
+    is(send_it($_), 204, 'another file: after') for map { callback() } 1 .. 4;
+    PaygwTest::shop_release('b');
+    is(finish($s), 204, 'another file: the old worker acks');
+    is(send_it($slow), 204, 'another file: it knows what was done since');
+    is(shop_got(), 4, 'another file: the new ones were delivered');
+
+    $nginx->quit;
+    unlike($nginx->log, qr/\[(?:alert|crit|emerg)\]/,
+           'another file: no alert');
 }
 
 done_testing();

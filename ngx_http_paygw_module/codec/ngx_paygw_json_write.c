@@ -5,8 +5,10 @@
 
 
 #include "ngx_paygw_json.h"
+#include "ngx_paygw_word.h"
 
 
+static u_char *ngx_paygw_json_plain(u_char *p, u_char *last);
 static u_char *ngx_paygw_json_unescape(u_char *s, u_char *last, u_char **p,
     ngx_uint_t what, ngx_uint_t *found);
 static ngx_uint_t ngx_paygw_json_codepoint(u_char *s, u_char *last,
@@ -29,21 +31,24 @@ static const u_char  ngx_paygw_json_escapes[256] = {
 size_t
 ngx_paygw_json_string_len(ngx_str_t *s)
 {
-    u_char  escape;
-    size_t  i, len;
+    size_t   len;
+    u_char  *p, *last;
 
     len = s->len + sizeof("\"\"") - 1;
 
-    for (i = 0; i < s->len; i++) {
+    p = s->data;
+    last = p + s->len;
 
-        escape = ngx_paygw_json_escapes[s->data[i]];
+    for ( ;; ) {
+        p = ngx_paygw_json_plain(p, last);
 
-        if (escape) {
-            len += (escape == 1) ? sizeof("\\u0000") - 2 : sizeof("\\") - 1;
+        if (p == last) {
+            return len;
         }
-    }
 
-    return len;
+        len += (ngx_paygw_json_escapes[*p++] == 1) ? sizeof("\\u0000") - 2
+                                                   : sizeof("\\") - 1;
+    }
 }
 
 
@@ -58,15 +63,16 @@ ngx_paygw_json_write_string(u_char *p, ngx_str_t *s)
     from = s->data;
     last = s->data + s->len;
 
-    for (c = from; c < last; c++) {
-
-        escape = ngx_paygw_json_escapes[*c];
-
-        if (escape == 0) {
-            continue;
-        }
+    for ( ;; ) {
+        c = ngx_paygw_json_plain(from, last);
 
         p = ngx_cpymem(p, from, c - from);
+
+        if (c == last) {
+            break;
+        }
+
+        escape = ngx_paygw_json_escapes[*c];
         from = c + 1;
 
         if (escape == 1) {
@@ -77,8 +83,6 @@ ngx_paygw_json_write_string(u_char *p, ngx_str_t *s)
             *p++ = escape;
         }
     }
-
-    p = ngx_cpymem(p, from, last - from);
 
     *p++ = '"';
 
@@ -227,6 +231,34 @@ ngx_paygw_json_utf8(u_char *p, ngx_uint_t c)
     }
 
     *p++ = (u_char) (0x80 | (c & 0x3f));
+
+    return p;
+}
+
+
+/* the first byte that must be escaped, or last */
+
+static u_char *
+ngx_paygw_json_plain(u_char *p, u_char *last)
+{
+    uint64_t  w;
+
+    while (last - p >= 8) {
+
+        ngx_memcpy(&w, p, 8);
+
+        if (ngx_paygw_word_below(w, 0x20) | ngx_paygw_word_has(w, '"')
+            | ngx_paygw_word_has(w, '\\') | ngx_paygw_word_has(w, 0x7f))
+        {
+            break;
+        }
+
+        p += 8;
+    }
+
+    while (p < last && ngx_paygw_json_escapes[*p] == 0) {
+        p++;
+    }
 
     return p;
 }

@@ -31,6 +31,12 @@ ngx_int_t ngx_paygw_base64_decode(ngx_pool_t *pool, ngx_str_t *dst,
  */
 ngx_int_t ngx_paygw_amount_parse(ngx_str_t *text, int64_t *minor);
 
+/*
+ * An amount that is sent in minor units: 1 to 15 digits and nothing else.
+ * Returns NGX_OK or NGX_ABORT.
+ */
+ngx_int_t ngx_paygw_minor_parse(ngx_str_t *text, int64_t *minor);
+
 /* Unix seconds: 1 to 12 digits and nothing else.  NGX_OK or NGX_ABORT. */
 ngx_int_t ngx_paygw_timestamp_parse(ngx_str_t *text, time_t *t);
 
@@ -46,6 +52,9 @@ ngx_int_t ngx_paygw_rfc3339_parse(ngx_str_t *text, time_t *t);
  */
 ngx_int_t ngx_paygw_datetime_parse(ngx_str_t *text, ngx_int_t zone,
     time_t *t);
+
+/* The same for 14 digits, "20250102030513".  NGX_OK or NGX_ABORT. */
+ngx_int_t ngx_paygw_compact_parse(ngx_str_t *text, ngx_int_t zone, time_t *t);
 
 /*
  * 1 to max bytes of visible ASCII (0x21 to 0x7e): safe as a header value, in a

@@ -357,21 +357,11 @@ static ngx_int_t
 ngx_paygw_alipay_clock(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
     ngx_paygw_channel_t *ch)
 {
-    time_t  age;
-
     if (ctx->notify_time == 0) {
         return NGX_OK;
     }
 
-    age = n->msg.now - ctx->notify_time;
-
-    if (age > (time_t) ((ch->keep - NGX_PAYGW_ALIPAY_MARGIN) / 1000)
-        || (age < 0 && -age > (time_t) (ch->window / 1000)))
-    {
-        return ngx_paygw_refuse_clock(n, ctx->notify_time);
-    }
-
-    return NGX_OK;
+    return ngx_paygw_check_age(n, ch, ctx->notify_time, ch->keep);
 }
 
 

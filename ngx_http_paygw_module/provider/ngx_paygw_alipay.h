@@ -18,16 +18,7 @@
 
 
 /* all its times are in GMT+8 */
-#define NGX_PAYGW_ALIPAY_ZONE       (8 * 60 * 60)
-
-/* it repeats a callback for about 25 hours, under one notify_id */
-#define NGX_PAYGW_ALIPAY_MIN_KEEP   ((ngx_msec_t) 26 * 60 * 60 * 1000)
-
-/* how much longer an id is kept than the oldest message that is accepted */
-#define NGX_PAYGW_ALIPAY_MARGIN     ((ngx_msec_t) 60 * 60 * 1000)
-
-/* how long the id of a message without notify_time is kept */
-#define NGX_PAYGW_ALIPAY_LONG_KEEP  ((ngx_msec_t) 30 * 24 * 60 * 60 * 1000)
+#define NGX_PAYGW_ALIPAY_ZONE  (8 * 60 * 60)
 
 
 /* the account of a channel */

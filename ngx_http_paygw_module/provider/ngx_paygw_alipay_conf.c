@@ -40,8 +40,6 @@ static ngx_int_t ngx_paygw_alipay_check_keys(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_paygw_alipay_conf_t *conf);
 static ngx_int_t ngx_paygw_alipay_check_chain(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_paygw_alipay_conf_t *conf);
-static ngx_int_t ngx_paygw_alipay_check_time(ngx_conf_t *cf,
-    ngx_paygw_channel_t *ch);
 
 
 const ngx_paygw_param_t  ngx_paygw_alipay_params[] = {
@@ -231,7 +229,9 @@ ngx_paygw_alipay_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
            != NGX_OK
         || ngx_paygw_alipay_check_keys(cf, ch, conf) != NGX_OK
         || ngx_paygw_alipay_check_chain(cf, ch, conf) != NGX_OK
-        || ngx_paygw_alipay_check_time(cf, ch) != NGX_OK)
+        || ngx_paygw_channel_check_repeats(cf, ch,
+                                 "Alipay repeats a callback for 25 hours")
+           != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -425,31 +425,6 @@ ngx_paygw_alipay_check_chain(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
         if (rc != NGX_OK) {
             return NGX_ERROR;
         }
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_paygw_alipay_check_time(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
-{
-    if (ch->keep < NGX_PAYGW_ALIPAY_MIN_KEEP) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"event_ttl\" of channel \"%V\" must be at least "
-                           "26h, Alipay repeats a callback for 25 hours",
-                           &ch->name);
-        return NGX_ERROR;
-    }
-
-    /* an id must not be forgotten while its message is still fresh */
-
-    if (ch->window >= NGX_PAYGW_ALIPAY_MARGIN) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"clock_window\" of channel \"%V\" must be less "
-                           "than 1h, a callback could be replayed",
-                           &ch->name);
-        return NGX_ERROR;
     }
 
     return NGX_OK;

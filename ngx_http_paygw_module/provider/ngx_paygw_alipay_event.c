@@ -7,7 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_paygw_alipay.h"
-#include "ngx_paygw_json.h"
+#include "ngx_paygw_event.h"
 #include "ngx_paygw_text.h"
 
 
@@ -41,8 +41,6 @@ static ngx_int_t ngx_paygw_alipay_gbk(ngx_paygw_notify_t *n,
     ngx_str_t *value);
 static ngx_int_t ngx_paygw_alipay_data(ngx_paygw_notify_t *n,
     ngx_paygw_alipay_ctx_t *ctx);
-static ngx_uint_t ngx_paygw_alipay_said(ngx_paygw_alipay_ctx_t *ctx,
-    ngx_paygw_field_t *field);
 
 
 static const ngx_paygw_alipay_charset_t  ngx_paygw_alipay_charsets[] = {
@@ -84,7 +82,7 @@ ngx_paygw_alipay_event(ngx_paygw_notify_t *n)
     n->keep = n->channel->keep;
 
     if (ctx->notify_time == 0) {
-        n->keep = ngx_max(n->keep, NGX_PAYGW_ALIPAY_LONG_KEEP);
+        n->keep = ngx_max(n->keep, NGX_PAYGW_LONG_KEEP);
     }
 
     rc = ngx_paygw_alipay_convert(n, ctx);
@@ -417,68 +415,13 @@ ngx_paygw_alipay_gbk(ngx_paygw_notify_t *n, ngx_str_t *value)
 static ngx_int_t
 ngx_paygw_alipay_data(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx)
 {
-    size_t              len;
-    u_char             *p;
-    ngx_uint_t          i;
-    ngx_paygw_field_t  *field;
+    static const char  *skip[] = { "sign", "sign_type", NULL };
 
-    field = ctx->form.fields;
+    /* what Alipay said: no signature, and no empty field that anyone may add */
 
-    len = 2;
-
-    for (i = 0; i < ctx->form.nfields; i++) {
-
-        if (!ngx_paygw_alipay_said(ctx, &field[i])) {
-            continue;
-        }
-
-        len += ngx_paygw_json_string_len(&field[i].name) + 1
-               + ngx_paygw_json_string_len(&field[i].value) + 1;
-    }
-
-    p = ngx_pnalloc(n->pool, len);
-    if (p == NULL) {
-        return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
-    }
-
-    n->event.data.data = p;
-
-    *p++ = '{';
-
-    for (i = 0; i < ctx->form.nfields; i++) {
-
-        if (!ngx_paygw_alipay_said(ctx, &field[i])) {
-            continue;
-        }
-
-        if (p[-1] != '{') {
-            *p++ = ',';
-        }
-
-        p = ngx_paygw_json_write_string(p, &field[i].name);
-        *p++ = ':';
-        p = ngx_paygw_json_write_string(p, &field[i].value);
-    }
-
-    *p++ = '}';
-
-    n->event.data.len = p - n->event.data.data;
-
-    return NGX_OK;
-}
-
-
-/* what Alipay said: no signature, and no empty field that anyone may add */
-
-static ngx_uint_t
-ngx_paygw_alipay_said(ngx_paygw_alipay_ctx_t *ctx, ngx_paygw_field_t *field)
-{
-    if (ctx->drop_empty && field->value.len == 0) {
-        return 0;
-    }
-
-    return !ngx_paygw_alipay_is(&field->name, "sign")
-           && !ngx_paygw_alipay_is(&field->name, "sign_type");
+    return ngx_paygw_event_fields(n, &ctx->form, skip,
+                                  ctx->drop_empty ? NGX_PAYGW_CANON_DROP_EMPTY
+                                                  : 0);
 }
 
 

@@ -122,7 +122,8 @@ ngx_paygw_event_json(ngx_paygw_notify_t *n, ngx_str_t *id,
     ngx_paygw_piece_string(&ps, ",\"provider\":", &n->provider->name);
     ngx_paygw_piece_string(&ps, ",\"kind\":", &ev->kind);
     ngx_paygw_piece_number(&ps, ",\"time\":", ev->time ? ev->time : -1);
-    ngx_paygw_piece_number(&ps, ",\"delivery\":", delivery);
+    ngx_paygw_piece_number(&ps, ",\"delivery\":",
+                           delivery ? (int64_t) delivery : -1);
 
     if (ev->unconfirmed) {
         ngx_paygw_piece_string(&ps, ",\"confirm\":", &ngx_paygw_event_confirm);
@@ -357,4 +358,57 @@ ngx_paygw_event_minor(ngx_paygw_json_t *obj, const char *name,
     *value = -1;
 
     return (rc == NGX_DECLINED) ? NGX_OK : NGX_ABORT;
+}
+
+
+ngx_int_t
+ngx_paygw_event_fields(ngx_paygw_notify_t *n, ngx_paygw_form_t *form,
+    const char **skip, ngx_uint_t flags)
+{
+    size_t              len;
+    u_char             *p;
+    ngx_uint_t          i;
+    ngx_paygw_field_t  *field;
+
+    field = form->fields;
+
+    len = 2;
+
+    for (i = 0; i < form->nfields; i++) {
+
+        if (!ngx_paygw_form_left_out(&field[i], skip, flags)) {
+            len += ngx_paygw_json_string_len(&field[i].name) + 1
+                   + ngx_paygw_json_string_len(&field[i].value) + 1;
+        }
+    }
+
+    p = ngx_pnalloc(n->pool, len);
+    if (p == NULL) {
+        return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
+    }
+
+    n->event.data.data = p;
+
+    *p++ = '{';
+
+    for (i = 0; i < form->nfields; i++) {
+
+        if (ngx_paygw_form_left_out(&field[i], skip, flags)) {
+            continue;
+        }
+
+        if (p[-1] != '{') {
+            *p++ = ',';
+        }
+
+        p = ngx_paygw_json_write_string(p, &field[i].name);
+        *p++ = ':';
+        p = ngx_paygw_json_write_string(p, &field[i].value);
+    }
+
+    *p++ = '}';
+
+    n->event.data.len = p - n->event.data.data;
+
+    return NGX_OK;
 }

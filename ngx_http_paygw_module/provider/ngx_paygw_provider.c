@@ -14,6 +14,7 @@
 const ngx_paygw_provider_t  *ngx_paygw_providers[] = {
     &ngx_paygw_alipay,
     &ngx_paygw_stripe,
+    &ngx_paygw_wechat_v2,
     &ngx_paygw_wechat_v3,
     NULL
 };
@@ -159,6 +160,47 @@ ngx_paygw_refuse_signature(ngx_paygw_notify_t *n, ngx_paygw_reason_e reason,
     }
 
     return ngx_paygw_refuse(n, NGX_DECLINED, reason, hint);
+}
+
+
+ngx_int_t
+ngx_paygw_check_hidden(ngx_paygw_notify_t *n, ngx_paygw_channel_t *ch,
+    ngx_paygw_form_t *form, const ngx_str_t *names)
+{
+    ngx_paygw_field_t  *field;
+
+    field = ngx_paygw_form_hides(form, names);
+    if (field == NULL) {
+        return NGX_OK;
+    }
+
+    /* the signature is good, so somebody did this on purpose */
+
+    ngx_log_error(NGX_LOG_ERR, n->log, 0,
+                  "%V callback of channel \"%V\" with a good signature "
+                  "hides another field in the value of \"%V\"",
+                  &n->provider->name, &ch->name, &field->name);
+
+    return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
+                            "a value hides another field");
+}
+
+
+ngx_int_t
+ngx_paygw_check_age(ngx_paygw_notify_t *n, ngx_paygw_channel_t *ch, time_t t,
+    ngx_msec_t keep)
+{
+    time_t  age;
+
+    age = n->msg.now - t;
+
+    if (age > (time_t) ((keep - NGX_PAYGW_REPEAT_MARGIN) / 1000)
+        || (age < 0 && -age > (time_t) (ch->window / 1000)))
+    {
+        return ngx_paygw_refuse_clock(n, t);
+    }
+
+    return NGX_OK;
 }
 
 

@@ -10,6 +10,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_paygw_form.h"
 #include "ngx_paygw_key.h"
 
 
@@ -267,6 +268,7 @@ struct ngx_paygw_provider_s {
 
 extern const ngx_paygw_provider_t  ngx_paygw_alipay;
 extern const ngx_paygw_provider_t  ngx_paygw_stripe;
+extern const ngx_paygw_provider_t  ngx_paygw_wechat_v2;
 extern const ngx_paygw_provider_t  ngx_paygw_wechat_v3;
 
 /* all of them, ended by NULL */
@@ -309,6 +311,30 @@ ngx_int_t ngx_paygw_refuse_account(ngx_paygw_notify_t *n,
 ngx_int_t ngx_paygw_refuse_signature(ngx_paygw_notify_t *n,
     ngx_paygw_reason_e reason, ngx_str_t *parts, ngx_uint_t nparts,
     const char *hint);
+
+/*
+ * Refuses a message whose fields have two readings, see ngx_paygw_form_hides();
+ * to be called once its signature is good.  NGX_OK or NGX_ABORT.
+ */
+ngx_int_t ngx_paygw_check_hidden(ngx_paygw_notify_t *n,
+    ngx_paygw_channel_t *ch, ngx_paygw_form_t *form, const ngx_str_t *names);
+
+/*
+ * For providers that repeat a callback with the time of the first try: it must
+ * not be older than its id is kept, less a margin, nor ahead of us by more
+ * than the clock window.  NGX_OK or NGX_DECLINED.
+ */
+ngx_int_t ngx_paygw_check_age(ngx_paygw_notify_t *n, ngx_paygw_channel_t *ch,
+    time_t t, ngx_msec_t keep);
+
+/* such a provider repeats for about a day, under one id */
+#define NGX_PAYGW_REPEAT_KEEP    ((ngx_msec_t) 26 * 60 * 60 * 1000)
+
+/* how much longer an id is kept than the oldest message that is accepted */
+#define NGX_PAYGW_REPEAT_MARGIN  ((ngx_msec_t) 60 * 60 * 1000)
+
+/* how long the id of a message without a time of its own is kept */
+#define NGX_PAYGW_LONG_KEEP      ((ngx_msec_t) 30 * 24 * 60 * 60 * 1000)
 
 /* notes the key that a message asks for, if it can stand in a log line */
 void ngx_paygw_note_key(ngx_paygw_notify_t *n, ngx_str_t *id);

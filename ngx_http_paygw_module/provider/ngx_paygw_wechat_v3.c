@@ -58,7 +58,7 @@ const ngx_paygw_provider_t  ngx_paygw_wechat_v3 = {
     ngx_paygw_wechat_v3_params,
     ngx_paygw_wechat_v3_create,
     ngx_paygw_wechat_v3_check,
-    ngx_paygw_wechat_v3_same,
+    ngx_paygw_wechat_same,
     ngx_paygw_wechat_v3_parse,
     ngx_paygw_wechat_v3_verify,
     ngx_paygw_wechat_v3_event,

@@ -11,6 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_paygw_provider.h"
+#include "ngx_paygw_wechat.h"
 #include "ngx_paygw_json.h"
 
 
@@ -30,9 +31,8 @@
 
 /* the account of a channel */
 typedef struct {
-    ngx_array_t             *appids;           /* of ngx_str_t */
-    ngx_str_t                mchid;            /* partner mode: sp_mchid */
-    ngx_array_t             *sub_mchids;       /* NULL: no partner mode */
+    ngx_paygw_wechat_account_t  account;       /* first; its mchid is the
+                                                  sp_mchid in partner mode */
     ngx_str_t                apiv3_key;
     ngx_array_t             *keys;             /* of ngx_paygw_key_t *:
                                                   platform certificates and
@@ -102,8 +102,6 @@ extern const ngx_paygw_param_t  ngx_paygw_wechat_v3_params[];
 
 ngx_int_t ngx_paygw_wechat_v3_create(ngx_conf_t *cf, ngx_paygw_channel_t *ch);
 char *ngx_paygw_wechat_v3_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch);
-ngx_uint_t ngx_paygw_wechat_v3_same(ngx_paygw_channel_t *a,
-    ngx_paygw_channel_t *b);
 
 
 /* ngx_paygw_wechat_v3_event.c */

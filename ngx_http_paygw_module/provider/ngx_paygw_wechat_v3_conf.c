@@ -14,12 +14,6 @@
 #define NGX_PAYGW_PUB_KEY_ID  "PUB_KEY_ID_"
 
 
-static char *ngx_paygw_wechat_v3_appid(ngx_conf_t *cf,
-    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
-static char *ngx_paygw_wechat_v3_mchid(ngx_conf_t *cf,
-    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
-static char *ngx_paygw_wechat_v3_sub_mchid(ngx_conf_t *cf,
-    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
 static char *ngx_paygw_wechat_v3_apiv3_key(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
 static char *ngx_paygw_wechat_v3_platform_certificate(ngx_conf_t *cf,
@@ -32,11 +26,6 @@ static char *ngx_paygw_wechat_v3_merchant_certificate(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
 static char *ngx_paygw_wechat_v3_merchant_serial(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
-static ngx_int_t ngx_paygw_wechat_v3_check_ids(ngx_conf_t *cf,
-    ngx_paygw_channel_t *ch, ngx_paygw_wechat_v3_conf_t *conf);
-static ngx_int_t ngx_paygw_wechat_v3_check_form(ngx_conf_t *cf,
-    ngx_paygw_channel_t *ch, ngx_str_t *value, const char *name,
-    ngx_uint_t number);
 static ngx_int_t ngx_paygw_wechat_v3_check_secret(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_paygw_wechat_v3_conf_t *conf);
 static ngx_int_t ngx_paygw_wechat_v3_check_own(ngx_conf_t *cf,
@@ -48,13 +37,13 @@ static ngx_int_t ngx_paygw_wechat_v3_check_keys(ngx_conf_t *cf,
 const ngx_paygw_param_t  ngx_paygw_wechat_v3_params[] = {
 
     { ngx_string("appid"), 1, 64, 1,
-      ngx_paygw_wechat_v3_appid },
+      ngx_paygw_wechat_appid },
 
     { ngx_string("mchid"), 1, 1, 0,
-      ngx_paygw_wechat_v3_mchid },
+      ngx_paygw_wechat_mchid },
 
     { ngx_string("sub_mchid"), 1, 64, 1,
-      ngx_paygw_wechat_v3_sub_mchid },
+      ngx_paygw_wechat_sub_mchid },
 
     { ngx_string("apiv3_key"), 1, 1, 0,
       ngx_paygw_wechat_v3_apiv3_key },
@@ -84,36 +73,6 @@ ngx_paygw_wechat_v3_create(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
     ch->conf = ngx_pcalloc(cf->pool, sizeof(ngx_paygw_wechat_v3_conf_t));
 
     return ch->conf ? NGX_OK : NGX_ERROR;
-}
-
-
-static char *
-ngx_paygw_wechat_v3_appid(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    ngx_str_t *args, ngx_uint_t nargs)
-{
-    ngx_paygw_wechat_v3_conf_t  *conf = ch->conf;
-
-    return ngx_paygw_channel_list(cf, ch, &conf->appids, args, nargs);
-}
-
-
-static char *
-ngx_paygw_wechat_v3_mchid(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    ngx_str_t *args, ngx_uint_t nargs)
-{
-    ngx_paygw_wechat_v3_conf_t  *conf = ch->conf;
-
-    return ngx_paygw_channel_value(&conf->mchid, &args[0]);
-}
-
-
-static char *
-ngx_paygw_wechat_v3_sub_mchid(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    ngx_str_t *args, ngx_uint_t nargs)
-{
-    ngx_paygw_wechat_v3_conf_t  *conf = ch->conf;
-
-    return ngx_paygw_channel_list(cf, ch, &conf->sub_mchids, args, nargs);
 }
 
 
@@ -258,7 +217,7 @@ ngx_paygw_wechat_v3_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
 {
     ngx_paygw_wechat_v3_conf_t  *conf = ch->conf;
 
-    if (ngx_paygw_wechat_v3_check_ids(cf, ch, conf) != NGX_OK
+    if (ngx_paygw_wechat_check_account(cf, ch) != NGX_OK
         || ngx_paygw_wechat_v3_check_secret(cf, ch, conf) != NGX_OK
         || ngx_paygw_wechat_v3_check_own(cf, ch, conf) != NGX_OK
         || ngx_paygw_wechat_v3_check_keys(cf, ch, conf) != NGX_OK)
@@ -267,96 +226,6 @@ ngx_paygw_wechat_v3_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
     }
 
     return NGX_CONF_OK;
-}
-
-
-static ngx_int_t
-ngx_paygw_wechat_v3_check_ids(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    ngx_paygw_wechat_v3_conf_t *conf)
-{
-    ngx_str_t   *value;
-    ngx_uint_t   i;
-
-    if (ngx_paygw_channel_required(cf, ch, conf->appids != NULL, "appid")
-        != NGX_OK
-        || ngx_paygw_channel_required(cf, ch, conf->mchid.len, "mchid")
-           != NGX_OK
-        || ngx_paygw_channel_account(cf, ch, &conf->mchid, "mchid")
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (ngx_paygw_wechat_v3_check_form(cf, ch, &conf->mchid, "mchid", 1)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    value = conf->appids->elts;
-
-    for (i = 0; i < conf->appids->nelts; i++) {
-        if (ngx_paygw_channel_account(cf, ch, &value[i], "appid") != NGX_OK
-            || ngx_paygw_wechat_v3_check_form(cf, ch, &value[i], "appid", 0)
-               != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    if (conf->sub_mchids == NULL) {
-        return NGX_OK;
-    }
-
-    value = conf->sub_mchids->elts;
-
-    for (i = 0; i < conf->sub_mchids->nelts; i++) {
-        if (ngx_paygw_channel_account(cf, ch, &value[i], "sub_mchid")
-            != NGX_OK
-            || ngx_paygw_wechat_v3_check_form(cf, ch, &value[i], "sub_mchid",
-                                              1)
-               != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-/*
- * The two kinds of ids are easily swapped, and a callback would be refused
- * long after: a merchant is a number, an application never is ("wx..." or, of
- * a company, "ww...").
- */
-
-static ngx_int_t
-ngx_paygw_wechat_v3_check_form(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    ngx_str_t *value, const char *name, ngx_uint_t number)
-{
-    size_t  i;
-
-    for (i = 0; i < value->len; i++) {
-        if (value->data[i] < '0' || value->data[i] > '9') {
-            break;
-        }
-    }
-
-    if ((i == value->len) == number) {
-        return NGX_OK;
-    }
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       number ? "invalid \"%s\" of channel \"%V\": \"%V\", "
-                                "it must be a number, are \"mchid\" and "
-                                "\"appid\" swapped?"
-                              : "invalid \"%s\" of channel \"%V\": \"%V\" "
-                                "is a number as a \"mchid\" is, are "
-                                "\"mchid\" and \"appid\" swapped?",
-                       name, &ch->name, value);
-
-    return NGX_ERROR;
 }
 
 
@@ -486,29 +355,4 @@ ngx_paygw_wechat_v3_check_keys(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     }
 
     return NGX_OK;
-}
-
-
-ngx_uint_t
-ngx_paygw_wechat_v3_same(ngx_paygw_channel_t *a, ngx_paygw_channel_t *b)
-{
-    ngx_paygw_wechat_v3_conf_t  *ac = a->conf;
-    ngx_paygw_wechat_v3_conf_t  *bc = b->conf;
-
-    if (ac->mchid.len != bc->mchid.len
-        || ngx_strncmp(ac->mchid.data, bc->mchid.data, ac->mchid.len) != 0)
-    {
-        return 0;
-    }
-
-    if (ac->sub_mchids && bc->sub_mchids) {
-        return ngx_paygw_channel_meet(ac->sub_mchids, bc->sub_mchids)
-               && ngx_paygw_channel_meet(ac->appids, bc->appids);
-    }
-
-    if (ac->sub_mchids || bc->sub_mchids) {
-        return 0;
-    }
-
-    return ngx_paygw_channel_meet(ac->appids, bc->appids);
 }

@@ -12,13 +12,6 @@
 
 
 typedef struct {
-    ngx_str_t                word;
-    ngx_paygw_event_type_e   type;
-    ngx_paygw_outcome_e      outcome;
-} ngx_paygw_wechat_v3_state_t;
-
-
-typedef struct {
     ngx_uint_t               status;
     ngx_str_t                body;
 } ngx_paygw_wechat_v3_fail_t;
@@ -28,8 +21,6 @@ static ngx_int_t ngx_paygw_wechat_v3_payment(ngx_paygw_notify_t *n,
     ngx_paygw_json_t *res);
 static ngx_int_t ngx_paygw_wechat_v3_refund(ngx_paygw_notify_t *n,
     ngx_paygw_json_t *res);
-static void ngx_paygw_wechat_v3_state(ngx_paygw_notify_t *n,
-    const ngx_paygw_wechat_v3_state_t *state, ngx_str_t *word);
 static ngx_int_t ngx_paygw_wechat_v3_order(ngx_paygw_notify_t *n,
     ngx_paygw_json_t *res);
 static void ngx_paygw_wechat_v3_payer(ngx_paygw_event_t *ev,
@@ -37,12 +28,7 @@ static void ngx_paygw_wechat_v3_payer(ngx_paygw_event_t *ev,
 static time_t ngx_paygw_wechat_v3_time(ngx_paygw_wechat_v3_ctx_t *ctx);
 
 
-/*
- * The lists of states grow: one that we do not know is not final, and a line
- * in the log.
- */
-
-static const ngx_paygw_wechat_v3_state_t  ngx_paygw_wechat_v3_trade[] = {
+static const ngx_paygw_wechat_state_t  ngx_paygw_wechat_v3_trade[] = {
     { ngx_string("SUCCESS"), NGX_PAYGW_EVENT_PAYMENT,
       NGX_PAYGW_OUTCOME_SUCCESS },
     { ngx_string("REFUND"), NGX_PAYGW_EVENT_PAYMENT,
@@ -62,7 +48,7 @@ static const ngx_paygw_wechat_v3_state_t  ngx_paygw_wechat_v3_trade[] = {
 };
 
 
-static const ngx_paygw_wechat_v3_state_t  ngx_paygw_wechat_v3_refunds[] = {
+static const ngx_paygw_wechat_state_t  ngx_paygw_wechat_v3_refunds[] = {
     { ngx_string("SUCCESS"), NGX_PAYGW_EVENT_REFUND,
       NGX_PAYGW_OUTCOME_SUCCESS },
     { ngx_string("PROCESSING"), NGX_PAYGW_EVENT_REFUND,
@@ -153,7 +139,7 @@ ngx_paygw_wechat_v3_payment(ngx_paygw_notify_t *n, ngx_paygw_json_t *res)
                                 "invalid trade_state");
     }
 
-    ngx_paygw_wechat_v3_state(n, ngx_paygw_wechat_v3_trade, &state);
+    ngx_paygw_wechat_state(n, ngx_paygw_wechat_v3_trade, &state);
 
     if (ev->outcome == NGX_PAYGW_OUTCOME_SUCCESS && ev->amount == -1) {
         return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
@@ -213,37 +199,9 @@ ngx_paygw_wechat_v3_refund(ngx_paygw_notify_t *n, ngx_paygw_json_t *res)
                                 "invalid refund_status");
     }
 
-    ngx_paygw_wechat_v3_state(n, ngx_paygw_wechat_v3_refunds, &state);
+    ngx_paygw_wechat_state(n, ngx_paygw_wechat_v3_refunds, &state);
 
     return NGX_OK;
-}
-
-
-static void
-ngx_paygw_wechat_v3_state(ngx_paygw_notify_t *n,
-    const ngx_paygw_wechat_v3_state_t *state, ngx_str_t *word)
-{
-    if (word->len == 0) {
-        n->event.outcome = NGX_PAYGW_OUTCOME_UNKNOWN;
-        return;
-    }
-
-    while (state->word.len
-           && (state->word.len != word->len
-               || ngx_strncmp(state->word.data, word->data, word->len) != 0))
-    {
-        state++;
-    }
-
-    if (state->word.len == 0 && ngx_paygw_visible(word, 64)) {
-        ngx_log_error(NGX_LOG_WARN, n->log, 0,
-                      "channel \"%V\" sent unknown state \"%V\" of order "
-                      "\"%V\", taken as pending",
-                      &n->channel->name, word, &n->event.order_id);
-    }
-
-    n->event.type = state->type;
-    n->event.outcome = state->outcome;
 }
 
 

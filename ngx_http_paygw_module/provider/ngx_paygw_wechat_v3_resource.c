@@ -236,9 +236,10 @@ ngx_paygw_wechat_v3_account(ngx_paygw_wechat_v3_ctx_t *ctx,
 {
     ngx_int_t   rc;
     ngx_str_t   value;
-    ngx_uint_t  i, bit, found, wanted;
+    ngx_uint_t  i, bit, found, wanted, partner;
 
     found = 0;
+    partner = conf->account.sub_mchids != NULL;
 
     for (i = 0; ngx_paygw_wechat_v3_names[i]; i++) {
 
@@ -264,14 +265,14 @@ ngx_paygw_wechat_v3_account(ngx_paygw_wechat_v3_ctx_t *ctx,
     wanted = 0;
 
     if (ngx_paygw_wechat_v3_is(ctx, "TRANSACTION.")) {
-        wanted = conf->sub_mchids ? NGX_PAYGW_WECHAT_V3_SP_APPID
-                                  : NGX_PAYGW_WECHAT_V3_APPID;
+        wanted = partner ? NGX_PAYGW_WECHAT_V3_SP_APPID
+                         : NGX_PAYGW_WECHAT_V3_APPID;
     }
 
     if (wanted || ngx_paygw_wechat_v3_is(ctx, "REFUND.")) {
-        wanted |= conf->sub_mchids ? NGX_PAYGW_WECHAT_V3_SP_MCHID
-                                     | NGX_PAYGW_WECHAT_V3_SUB_MCHID
-                                   : NGX_PAYGW_WECHAT_V3_MCHID;
+        wanted |= partner ? NGX_PAYGW_WECHAT_V3_SP_MCHID
+                            | NGX_PAYGW_WECHAT_V3_SUB_MCHID
+                          : NGX_PAYGW_WECHAT_V3_MCHID;
     }
 
     for (i = 0; ngx_paygw_wechat_v3_names[i]; i++) {
@@ -306,11 +307,12 @@ ngx_paygw_wechat_v3_other(ngx_paygw_wechat_v3_ctx_t *ctx,
         break;
 
     case NGX_PAYGW_WECHAT_V3_SUB_MCHID:
-        ctx->configured = conf->sub_mchids ? conf->sub_mchids->nelts : 0;
+        ctx->configured = conf->account.sub_mchids
+                          ? conf->account.sub_mchids->nelts : 0;
         break;
 
     default:
-        ctx->configured = conf->appids->nelts;
+        ctx->configured = conf->account.appids->nelts;
         break;
     }
 
@@ -326,13 +328,12 @@ ngx_paygw_wechat_v3_ours(ngx_paygw_wechat_v3_conf_t *conf, ngx_uint_t bit,
 
     case NGX_PAYGW_WECHAT_V3_MCHID:
     case NGX_PAYGW_WECHAT_V3_SP_MCHID:
-        return value->len == conf->mchid.len
-               && ngx_strncmp(value->data, conf->mchid.data, value->len) == 0;
+        return ngx_paygw_wechat_is_mchid(&conf->account, value);
 
     case NGX_PAYGW_WECHAT_V3_SUB_MCHID:
-        return ngx_paygw_channel_has(conf->sub_mchids, value);
+        return ngx_paygw_channel_has(conf->account.sub_mchids, value);
 
     default:
-        return ngx_paygw_channel_has(conf->appids, value);
+        return ngx_paygw_channel_has(conf->account.appids, value);
     }
 }

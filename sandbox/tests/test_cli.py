@@ -130,9 +130,10 @@ class Serve(unittest.TestCase):
         with open(conf, encoding="utf-8") as file:
             text = file.read()
         self.assertEqual(re.findall(r"^paygw_channel (\S+) {$", text, re.M),
-                         ["wxpay", "alipay", "stripe"])
+                         ["wxpay", "wxv2", "alipay", "stripe"])
         for word in ("sub_mchid", "alipay_root_cert", "alipay_cert",
-                     "apiv3_key", "platform_public_key", "webhook_secret"):
+                     "apiv3_key", "platform_public_key", "api_key",
+                     "sign_type", "webhook_secret"):
             self.assertRegex(text, r"(?m)^    %s  +\S.*;$" % word)
         for path in re.findall(r"(/\S+);", text):
             self.assertTrue(os.path.exists(path), path)

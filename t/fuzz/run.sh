@@ -3,7 +3,7 @@
 #
 #   run.sh SECONDS [TARGET ...]     each target for SECONDS, one by one
 #
-# Targets: form json message alipay stripe wechat_v3 (all without one).  Any
+# A target is a file fuzz_TARGET.c; all of them without an argument.  Any
 # finding fails; what found it is kept in $PAYGW_BUILD/fuzz/TARGET/artifacts
 # and is run first of all the next time.  What a run learned is kept there too.
 set -eu

@@ -25,7 +25,7 @@ use Socket ();
 use Time::HiRes ();
 
 our @EXPORT = qw(
-    wechat alipay stripe callback_raw
+    wechat wechat2 alipay stripe callback_raw with_wxv2
     send_callback begin finish abort_client pipeline curl2 ack_ok
     shop_plan shop_requests shop_release shop_port shop_event shop_header
     shop_body shop_count
@@ -224,6 +224,7 @@ END {
 # -- callbacks --
 
 sub wechat { my %o = @_; return PaygwTest::Message->new('wechat_v3', %o) }
+sub wechat2 { my %o = @_; return PaygwTest::Message->new('wechat_v2', %o) }
 sub alipay { my %o = @_; return PaygwTest::Message->new('alipay', %o) }
 sub stripe { my %o = @_; return PaygwTest::Message->new('stripe', %o) }
 
@@ -477,6 +478,13 @@ sub ack_ok {
     } elsif ($provider eq 'stripe') {
         $status = 200 if $status < 300;
         $body = '';
+    } elsif ($provider eq 'wechat_v2') {
+        $type = 'text/xml';
+        $body = '<xml><return_code><![CDATA['
+            . ($status < 300 ? 'SUCCESS' : 'FAIL')
+            . ']]></return_code><return_msg><![CDATA['
+            . ($status < 300 ? 'OK' : 'not processed')
+            . ']]></return_msg></xml>';
 
     } elsif ($status < 300) {
         $status = 204;
@@ -533,6 +541,8 @@ sub refused_ok {
 
     my @secrets = map { substr $_, 0, 40 } grep { defined && length > 5 }
         '0123456789abcdefghijklmnopqrstuv', $m->{body},
+        '192006250b4c09247ec02edce69f6a2d',
+        $m->{body} =~ /<(?:sign|req_info)><!\[CDATA\[([^\]]{20})/ ? $1 : undef,
         $m->header('Wechatpay-Signature'), $m->{order_id},
         'whsec_paygwTestSecret000000000000000001',
         ($m->header('Stripe-Signature') // '') =~ /v1=(\w+)/ ? $1 : undef,
@@ -702,6 +712,20 @@ our $Stripe = <<'CONF';
         webhook_secret        file:$TEST_NGINX_KEYS/stripe.key;
 CONF
 
+our $Wxv2 = <<'CONF';
+        provider   wechat_v2;
+        appid      wxd930ea5d5a258f4f;
+        mchid      10000100;
+        api_key    file:$TEST_NGINX_KEYS/wxv2.key;
+        sign_type  MD5;
+CONF
+
+# the blocks of this file have a channel "wxv2" and its location as well
+
+our $WithWxv2;
+
+sub with_wxv2 { $WithWxv2 = 1 }
+
 # a channel with the changes of a block: a line "-NAME" drops a parameter, any
 # other line is one more
 
@@ -735,6 +759,13 @@ our $Locations = <<'CONF';
     }
 CONF
 
+our $LocationWxv2 = <<'CONF';
+    location = /notify/wxv2 {
+        paygw_notify  wxv2;
+        proxy_pass    http://127.0.0.1:$TEST_NGINX_SHOP_PORT/shop;
+    }
+CONF
+
 
 add_block_preprocessor(sub {
     my $block = shift;
@@ -746,12 +777,14 @@ add_block_preprocessor(sub {
         $conf .= channel_conf('wxpay', $Wxpay, $block->wxpay)
             . channel_conf('alipay', $Alipay, $block->alipay)
             . channel_conf('stripe', $Stripe, $block->stripe)
+            . ($WithWxv2 ? channel_conf('wxv2', $Wxv2, $block->wxv2) : '')
             if !defined $block->no_channels;
         $block->set_value('http_config', $conf . ($block->http_config // ''));
     }
 
     if (!defined $block->config) {
-        $block->set_value('config', defined $block->bare ? '' : $Locations);
+        $block->set_value('config', defined $block->bare ? '' : $Locations
+                          . ($WithWxv2 ? $LocationWxv2 : ''));
     }
 
     if (defined $block->h2) {
@@ -1043,7 +1076,8 @@ Every block gets by default: in C<http> a store (C<paygw_zone>, or Redis with
 a prefix of its own if PAYGW_TEST_STORE=redis) and the channels C<wxpay>,
 C<alipay> and C<stripe>; in C<server> the locations /notify/wxpay,
 /notify/alipay and /notify/stripe, which proxy to the shop, unless there is a
-C<config> section.  It must not log anything at alert, crit or emerg.  The number of tests is not planned.
+C<config> section.  It must not log anything at alert, crit or emerg.  The
+number of tests is not planned.
 
 Sections with code are run while nginx is up, so that callbacks are fresh:
 
@@ -1075,10 +1109,10 @@ What the shop got: a number of deliveries, or Perl code for a list of them.
 
 Perl code for the list of answers of the shop: see paygw_peer.py.
 
-=item wxpay, alipay, stripe
+=item wxpay, alipay, stripe, wxv2
 
-Changes of the default channels: a line "-NAME" drops a parameter, any other
-line is one more.
+Changes of the default channels (wxv2 is one after with_wxv2()
+alone): a line "-NAME" drops a parameter, any other line is one more.
 
 =item h2
 
@@ -1094,8 +1128,8 @@ The block may log alerts.
 
 =back
 
-wechat(), alipay() and stripe() take options for every part of a message and
-for every fault: see paygw_peer.py.  In C<config>, $TEST_NGINX_KEYS is the folder of
-keys (t/data/keys), $TEST_NGINX_SHOP_PORT the port of the shop.
+wechat(), wechat2(), alipay() and stripe() take options for every part of a
+message and for every fault: see paygw_peer.py.  In C<config>, $TEST_NGINX_KEYS
+is the folder of keys (t/data/keys), $TEST_NGINX_SHOP_PORT the port of the shop.
 
 =cut

@@ -28,6 +28,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+import peer_wechat_v2
+
 CST = datetime.timezone(datetime.timedelta(hours=8))
 KEYS = {}
 
@@ -569,6 +571,8 @@ def main():
                 result = alipay(o)
             elif do == 'stripe':
                 result = stripe(o)
+            elif do == 'wechat_v2':
+                result = peer_wechat_v2.make(o, sys.modules[__name__])
             elif do == 'port':
                 result = shop.port
             elif do == 'plan':

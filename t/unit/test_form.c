@@ -8,6 +8,7 @@
 #include "ngx_paygw_form.h"
 
 
+static void test_form_anywhere(void);
 static void test_form_refused(void);
 static void test_form_limit(void);
 static void test_form_canonical(void);
@@ -54,9 +55,59 @@ test_form(void)
 
     harness_conf_free(cf);
 
+    test_form_anywhere();
     test_form_refused();
     test_form_limit();
     test_form_canonical();
+}
+
+
+/* an escape at each place of a value that is read by words */
+
+static void
+test_form_anywhere(void)
+{
+    int                i, same;
+    char              *err;
+    u_char             text[21], want[19];
+    ngx_str_t          body;
+    ngx_conf_t        *cf;
+    ngx_paygw_form_t   form;
+
+    cf = harness_conf();
+    same = 1;
+
+    for (i = 0; i < 17; i++) {
+        memset(text, '~', sizeof(text));
+        memcpy(text, "a=", 2);
+        memcpy(text + 2 + i, "%2b", 3);
+
+        memset(want, '~', sizeof(want));
+        want[i] = '+';
+
+        body.data = text;
+        body.len = sizeof(text);
+
+        same &= test_form_parse(cf, body, &form, &err) == NGX_OK
+                && form.fields[0].value.len == 17
+                && memcmp(form.fields[0].value.data, want, 17) == 0;
+
+        text[2 + i] = '+';
+        want[i] = ' ';
+        memcpy(want + i + 1, "2b", 2);
+
+        same &= test_form_parse(cf, body, &form, &err) == NGX_OK
+                && form.fields[0].value.len == 19
+                && memcmp(form.fields[0].value.data, want, 19) == 0;
+
+        text[2 + i] = '\0';
+
+        same &= test_form_parse(cf, body, &form, &err) == NGX_ABORT;
+    }
+
+    ok(same, "form, an escape at each place");
+
+    harness_conf_free(cf);
 }
 
 

@@ -350,7 +350,7 @@ test_json_types(void)
 static void
 test_json_writer(void)
 {
-    int                i, same;
+    int                i, k, same;
     char              *err;
     u_char            *p;
     ngx_str_t          s, text;
@@ -371,19 +371,26 @@ test_json_writer(void)
 
     same = 1;
 
+    /* it reads by words: each byte at each place */
+
+    s = harness_str(cf->pool, "0123456789012345678");
+
     for (i = 1; i < 128; i++) {
-        s.len = 1;
-        s.data[0] = (u_char) i;
+        for (k = 0; k < 19; k++) {
+            s.len = 19;
+            memset(s.data, '~', s.len);
+            s.data[k] = (u_char) i;
 
-        text.len = ngx_paygw_json_string_len(&s);
-        text.data = ngx_pnalloc(cf->pool, text.len);
-        p = ngx_paygw_json_write_string(text.data, &s);
+            text.len = ngx_paygw_json_string_len(&s);
+            text.data = ngx_pnalloc(cf->pool, text.len);
+            p = ngx_paygw_json_write_string(text.data, &s);
 
-        same &= (size_t) (p - text.data) == text.len
-                && ngx_paygw_json_parse(cf->pool, &text, &root, &err)
-                   == NGX_OK
-                && root->value.len == 1
-                && root->value.data[0] == i;
+            same &= (size_t) (p - text.data) == text.len
+                    && ngx_paygw_json_parse(cf->pool, &text, &root, &err)
+                       == NGX_OK
+                    && root->value.len == s.len
+                    && memcmp(root->value.data, s.data, s.len) == 0;
+        }
     }
 
     ok(same, "JSON writer, what it writes is read back");

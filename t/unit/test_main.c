@@ -28,6 +28,7 @@ main(int argc, char **argv)
     test_charset();
     test_form();
     test_json();
+    test_xml();
     test_key();
     test_secret();
     test_cert();
@@ -35,6 +36,7 @@ main(int argc, char **argv)
     test_scheme();
     test_mac();
     test_aead();
+    test_ecb();
 
     printf("1..%lu\n", (unsigned long) test_count);
 

@@ -15,6 +15,7 @@ static void test_timestamp(void);
 static void test_rfc3339(void);
 static void test_datetime(void);
 static void test_visible(void);
+static void test_visible_anywhere(void);
 static void test_utf8(void);
 
 
@@ -28,6 +29,7 @@ test_text(void)
     test_rfc3339();
     test_datetime();
     test_visible();
+    test_visible_anywhere();
     test_utf8();
 }
 
@@ -407,6 +409,33 @@ test_visible(void)
     }
 
     is_int(i, 256, "visible, every byte");
+}
+
+
+/* each byte at each place of a text that is read by words */
+
+static void
+test_visible_anywhere(void)
+{
+    int        c, i, wrong;
+    u_char     text[19];
+    ngx_str_t  s;
+
+    wrong = 0;
+    s.data = text;
+    s.len = sizeof(text);
+
+    for (c = 0; c < 256; c++) {
+        for (i = 0; i < (int) sizeof(text); i++) {
+            memset(text, '~', sizeof(text));
+            text[i] = (u_char) c;
+
+            wrong += ngx_paygw_visible(&s, sizeof(text))
+                     != (c > 0x20 && c < 0x7f);
+        }
+    }
+
+    is_int(wrong, 0, "visible, each byte at each place");
 }
 
 

@@ -16,17 +16,19 @@ import time
 import traceback
 
 import stage
+from queueing import Scene
 from stage import ROOT, Failure
 
 sys.path.insert(0, ROOT)
 
-from sandbox import deliver         # noqa: E402
+from sandbox import deliver, wechat_v2  # noqa: E402
 from sandbox.keys import Keys       # noqa: E402
-from sandbox.orders import Order    # noqa: E402
+from sandbox.orders import Order, Store  # noqa: E402
 
 ACKS = {"alipay": (200, b"success"), "wechat_v3": (204, b""),
-        "stripe": (200, b"")}
+        "stripe": (200, b""), "wechat_v2": (200, wechat_v2.ACK)}
 PASSWORD = "a-password-of-redis"
+SECRET = "a-secret-of-the-gateway-and-the-shop"
 
 
 class Case:
@@ -57,7 +59,7 @@ class Case:
             text = text.replace("127.0.0.1:8080",
                                 "127.0.0.1:%d" % self.shop.port)
         if "redis://" in text:
-            port = stage.free_port()
+            port = self.redis_port = stage.free_port()
             text = text.replace("127.0.0.1:6379", "127.0.0.1:%d" % port)
             self.programs.append(stage.redis(self.folder, port, PASSWORD))
         for channel in self.channels():
@@ -263,7 +265,8 @@ def access_log(case):
     with open(os.path.join(case.folder, "notify.log")) as file:
         lines = [json.loads(line) for line in file]
     results = {(l["provider"], l["result"], l["reason"]) for l in lines}
-    wanted = {(p, r, w) for p in ACKS for r, w in (
+    providers = {case.provider(channel) for _, channel in case.channels()}
+    wanted = {(p, r, w) for p in providers for r, w in (
         ("taken", ""), ("duplicate", "duplicate"), ("refused", "signature"),
         ("released", "shop"))}
     case.same(results, wanted, "each result has its line")
@@ -296,26 +299,70 @@ def filtering(case):
     case.refuses("alipay", forged="body")
 
 
+def queueing(case):
+    Scene(case, PASSWORD).run()
+
+
+def signed(case):
+    path = os.path.join(ROOT, "conf-examples", "verify")
+    sys.path.insert(0, path)
+    sys.dont_write_bytecode = True
+    import paygw
+    plain(case)
+    got = case.shop.got
+    case.ok(got, "the shop was asked")
+    for delivery in got:
+        case.ok(paygw.genuine(delivery.headers, delivery.body,
+                              SECRET.encode()), "the shop takes it")
+        case.ok(not paygw.genuine(delivery.headers, delivery.body + b" ",
+                                  SECRET.encode()), "but nothing else")
+
+
+def refunds(case):
+    """What nobody has signed goes where it is confirmed."""
+    plain(case)
+    case.same(case.shop.got[-1].target, "/payments", "a payment")
+    store = Store()
+    order = store.add(Order("wechat_v2", "EXAMPLE-REFUND", 1234))
+    store.pay(order)
+    store.refund(order, 34, "R1")
+    message = deliver.compose(case.ring(case.channels()[0][0]), order,
+                              order.event(), {}, url="any")
+    case.same(case.send("wxv2", (order, dict(message.headers),
+                                 message.body)),
+              ACKS["wechat_v2"], "a refund is acknowledged")
+    got = case.shop.got[-1]
+    case.same((got.target, got.fields().get("confirm"),
+               got.event()["confirm"], got.event()["refund"]["amount"]),
+              ("/refunds-to-confirm", "query", "query", 34),
+              "and delivered to be confirmed")
+
+
 SCENES = {
     "access-log.conf": access_log,
     "existing-shop-observe.conf": observe,
     "filter-by-event.conf": filtering,
     "key-rotation.conf": rotation,
     "many-accounts.conf": many,
+    "queue.conf": queueing,
+    "signed-delivery.conf": signed,
+    "wechat-v2.conf": refunds,
 }
 
 
 class AllKeys:
-    """The folder that stands for /etc/paygw: three accounts and a secret."""
+    """The folder that stands for /etc/paygw: three accounts and secrets."""
 
     def __init__(self, folder):
         self.dir = folder
         self.rings = {name: Keys(os.path.join(folder, name) if name
                                  else folder)
                       for name in ("", "north", "south")}
-        path = os.path.join(folder, "redis.secret")
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
-            f.write(PASSWORD + "\n")
+        for name, text in (("redis", PASSWORD), ("shop", SECRET)):
+            path = os.path.join(folder, name + ".secret")
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600),
+                      "w") as f:
+                f.write(text + "\n")
 
 
 def run(path, folder, keys):

@@ -1,0 +1,46 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#ifndef _NGX_PAYGW_ZONE_H_INCLUDED_
+#define _NGX_PAYGW_ZONE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+/*
+ * The shared zone; private to the store floor.
+ *
+ * A reload may bring the module from another file, while old workers still run
+ * the code of the old one.  So no address of code or of static data is kept in
+ * the zone, and nginx knows it by a number in place of such an address.  The
+ * number changes with anything that a record or the root holds.
+ */
+
+
+#define NGX_PAYGW_ZONE_LAYOUT  0x70670001
+#define NGX_PAYGW_ZONE_OURS    (~(uintptr_t) 0xffff)    /* never changes */
+
+
+typedef struct {
+    ngx_uint_t                   mask;      /* number of roots less one */
+    ngx_rbtree_node_t          **roots;     /* by the hash of the key */
+    ngx_rbtree_node_t           *expiry;    /* root of the other tree */
+    ngx_rbtree_node_t            sentinel;  /* of all of them */
+    ngx_msec_t                   next;      /* no life ends before this */
+} ngx_paygw_zone_sh_t;
+
+
+struct ngx_paygw_zone_s {
+    ngx_paygw_zone_sh_t         *sh;
+    ngx_slab_pool_t             *shpool;
+    ngx_str_t                    name;
+    ngx_msec_t                   full;      /* when last logged, of a worker */
+};
+
+
+#endif /* _NGX_PAYGW_ZONE_H_INCLUDED_ */

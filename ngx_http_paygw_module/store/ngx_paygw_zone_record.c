@@ -1,0 +1,495 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include "ngx_paygw_store.h"
+#include "ngx_paygw_backend.h"
+#include "ngx_paygw_zone.h"
+
+
+/*
+ * The store in shared memory.  Records stand in two trees: in one of many
+ * small ones by hash and bytes of the key, and in one by the end of their
+ * life.  Only a record whose life is over is ever given up, so a zone that is
+ * full of living ones refuses new claims.
+ *
+ * Times are ngx_current_msec, which is CLOCK_MONOTONIC in every worker: a step
+ * of the wall clock neither ends a lease nor prolongs it.
+ */
+
+
+#define NGX_PAYGW_ZONE_EXPIRE   2       /* records looked at by each call */
+#define NGX_PAYGW_ZONE_QUIET    1000    /* ms between two "zone is full" */
+
+
+typedef enum {
+    NGX_PAYGW_ZONE_HELD = 0,
+    NGX_PAYGW_ZONE_COMMITTED,
+    NGX_PAYGW_ZONE_RELEASED
+} ngx_paygw_zone_state_e;
+
+
+typedef struct {
+    ngx_rbtree_node_t            node;      /* key: hash of the event id */
+    ngx_rbtree_node_t            expiry;    /* key: end of the record's life */
+    uint64_t                     token;
+    ngx_msec_t                   lease;     /* end of the lease */
+    uint32_t                     delivery;
+    u_short                      state;
+    u_short                      len;
+    u_char                       data[1];
+} ngx_paygw_zone_record_t;
+
+
+static void ngx_paygw_zone_insert_value(ngx_rbtree_node_t *temp,
+    ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
+static ngx_int_t ngx_paygw_zone_claim(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+static void ngx_paygw_zone_commit(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+static void ngx_paygw_zone_release(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+static ngx_int_t ngx_paygw_zone_end(ngx_paygw_zone_t *zone,
+    ngx_paygw_store_op_t *op, ngx_uint_t state);
+static ngx_paygw_zone_record_t *ngx_paygw_zone_find(ngx_paygw_zone_t *zone,
+    ngx_str_t *key, uint32_t hash);
+static ngx_paygw_zone_record_t *ngx_paygw_zone_add(ngx_paygw_zone_t *zone,
+    ngx_str_t *key, uint32_t hash, ngx_msec_t life);
+static void ngx_paygw_zone_keep(ngx_paygw_zone_t *zone,
+    ngx_paygw_zone_record_t *rec, ngx_msec_t life);
+static void ngx_paygw_zone_last(ngx_paygw_zone_t *zone,
+    ngx_paygw_zone_record_t *rec, ngx_msec_t end);
+static void ngx_paygw_zone_drop(ngx_paygw_zone_t *zone,
+    ngx_paygw_zone_record_t *rec);
+static void ngx_paygw_zone_link(ngx_paygw_zone_t *zone,
+    ngx_rbtree_node_t **root, ngx_rbtree_node_t *node,
+    ngx_rbtree_insert_pt insert);
+static void ngx_paygw_zone_unlink(ngx_paygw_zone_t *zone,
+    ngx_rbtree_node_t **root, ngx_rbtree_node_t *node);
+static ngx_uint_t ngx_paygw_zone_expire(ngx_paygw_zone_t *zone, ngx_uint_t n);
+static void ngx_paygw_zone_full(ngx_paygw_zone_t *zone, ngx_log_t *log);
+
+
+#define ngx_paygw_zone_hash(key)                                              \
+    ngx_crc32_short((key)->data, (key)->len)
+
+/* the timer's comparison: right also when the clock has wrapped around */
+#define ngx_paygw_zone_over(time)                                             \
+    ((ngx_msec_int_t) (ngx_current_msec - (time)) >= 0)
+
+
+static const ngx_paygw_backend_t  ngx_paygw_zone_backend = {
+    ngx_paygw_zone_claim,
+    NULL,                                  /* append: it has no streams */
+    NULL,                                  /* cancel: nothing ever waits */
+    ngx_paygw_zone_commit,
+    ngx_paygw_zone_release,
+    NULL                                   /* exit_process */
+};
+
+
+ngx_paygw_store_t *
+ngx_paygw_store_zone(ngx_conf_t *cf, ngx_paygw_zone_t *zone)
+{
+    ngx_paygw_store_t  *store;
+
+    store = ngx_pcalloc(cf->pool, sizeof(ngx_paygw_store_t));
+    if (store == NULL) {
+        return NULL;
+    }
+
+    store->backend = &ngx_paygw_zone_backend;
+    store->data = zone;
+
+    return store;
+}
+
+
+static void
+ngx_paygw_zone_insert_value(ngx_rbtree_node_t *temp, ngx_rbtree_node_t *node,
+    ngx_rbtree_node_t *sentinel)
+{
+    ngx_rbtree_node_t        **p;
+    ngx_paygw_zone_record_t   *rec, *rect;
+
+    for ( ;; ) {
+
+        if (node->key != temp->key) {
+            p = (node->key < temp->key) ? &temp->left : &temp->right;
+
+        } else {
+            rec = ngx_rbtree_data(node, ngx_paygw_zone_record_t, node);
+            rect = ngx_rbtree_data(temp, ngx_paygw_zone_record_t, node);
+
+            p = (ngx_memn2cmp(rec->data, rect->data, rec->len, rect->len) < 0)
+                ? &temp->left : &temp->right;
+        }
+
+        if (*p == sentinel) {
+            break;
+        }
+
+        temp = *p;
+    }
+
+    *p = node;
+    node->parent = temp;
+    node->left = sentinel;
+    node->right = sentinel;
+    ngx_rbt_red(node);
+}
+
+
+static ngx_int_t
+ngx_paygw_zone_claim(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
+{
+    uint32_t                  hash;
+    ngx_paygw_zone_t         *zone;
+    ngx_paygw_zone_record_t  *rec;
+
+    zone = store->data;
+    hash = ngx_paygw_zone_hash(&op->key);
+
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    (void) ngx_paygw_zone_expire(zone, NGX_PAYGW_ZONE_EXPIRE);
+
+    rec = ngx_paygw_zone_find(zone, &op->key, hash);
+
+    if (rec == NULL) {
+        rec = ngx_paygw_zone_add(zone, &op->key, hash,
+                                 ngx_paygw_store_life(op));
+
+        if (rec == NULL) {
+            ngx_shmtx_unlock(&zone->shpool->mutex);
+            ngx_paygw_zone_full(zone, op->log);
+            return NGX_ERROR;
+        }
+
+    } else if (rec->state == NGX_PAYGW_ZONE_COMMITTED) {
+        ngx_shmtx_unlock(&zone->shpool->mutex);
+        return NGX_DECLINED;
+
+    } else if (rec->state == NGX_PAYGW_ZONE_HELD
+               && !ngx_paygw_zone_over(rec->lease))
+    {
+        ngx_shmtx_unlock(&zone->shpool->mutex);
+        return NGX_BUSY;
+    }
+
+    rec->state = NGX_PAYGW_ZONE_HELD;
+    rec->token = op->token;
+    rec->lease = ngx_current_msec + op->lease;
+    rec->delivery++;
+
+    ngx_paygw_zone_keep(zone, rec, ngx_paygw_store_life(op));
+
+    op->delivery = rec->delivery;
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_paygw_zone_commit(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
+{
+    ngx_int_t          rc;
+    ngx_paygw_zone_t  *zone;
+
+    zone = store->data;
+
+    rc = ngx_paygw_zone_end(zone, op, NGX_PAYGW_ZONE_COMMITTED);
+
+    if (rc == NGX_DECLINED) {
+        ngx_log_error(NGX_LOG_WARN, op->log, 0,
+                      "event \"%V\" was taken over before its commit",
+                      &op->key);
+
+    } else if (rc == NGX_ERROR) {
+        ngx_paygw_zone_full(zone, op->log);
+    }
+}
+
+
+static void
+ngx_paygw_zone_release(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
+{
+    if (ngx_paygw_zone_end(store->data, op, NGX_PAYGW_ZONE_RELEASED)
+        == NGX_DECLINED)
+    {
+        ngx_log_error(NGX_LOG_INFO, op->log, 0,
+                      "event \"%V\" was not held at its release", &op->key);
+    }
+}
+
+
+static ngx_int_t
+ngx_paygw_zone_end(ngx_paygw_zone_t *zone, ngx_paygw_store_op_t *op,
+    ngx_uint_t state)
+{
+    uint32_t                  hash;
+    ngx_int_t                 rc;
+    ngx_paygw_zone_record_t  *rec;
+
+    hash = ngx_paygw_zone_hash(&op->key);
+
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    (void) ngx_paygw_zone_expire(zone, NGX_PAYGW_ZONE_EXPIRE);
+
+    rec = ngx_paygw_zone_find(zone, &op->key, hash);
+
+    if (rec) {
+        rc = (rec->state == NGX_PAYGW_ZONE_HELD && rec->token == op->token)
+             ? NGX_OK : NGX_DECLINED;
+
+    } else if (state == NGX_PAYGW_ZONE_COMMITTED) {
+
+        /* the record's life was over: the event is done all the same */
+
+        rec = ngx_paygw_zone_add(zone, &op->key, hash, op->keep);
+        rc = rec ? NGX_OK : NGX_ERROR;
+
+    } else {
+        rc = NGX_DECLINED;
+    }
+
+    if (rc == NGX_OK) {
+        rec->state = (u_short) state;
+        rec->token = op->token;
+
+        ngx_paygw_zone_keep(zone, rec, op->keep);
+    }
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    return rc;
+}
+
+
+/* the functions below are called with the mutex locked */
+
+
+static ngx_paygw_zone_record_t *
+ngx_paygw_zone_find(ngx_paygw_zone_t *zone, ngx_str_t *key, uint32_t hash)
+{
+    ngx_int_t                 rc;
+    ngx_rbtree_node_t        *node, *sentinel;
+    ngx_paygw_zone_record_t  *rec;
+
+    node = zone->sh->roots[hash & zone->sh->mask];
+    sentinel = &zone->sh->sentinel;
+
+    while (node != sentinel) {
+
+        if (hash != node->key) {
+            node = (hash < node->key) ? node->left : node->right;
+            continue;
+        }
+
+        /* hash == node->key */
+
+        rec = ngx_rbtree_data(node, ngx_paygw_zone_record_t, node);
+
+        rc = ngx_memn2cmp(key->data, rec->data, key->len, (size_t) rec->len);
+
+        if (rc == 0) {
+
+            if (!ngx_paygw_zone_over(rec->expiry.key)) {
+                return rec;
+            }
+
+            ngx_paygw_zone_drop(zone, rec);
+
+            return NULL;
+        }
+
+        node = (rc < 0) ? node->left : node->right;
+    }
+
+    return NULL;
+}
+
+
+static ngx_paygw_zone_record_t *
+ngx_paygw_zone_add(ngx_paygw_zone_t *zone, ngx_str_t *key, uint32_t hash,
+    ngx_msec_t life)
+{
+    size_t                    size;
+    ngx_paygw_zone_record_t  *rec;
+
+    size = offsetof(ngx_paygw_zone_record_t, data) + key->len;
+
+    do {
+        rec = ngx_slab_alloc_locked(zone->shpool, size);
+
+        /* the oldest may be of another size, so more than one may have to go */
+
+    } while (rec == NULL && ngx_paygw_zone_expire(zone, 1));
+
+    if (rec == NULL) {
+        return NULL;
+    }
+
+    rec->delivery = 0;
+    rec->len = (u_short) key->len;
+    ngx_memcpy(rec->data, key->data, key->len);
+
+    rec->node.key = hash;
+
+    ngx_paygw_zone_link(zone, &zone->sh->roots[hash & zone->sh->mask],
+                        &rec->node, ngx_paygw_zone_insert_value);
+
+    ngx_paygw_zone_last(zone, rec, ngx_current_msec + life);
+
+    return rec;
+}
+
+
+/*
+ * A commit comes a moment after its claim: to move the record in the tree for
+ * less than a thousandth of its life is not worth it.
+ */
+
+static void
+ngx_paygw_zone_keep(ngx_paygw_zone_t *zone, ngx_paygw_zone_record_t *rec,
+    ngx_msec_t life)
+{
+    ngx_msec_t      end;
+    ngx_msec_int_t  more;
+
+    end = ngx_current_msec + life;
+    more = (ngx_msec_int_t) (end - rec->expiry.key);
+
+    if (more >= 0 && (ngx_msec_t) more < life / 1000) {
+        return;
+    }
+
+    ngx_paygw_zone_unlink(zone, &zone->sh->expiry, &rec->expiry);
+
+    ngx_paygw_zone_last(zone, rec, end);
+}
+
+
+/* puts a record that is not there into the tree of ends */
+
+static void
+ngx_paygw_zone_last(ngx_paygw_zone_t *zone, ngx_paygw_zone_record_t *rec,
+    ngx_msec_t end)
+{
+    rec->expiry.key = end;
+
+    ngx_paygw_zone_link(zone, &zone->sh->expiry, &rec->expiry,
+                        ngx_rbtree_insert_timer_value);
+
+    if ((ngx_msec_int_t) (end - zone->sh->next) < 0) {
+        zone->sh->next = end;
+    }
+}
+
+
+static void
+ngx_paygw_zone_drop(ngx_paygw_zone_t *zone, ngx_paygw_zone_record_t *rec)
+{
+    ngx_paygw_zone_unlink(zone, &zone->sh->expiry, &rec->expiry);
+
+    ngx_paygw_zone_unlink(zone,
+                          &zone->sh->roots[rec->node.key & zone->sh->mask],
+                          &rec->node);
+
+    ngx_slab_free_locked(zone->shpool, rec);
+}
+
+
+/* nginx's functions on a tree that knows its insertion only meanwhile */
+
+static void
+ngx_paygw_zone_link(ngx_paygw_zone_t *zone, ngx_rbtree_node_t **root,
+    ngx_rbtree_node_t *node, ngx_rbtree_insert_pt insert)
+{
+    ngx_rbtree_t  tree;
+
+    tree.root = *root;
+    tree.sentinel = &zone->sh->sentinel;
+    tree.insert = insert;
+
+    ngx_rbtree_insert(&tree, node);
+
+    *root = tree.root;
+}
+
+
+static void
+ngx_paygw_zone_unlink(ngx_paygw_zone_t *zone, ngx_rbtree_node_t **root,
+    ngx_rbtree_node_t *node)
+{
+    ngx_rbtree_t  tree;
+
+    tree.root = *root;
+    tree.sentinel = &zone->sh->sentinel;
+    tree.insert = NULL;
+
+    ngx_rbtree_delete(&tree, node);
+
+    *root = tree.root;
+}
+
+
+/* gives up to n records whose life is over; returns how many there were */
+
+static ngx_uint_t
+ngx_paygw_zone_expire(ngx_paygw_zone_t *zone, ngx_uint_t n)
+{
+    ngx_uint_t          i;
+    ngx_rbtree_node_t  *sentinel, *node;
+
+    if (!ngx_paygw_zone_over(zone->sh->next)) {
+        return 0;
+    }
+
+    sentinel = &zone->sh->sentinel;
+
+    for (i = 0; i < n; i++) {
+
+        if (zone->sh->expiry == sentinel) {
+            break;
+        }
+
+        node = ngx_rbtree_min(zone->sh->expiry, sentinel);
+
+        if (!ngx_paygw_zone_over(node->key)) {
+            zone->sh->next = node->key;
+            break;
+        }
+
+        ngx_paygw_zone_drop(zone, ngx_rbtree_data(node,
+                                                  ngx_paygw_zone_record_t,
+                                                  expiry));
+    }
+
+    return i;
+}
+
+
+/* without the mutex */
+
+static void
+ngx_paygw_zone_full(ngx_paygw_zone_t *zone, ngx_log_t *log)
+{
+    if (zone->full && ngx_current_msec - zone->full < NGX_PAYGW_ZONE_QUIET) {
+        return;
+    }
+
+    zone->full = ngx_current_msec;
+
+    ngx_log_error(NGX_LOG_ALERT, log, 0,
+                  "could not allocate event in paygw zone \"%V\", "
+                  "no record has expired", &zone->name);
+}
