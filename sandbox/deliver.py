@@ -20,7 +20,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
-from . import alipay, faults, unionpay, wechat_v2, wechat_v3
+from . import alipay, faults, stripe, unionpay, wechat_v2, wechat_v3
 
 MINUTE, HOUR = 60, 3600
 
@@ -35,14 +35,18 @@ LADDERS = {
     "alipay": (4 * MINUTE, 10 * MINUTE, 10 * MINUTE, HOUR, 2 * HOUR,
                6 * HOUR, 15 * HOUR),
     "unionpay": (MINUTE, 2 * MINUTE, 4 * MINUTE, 5 * MINUTE),
+    # not published: exponential, over three days
+    "stripe": (5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR,
+               18 * HOUR, 36 * HOUR),
 }
 
 # those that make (headers, body), and none of a close; that of Alipay makes a
 # body
 PAIRED = {"wechat_v3": wechat_v3, "wechat_v2": wechat_v2,
-          "unionpay": unionpay}
+          "unionpay": unionpay, "stripe": stripe}
 ACCEPTED = {"wechat_v3": wechat_v3.accepted, "wechat_v2": wechat_v2.accepted,
-            "alipay": alipay.accepted, "unionpay": unionpay.accepted}
+            "alipay": alipay.accepted, "unionpay": unionpay.accepted,
+            "stripe": stripe.accepted}
 
 TIMEOUT = 5.0
 WORKERS = 16

@@ -12,7 +12,9 @@ WX = "wechat_v3"
 ALI = "alipay"
 WX2 = "wechat_v2"
 UP = "unionpay"
+ST = "stripe"
 BOTH = (WX, WX2, ALI, UP)
+ALL = BOTH + (ST,)
 
 
 @dataclass(frozen=True)
@@ -33,31 +35,32 @@ class Fault:
 
 # those that change the message itself
 MESSAGE = (
-    Fault("forged", BOTH, "text", "body",
+    Fault("forged", ALL, "text", "body",
           "change one byte after signing",
           ("body", "signature", "timestamp", "nonce")),
-    Fault("wrong_key", BOTH, "text", "rogue",
+    Fault("wrong_key", ALL, "text", "rogue",
           "sign with a stranger's or with the merchant's own key",
           ("rogue", "own")),
     Fault("key", BOTH, "text", "b",
           "sign with this key of the provider",
           ("a", "b", "pub", "current", "next")),
-    Fault("wrong_account", BOTH, "text", None,
+    Fault("wrong_account", ALL, "text", None,
           "a genuine message for another account",
-          ("mchid", "appid", "sub_mchid", "app_id", "seller_id", "merId")),
-    Fault("skew", BOTH, "int", 600,
+          ("mchid", "appid", "sub_mchid", "app_id", "seller_id", "merId",
+           "account")),
+    Fault("skew", ALL, "int", 600,
           "shift the provider's clock by so many seconds"),
     Fault("signtest", (WX,), "flag", True, "a signature probe"),
     Fault("serial", (WX,), "text", "00" * 20,
           "name this serial, whatever key has signed"),
-    Fault("missing_header", (WX,), "text", "Wechatpay-Signature",
+    Fault("missing_header", (WX, ST), "text", "Wechatpay-Signature",
           "leave one header field out"),
     Fault("signature_type", (WX,), "text", "WECHATPAY2-SM2-WITH-SM3",
           "name this Wechatpay-Signature-Type; an empty text leaves it out"),
-    Fault("duplicate_key", (WX,), "text", "envelope",
+    Fault("duplicate_key", (WX, ST), "text", "envelope",
           "a JSON member twice, signed so",
           ("envelope", "plaintext", "nested")),
-    Fault("event_type", (WX,), "text", "SANDBOX.SOMETHING",
+    Fault("event_type", (WX, ST), "text", "SANDBOX.SOMETHING",
           "an event of this type"),
     Fault("bad_tag", (WX,), "flag", True, "change one byte of the GCM tag"),
     Fault("nonce_length", (WX,), "int", 16,
@@ -102,31 +105,39 @@ MESSAGE = (
           "sign sign_type too, as messages of the app gateway do"),
     Fault("missing_param", (ALI, WX2, UP), "text", "sign",
           "leave one parameter out of what is sent"),
+    Fault("secrets", (ST,), "text", "both",
+          "sign with the old secret of the endpoint, or with both",
+          ("current", "old", "both")),
+    Fault("livemode", (ST,), "flag", True, "a live event"),
+    Fault("only_v0", (ST,), "flag", True, "no v1 among the signatures"),
+    Fault("thin", (ST,), "flag", True, "a thin event, of ids alone"),
+    Fault("reencoded", (ST,), "flag", True,
+          "read and written again on the way, after it was signed"),
     Fault("gbk", BOTH, "flag", True, "text in GBK instead of UTF-8"),
     Fault("empty_values", BOTH, "text", "signed",
           "parameters without a value, inside or outside the signature",
           ("signed", "unsigned")),
     Fault("notify_type", (ALI,), "text", "sandbox_something",
           "a notify of this type"),
-    Fault("set", BOTH, "map", None,
+    Fault("set", ALL, "map", None,
           "NAME=VALUE: set a field of the genuine content"),
-    Fault("pad", BOTH, "int", 16384,
+    Fault("pad", ALL, "int", 16384,
           "make the message about so many bytes longer"),
 )
 
 # those that change how it is sent
 TRANSPORT = (
-    Fault("slow", BOTH, "float", 0.02,
+    Fault("slow", ALL, "float", 0.02,
           "send the body byte by byte with a pause of so many seconds"),
-    Fault("cut", BOTH, "flag", True,
+    Fault("cut", ALL, "flag", True,
           "close the connection in the middle of the body"),
-    Fault("chunked", BOTH, "int", 100, "send in chunks of so many bytes"),
-    Fault("repeat_header", BOTH, "text", "Content-Type",
+    Fault("chunked", ALL, "int", 100, "send in chunks of so many bytes"),
+    Fault("repeat_header", ALL, "text", "Content-Type",
           "send one header field twice"),
-    Fault("copies", BOTH, "int", 2, "so many copies at the same moment"),
-    Fault("replay", BOTH, "flag", True,
+    Fault("copies", ALL, "int", 2, "so many copies at the same moment"),
+    Fault("replay", ALL, "flag", True,
           "the exact bytes of the last callback of the order again"),
-    Fault("reordered", BOTH, "flag", True,
+    Fault("reordered", ALL, "flag", True,
           "all events of the order, the newest first"),
 )
 

@@ -210,7 +210,7 @@ class Keys:
         self.dir = os.path.abspath(directory)
         self._cache = {}
         self._lock = threading.RLock()
-        for part in ("", "wechat", "alipay", "unionpay"):
+        for part in ("", "wechat", "alipay", "unionpay", "stripe"):
             os.makedirs(os.path.join(self.dir, part), exist_ok=True)
         # two processes may start on one directory at the same moment
         with open(self.path(".lock"), "w", encoding="ascii") as lock:
@@ -219,6 +219,7 @@ class Keys:
                 self._make()
             self._make_api_keys()
             self._make_unionpay()
+            self._make_stripe()
         with open(self.path("sandbox.json"), encoding="utf-8") as file:
             self.ids = json.load(file)
         self.active = "a"
@@ -282,6 +283,12 @@ class Keys:
     def alipay(self, which=None):
         part = "alipay_next" if which == "next" else "alipay"
         return self.private("alipay/%s_private.pem" % part)
+
+    # Stripe
+
+    def stripe(self, which="webhook"):
+        """A secret: of the endpoint, its old one ("old"), of the API."""
+        return self.read("stripe/%s.key" % which).decode("ascii")
 
     @property
     def rogue(self):
@@ -430,6 +437,15 @@ class Keys:
             ids[part + "_cert_sn"] = cert_sn(pem)
         return ids
 
+    def _make_stripe(self):
+        """Secrets alone, also in a directory that is older than they are."""
+        for name, head in (("webhook", "whsec_"), ("old", "whsec_"),
+                           ("api", "sk_test_")):
+            part = "stripe/%s.key" % name
+            if not os.path.exists(self.path(part)):
+                self._write(part, (head + secrets.token_hex(16)).encode(),
+                            private=True)
+
     # for configurations and people
 
     def describe(self):
@@ -477,7 +493,13 @@ class Keys:
                  ("root_cert", self.path("unionpay/root.cer")),
                  ("middle_cert", self.path("unionpay/middle.cer"))]
         return "\n".join((block("wxpay", wx), block("wxv2", wx2),
-                          block("alipay", ali), block("unionpay", union)))
+                          block("alipay", ali), block("unionpay", union),
+                          block("stripe", self._stripe_conf())))
+
+    def _stripe_conf(self):
+        return [("provider", "stripe"),
+                ("webhook_secret", "file:" + self.path("stripe/webhook.key")),
+                ("livemode", "off")]
 
 
 def block(channel, params):

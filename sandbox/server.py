@@ -1,8 +1,8 @@
 """
-The HTTP side: both providers' APIs, the control API and the pages.
+The HTTP side: the providers' APIs, the control API and the pages.
 
-Everything is on one port: /v3/ is WeChat Pay, /gateway.do is Alipay and
-/sandbox/ is ours.
+Everything is on one port: /v3/ is WeChat Pay, /v1/ is Stripe, /gateway.do is
+Alipay and /sandbox/ is ours.
 """
 
 import json
@@ -12,7 +12,8 @@ import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from . import (alipay, alipay_api, faults, page, unionpay, unionpay_api,
+from . import (alipay, alipay_api, faults, page, stripe, stripe_api,
+               unionpay, unionpay_api,
                wechat_api, wechat_v2, wechat_v2_api, wechat_v3)
 from .deliver import Deliverer
 from .orders import PROVIDERS, Order, OrderError, Store, number
@@ -93,6 +94,7 @@ class Sandbox:
                                      self._cashier_page)
         self.unionpay = unionpay_api.Api(keys, self.store, notify, self.base,
                                          self._cashier_page)
+        self.stripe = stripe_api.Api(keys, self.store, notify, self.base)
 
     def base(self):
         return self.base_url or "http://127.0.0.1"
@@ -102,6 +104,8 @@ class Sandbox:
         path = request.path
         if path.startswith("/v3/"):
             return self.wechat.handle(request)
+        if path.startswith("/v1/"):
+            return self.stripe.handle(request)
         if self.wechat2.handles(path):
             return self.wechat2.handle(request)
         if path == "/gateway.do":
@@ -203,7 +207,8 @@ class Sandbox:
                                + ", ".join(PROVIDERS))
         order_id = values.pop("order_id", None) or number("T", time.time())
         rule = {"wechat_v3": wechat_v3, "wechat_v2": wechat_v2,
-                "alipay": alipay, "unionpay": unionpay}[provider].ORDER_ID
+                "alipay": alipay, "unionpay": unionpay,
+                "stripe": stripe}[provider].ORDER_ID
         if not isinstance(order_id, str) or not rule.fullmatch(order_id):
             raise ControlError(400, "order_id must fit " + rule.pattern)
         amount = amount_of(values.pop("amount", None))

@@ -95,7 +95,7 @@ for my $fold ([ 'time_end' ], [ 'transaction_id' ], [ 'trade_type' ],
 }
 is(shop_count(), 1, 'one delivery');
 --- error_log
-wechat_v2 callback with a good signature hides another field
+wechat_v2 callback of channel "wxv2" with a good signature hides another field
 
 
 

@@ -115,10 +115,11 @@ refused_ok(wechat2(append => [ [ 'total_fee', '' ] ]), 400,
 
 === TEST 11: an account that is not ours
 --- run
-refused_ok(wechat2(mchid => $_), 403, 'unknown_account, hint: unknown mch_id')
+refused_ok(wechat2(mchid => $_), 403, 'unknown_account, '
+           . "hint: mch_id \"$_\" is not ours, 1 configured")
     for '10000101', '1000010', '100001000';
 refused_ok(wechat2(fields => { mch_id => undef }), 403,
-           'unknown_account, hint: unknown mch_id');
+           'unknown_account, hint: no mch_id');
 refused_ok(wechat2(appid => $_), 403,
            'account_mismatch, hint: appid or sub_mch_id is not ours')
     for 'wxd930ea5d5a258f4', 'wxd930ea5d5a258f4ff', 'WXD930EA5D5A258F4F';
@@ -274,7 +275,7 @@ refused_ok(wechat2(type => 'refund', inner => { success_time => 'x' }), 401,
 refused_ok(wechat2(type => 'refund', fields => { return_code => $_ }), 400,
            'malformed, hint: return_code is not SUCCESS') for undef, 'FAIL';
 refused_ok(wechat2(type => 'refund', fields => { mch_id => 'x' }), 403,
-           'unknown_account, hint: unknown mch_id');
+           'unknown_account, hint: mch_id "x" is not ours, 1 configured');
 refused_ok(wechat2(type => 'refund', fields => { appid => $_ }), 403,
            'account_mismatch, hint: appid or sub_mch_id is not ours')
     for undef, 'x';

@@ -238,7 +238,7 @@ for my $v (grep { $_->{kind} eq 'sign' } @{ $all->{vectors} }) {
         ack     => $failed,
         # behind the signature
         reason  => $f{mch_id} ? 'return_code is not SUCCESS'
-                              : 'unknown mch_id',
+                              : 'no mch_id',
     );
 }
 

@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include "ngx_paygw_alipay.h"
 #include "ngx_paygw_channel.h"
+#include "ngx_paygw_explain.h"
 #include "ngx_paygw_fields.h"
 #include "ngx_paygw_sign.h"
 #include "ngx_paygw_text.h"
@@ -48,14 +49,10 @@ static ngx_int_t ngx_paygw_alipay_keyring(ngx_paygw_notify_t *n,
 static ngx_int_t ngx_paygw_alipay_clock(ngx_paygw_notify_t *n,
     ngx_paygw_alipay_ctx_t *ctx, ngx_paygw_channel_t *ch);
 static ngx_int_t ngx_paygw_alipay_signature(ngx_paygw_notify_t *n,
-    ngx_paygw_alipay_ctx_t *ctx, ngx_array_t *keys);
+    ngx_paygw_alipay_ctx_t *ctx, ngx_paygw_channel_t *ch, ngx_array_t *keys);
 static ngx_uint_t ngx_paygw_alipay_has(ngx_paygw_alipay_ctx_t *ctx);
 static ngx_int_t ngx_paygw_alipay_try(ngx_paygw_notify_t *n,
     ngx_array_t *keys, ngx_str_t *text, ngx_str_t *sig);
-static ngx_int_t ngx_paygw_alipay_forged(ngx_paygw_notify_t *n,
-    ngx_paygw_alipay_ctx_t *ctx, ngx_str_t *text, ngx_uint_t encoded);
-static const char *ngx_paygw_alipay_hint(ngx_paygw_alipay_ctx_t *ctx,
-    ngx_uint_t encoded);
 
 
 static const ngx_str_t  ngx_paygw_alipay_headers[] = {
@@ -148,7 +145,8 @@ ngx_paygw_alipay_fields(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx)
         && (value->len != 4 || ngx_strncmp(value->data, "RSA2", 4) != 0))
     {
         return ngx_paygw_refuse(n, NGX_DECLINED, NGX_PAYGW_REASON_SIGN_TYPE,
-                                "only RSA2 is accepted");
+                                "only RSA2 is accepted, choose it for the app "
+                                "in the console");
     }
 
     value = ngx_paygw_alipay_value(ctx, "notify_time");
@@ -184,9 +182,10 @@ ngx_paygw_alipay_verify(ngx_paygw_notify_t *n)
 
     ch = ngx_paygw_alipay_channel(n, ctx);
     if (ch == NULL) {
-        return ngx_paygw_refuse(n, NGX_DECLINED,
-                                NGX_PAYGW_REASON_UNKNOWN_ACCOUNT,
-                                "unknown app_id");
+        return ngx_paygw_refuse_account(n, NGX_PAYGW_REASON_UNKNOWN_ACCOUNT,
+                                        "app_id",
+                                        ngx_paygw_alipay_value(ctx, "app_id"),
+                                        n->nchannels);
     }
 
     rc = ngx_paygw_alipay_keyring(n, ctx, ch, &keys);
@@ -196,11 +195,11 @@ ngx_paygw_alipay_verify(ngx_paygw_notify_t *n)
     }
 
     if (rc == NGX_OK) {
-        rc = ngx_paygw_alipay_signature(n, ctx, &keys);
+        rc = ngx_paygw_alipay_signature(n, ctx, ch, &keys);
     }
 
     if (rc == NGX_OK) {
-        rc = ngx_paygw_alipay_unambiguous(n, ctx);
+        rc = ngx_paygw_alipay_unambiguous(n, ctx, ch);
     }
 
     if (rc == NGX_OK) {
@@ -297,9 +296,7 @@ ngx_paygw_alipay_keyring(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
         return NGX_OK;
     }
 
-    return ngx_paygw_refuse(n, NGX_DECLINED, NGX_PAYGW_REASON_UNKNOWN_KEY,
-                            known ? "certificate is expired or not yet valid"
-                                  : "unknown alipay_cert_sn");
+    return ngx_paygw_alipay_unknown(n, ch, known);
 }
 
 
@@ -323,7 +320,7 @@ ngx_paygw_alipay_clock(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
 
 static ngx_int_t
 ngx_paygw_alipay_signature(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
-    ngx_array_t *keys)
+    ngx_paygw_channel_t *ch, ngx_array_t *keys)
 {
     ngx_int_t                        rc, decoded;
     ngx_str_t                        sig, text, first;
@@ -372,7 +369,9 @@ ngx_paygw_alipay_signature(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
         }
     }
 
-    return ngx_paygw_alipay_forged(n, ctx, &first, decoded == NGX_OK);
+    return ngx_paygw_alipay_forged(n, ch, &first,
+                                   decoded == NGX_OK ? &sig : NULL,
+                                   *(ngx_paygw_key_t **) keys->elts);
 
 error:
 
@@ -423,30 +422,4 @@ ngx_paygw_alipay_try(ngx_paygw_notify_t *n, ngx_array_t *keys,
     }
 
     return NGX_DECLINED;
-}
-
-
-static ngx_int_t
-ngx_paygw_alipay_forged(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
-    ngx_str_t *text, ngx_uint_t encoded)
-{
-    return ngx_paygw_refuse_signature(n, NGX_PAYGW_REASON_SIGNATURE, text, 1,
-                                      ngx_paygw_alipay_hint(ctx, encoded));
-}
-
-
-static const char *
-ngx_paygw_alipay_hint(ngx_paygw_alipay_ctx_t *ctx, ngx_uint_t encoded)
-{
-    u_char  *last;
-
-    if (!encoded) {
-        last = ctx->sign->data + ctx->sign->len;
-
-        return ngx_strlchr(ctx->sign->data, last, ' ')
-               ? "plus sign decoded as space" : "sign is not base64";
-    }
-
-    return ngx_paygw_fields_hint(&ctx->form,
-                                 ngx_paygw_alipay_value(ctx, "charset"));
 }

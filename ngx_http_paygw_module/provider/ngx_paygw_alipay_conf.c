@@ -30,6 +30,8 @@ static char *ngx_paygw_alipay_sign_type(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
 static ngx_int_t ngx_paygw_alipay_check_ids(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_paygw_alipay_conf_t *conf);
+static ngx_int_t ngx_paygw_alipay_check_form(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_paygw_alipay_conf_t *conf);
 static ngx_int_t ngx_paygw_alipay_check_list(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_array_t *list, const char *name);
 static ngx_int_t ngx_paygw_alipay_check_mode(ngx_conf_t *cf,
@@ -254,13 +256,34 @@ ngx_paygw_alipay_check_ids(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     }
 
     if (ngx_paygw_alipay_check_list(cf, ch, conf->seller_ids, "seller_id")
-        != NGX_OK)
+        != NGX_OK
+        || ngx_paygw_alipay_check_form(cf, ch, conf) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
     return ngx_paygw_alipay_check_list(cf, ch, conf->auth_app_ids,
                                        "auth_app_id");
+}
+
+
+/* an account begins with 2088, an app never does: they are easily swapped */
+
+static ngx_int_t
+ngx_paygw_alipay_check_form(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_paygw_alipay_conf_t *conf)
+{
+    if (conf->app_id.len < 4 || ngx_strncmp(conf->app_id.data, "2088", 4) != 0)
+    {
+        return NGX_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid \"app_id\" of channel \"%V\": \"%V\" begins "
+                       "with 2088 as an account does, are \"app_id\" and "
+                       "\"seller_id\" swapped?", &ch->name, &conf->app_id);
+
+    return NGX_ERROR;
 }
 
 

@@ -68,9 +68,9 @@ static const ngx_str_t  ngx_paygw_alipay_names[] = {
 
 ngx_int_t
 ngx_paygw_alipay_unambiguous(ngx_paygw_notify_t *n,
-    ngx_paygw_alipay_ctx_t *ctx)
+    ngx_paygw_alipay_ctx_t *ctx, ngx_paygw_channel_t *ch)
 {
-    return ngx_paygw_check_hidden(n, &ctx->form, ngx_paygw_alipay_names);
+    return ngx_paygw_check_hidden(n, ch, &ctx->form, ngx_paygw_alipay_names);
 }
 
 
@@ -96,18 +96,20 @@ ngx_paygw_alipay_account(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
         }
 
         if (!ours) {
-            return ngx_paygw_refuse(n, NGX_DECLINED,
-                                    NGX_PAYGW_REASON_ACCOUNT_MISMATCH,
-                                    "auth_app_id is not ours");
+            return ngx_paygw_refuse_account(n,
+                                            NGX_PAYGW_REASON_ACCOUNT_MISMATCH,
+                                            "auth_app_id", value,
+                                            conf->auth_app_ids
+                                            ? conf->auth_app_ids->nelts : 1);
         }
     }
 
     value = ngx_paygw_alipay_value(ctx, "seller_id");
 
     if (value ? !ngx_paygw_channel_has(conf->seller_ids, value) : ctx->trade) {
-        return ngx_paygw_refuse(n, NGX_DECLINED,
-                                NGX_PAYGW_REASON_ACCOUNT_MISMATCH,
-                                "seller_id is not ours");
+        return ngx_paygw_refuse_account(n, NGX_PAYGW_REASON_ACCOUNT_MISMATCH,
+                                        "seller_id", value,
+                                        conf->seller_ids->nelts);
     }
 
     return NGX_OK;

@@ -7,7 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_paygw_event.h"
-#include "ngx_paygw_json.h"
+#include "ngx_paygw_text.h"
 
 
 #define NGX_PAYGW_EVENT_PIECES  32
@@ -288,6 +288,76 @@ ngx_paygw_piece_number(ngx_paygw_pieces_t *ps, const char *literal,
     piece->value.data = piece->number;
     piece->value.len = ngx_sprintf(piece->number, "%L", value)
                        - piece->number;
+}
+
+
+ngx_int_t
+ngx_paygw_event_parse(ngx_paygw_notify_t *n, ngx_str_t *text,
+    ngx_paygw_json_t **root)
+{
+    char       *err;
+    ngx_int_t   rc;
+
+    rc = ngx_paygw_json_parse(n->pool, text, root, &err);
+
+    if (rc == NGX_ERROR) {
+        return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
+    }
+
+    if (rc != NGX_OK) {
+        return ngx_paygw_refuse(n, NGX_ABORT,
+                                ngx_strcmp(err, "duplicate key") == 0
+                                ? NGX_PAYGW_REASON_DUPLICATE_FIELD
+                                : NGX_PAYGW_REASON_MALFORMED, err);
+    }
+
+    if ((*root)->type != NGX_PAYGW_JSON_OBJECT) {
+        return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
+                                "not a JSON object");
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_paygw_event_word(ngx_paygw_json_t *obj, const char *name, size_t max,
+    ngx_str_t *value)
+{
+    ngx_str_null(value);
+
+    if (obj == NULL) {
+        return NGX_OK;
+    }
+
+    if (ngx_paygw_json_get_string(obj, name, value) == NGX_ABORT) {
+        return NGX_ABORT;
+    }
+
+    if (value->len && !ngx_paygw_visible(value, max)) {
+        ngx_str_null(value);
+        return NGX_ABORT;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_paygw_event_minor(ngx_paygw_json_t *obj, const char *name,
+    int64_t *value)
+{
+    ngx_int_t  rc;
+
+    rc = obj ? ngx_paygw_json_get_integer(obj, name, value) : NGX_DECLINED;
+
+    if (rc == NGX_OK) {
+        return NGX_OK;
+    }
+
+    *value = -1;
+
+    return (rc == NGX_DECLINED) ? NGX_OK : NGX_ABORT;
 }
 
 

@@ -6,6 +6,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_paygw_explain.h"
 #include "ngx_paygw_fields.h"
 #include "ngx_paygw_text.h"
 
@@ -49,7 +50,9 @@ ngx_paygw_fields_parse(ngx_paygw_notify_t *n, ngx_paygw_form_t *form)
         return ngx_paygw_refuse(n, NGX_ABORT,
                                 ngx_strncmp(err, "duplicate", 9) == 0
                                 ? NGX_PAYGW_REASON_DUPLICATE_FIELD
-                                : NGX_PAYGW_REASON_MALFORMED, err);
+                                : NGX_PAYGW_REASON_MALFORMED,
+                                ngx_paygw_explain_gzip(&n->msg.body)
+                                ? "body is compressed" : err);
     }
 
     for (i = 0; i < form->nfields; i++) {

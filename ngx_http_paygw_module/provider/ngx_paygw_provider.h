@@ -268,6 +268,7 @@ struct ngx_paygw_provider_s {
 
 extern const ngx_paygw_provider_t  ngx_paygw_alipay;
 extern const ngx_paygw_provider_t  ngx_paygw_generic;
+extern const ngx_paygw_provider_t  ngx_paygw_stripe;
 extern const ngx_paygw_provider_t  ngx_paygw_unionpay;
 extern const ngx_paygw_provider_t  ngx_paygw_wechat_v2;
 extern const ngx_paygw_provider_t  ngx_paygw_wechat_v3;
@@ -283,17 +284,32 @@ ngx_int_t ngx_paygw_refuse(ngx_paygw_notify_t *n, ngx_int_t rc,
     ngx_paygw_reason_e reason, const char *hint);
 
 /*
+ * The same with a hint that is made for this message; fmt is that of
+ * ngx_sprintf(), and what it prints must be visible ASCII and spaces.  At most
+ * NGX_PAYGW_HINT_MAX bytes of it are kept.
+ */
+#define NGX_PAYGW_HINT_MAX  255
+
+ngx_int_t ngx_cdecl ngx_paygw_refuse_with(ngx_paygw_notify_t *n, ngx_int_t rc,
+    ngx_paygw_reason_e reason, const char *fmt, ...);
+
+/*
  * The checks of a set of header values that every header-signing provider
  * shares: each of the first n is there, once, and not empty.
  */
 ngx_int_t ngx_paygw_check_headers(ngx_paygw_notify_t *n, ngx_uint_t count);
 
 /*
- * More refusals that providers share: a clock that is off by so many seconds;
- * a signature over parts that no key of ours has made, which also notes the
- * length and the SHA-256 of the string for the log.  Both return NGX_DECLINED.
+ * More refusals that providers share: a message whose time is too far from
+ * ours; an account that is not ours, with the id that came (NULL or empty:
+ * none did) and how many of that name are configured; a signature over parts
+ * that no key of ours has made, which also notes the length and the SHA-256 of
+ * the string for the log.  All return NGX_DECLINED.
  */
-ngx_int_t ngx_paygw_refuse_clock(ngx_paygw_notify_t *n, time_t off);
+ngx_int_t ngx_paygw_refuse_clock(ngx_paygw_notify_t *n, time_t stamp);
+ngx_int_t ngx_paygw_refuse_account(ngx_paygw_notify_t *n,
+    ngx_paygw_reason_e reason, const char *name, ngx_str_t *value,
+    ngx_uint_t configured);
 ngx_int_t ngx_paygw_refuse_signature(ngx_paygw_notify_t *n,
     ngx_paygw_reason_e reason, ngx_str_t *parts, ngx_uint_t nparts,
     const char *hint);
@@ -303,7 +319,7 @@ ngx_int_t ngx_paygw_refuse_signature(ngx_paygw_notify_t *n,
  * to be called once its signature is good.  NGX_OK or NGX_ABORT.
  */
 ngx_int_t ngx_paygw_check_hidden(ngx_paygw_notify_t *n,
-    ngx_paygw_form_t *form, const ngx_str_t *names);
+    ngx_paygw_channel_t *ch, ngx_paygw_form_t *form, const ngx_str_t *names);
 
 /*
  * For providers that repeat a callback with the time of the first try: it must

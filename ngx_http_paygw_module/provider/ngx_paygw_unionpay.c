@@ -181,7 +181,8 @@ ngx_paygw_unionpay_verify(ngx_paygw_notify_t *n)
     }
 
     if (rc == NGX_OK) {
-        rc = ngx_paygw_check_hidden(n, &ctx->form, ngx_paygw_unionpay_names);
+        rc = ngx_paygw_check_hidden(n, ch, &ctx->form,
+                                    ngx_paygw_unionpay_names);
     }
 
     if (rc == NGX_OK) {

@@ -11,6 +11,11 @@
 #include "ngx_paygw_text.h"
 
 
+static ngx_int_t ngx_paygw_wechat_check_form(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *value, const char *name,
+    ngx_uint_t number);
+
+
 char *
 ngx_paygw_wechat_appid(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     ngx_str_t *args, ngx_uint_t nargs)
@@ -59,10 +64,19 @@ ngx_paygw_wechat_check_account(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
         return NGX_ERROR;
     }
 
+    if (ngx_paygw_wechat_check_form(cf, ch, &account->mchid, "mchid", 1)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     value = account->appids->elts;
 
     for (i = 0; i < account->appids->nelts; i++) {
-        if (ngx_paygw_channel_account(cf, ch, &value[i], "appid") != NGX_OK) {
+        if (ngx_paygw_channel_account(cf, ch, &value[i], "appid") != NGX_OK
+            || ngx_paygw_wechat_check_form(cf, ch, &value[i], "appid", 0)
+               != NGX_OK)
+        {
             return NGX_ERROR;
         }
     }
@@ -75,13 +89,50 @@ ngx_paygw_wechat_check_account(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
 
     for (i = 0; i < account->sub_mchids->nelts; i++) {
         if (ngx_paygw_channel_account(cf, ch, &value[i], "sub_mchid")
-            != NGX_OK)
+            != NGX_OK
+            || ngx_paygw_wechat_check_form(cf, ch, &value[i], "sub_mchid", 1)
+               != NGX_OK)
         {
             return NGX_ERROR;
         }
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * The two kinds of ids are easily swapped, and a callback would be refused
+ * long after: a merchant is a number, an application never is ("wx..." or, of
+ * a company, "ww...").
+ */
+
+static ngx_int_t
+ngx_paygw_wechat_check_form(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *value, const char *name, ngx_uint_t number)
+{
+    size_t  i;
+
+    for (i = 0; i < value->len; i++) {
+        if (value->data[i] < '0' || value->data[i] > '9') {
+            break;
+        }
+    }
+
+    if ((i == value->len) == number) {
+        return NGX_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       number ? "invalid \"%s\" of channel \"%V\": \"%V\", "
+                                "it must be a number, are \"mchid\" and "
+                                "\"appid\" swapped?"
+                              : "invalid \"%s\" of channel \"%V\": \"%V\" "
+                                "is a number as a \"mchid\" is, are "
+                                "\"mchid\" and \"appid\" swapped?",
+                       name, &ch->name, value);
+
+    return NGX_ERROR;
 }
 
 

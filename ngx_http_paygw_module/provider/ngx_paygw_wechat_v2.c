@@ -209,9 +209,11 @@ ngx_paygw_wechat_v2_verify(ngx_paygw_notify_t *n)
 
     ch = ngx_paygw_wechat_v2_channel(n, ctx);
     if (ch == NULL) {
-        return ngx_paygw_refuse(n, NGX_DECLINED,
-                                NGX_PAYGW_REASON_UNKNOWN_ACCOUNT,
-                                "unknown mch_id");
+        return ngx_paygw_refuse_account(n, NGX_PAYGW_REASON_UNKNOWN_ACCOUNT,
+                                        "mch_id",
+                                        ngx_paygw_wechat_v2_value(&ctx->form,
+                                                                  "mch_id"),
+                                        n->nchannels);
     }
 
     if (ctx->req_info) {
@@ -264,7 +266,7 @@ ngx_paygw_wechat_v2_signed(ngx_paygw_notify_t *n,
     }
 
     if (rc == NGX_OK) {
-        rc = ngx_paygw_wechat_v2_unambiguous(n, ctx);
+        rc = ngx_paygw_wechat_v2_unambiguous(n, ctx, ch);
     }
 
     if (rc == NGX_OK) {

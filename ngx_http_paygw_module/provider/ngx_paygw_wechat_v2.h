@@ -75,7 +75,7 @@ ngx_int_t ngx_paygw_wechat_v2_digest(ngx_paygw_notify_t *n,
 /* ngx_paygw_wechat_v2_fields.c: what verify() asks of the fields */
 
 ngx_int_t ngx_paygw_wechat_v2_unambiguous(ngx_paygw_notify_t *n,
-    ngx_paygw_wechat_v2_ctx_t *ctx);
+    ngx_paygw_wechat_v2_ctx_t *ctx, ngx_paygw_channel_t *ch);
 ngx_int_t ngx_paygw_wechat_v2_success(ngx_paygw_notify_t *n,
     ngx_paygw_wechat_v2_ctx_t *ctx);
 ngx_paygw_channel_t *ngx_paygw_wechat_v2_channel(ngx_paygw_notify_t *n,

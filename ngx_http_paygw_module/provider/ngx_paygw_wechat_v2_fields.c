@@ -65,9 +65,10 @@ static const ngx_str_t  ngx_paygw_wechat_v2_names[] = {
 
 ngx_int_t
 ngx_paygw_wechat_v2_unambiguous(ngx_paygw_notify_t *n,
-    ngx_paygw_wechat_v2_ctx_t *ctx)
+    ngx_paygw_wechat_v2_ctx_t *ctx, ngx_paygw_channel_t *ch)
 {
-    return ngx_paygw_check_hidden(n, &ctx->form, ngx_paygw_wechat_v2_names);
+    return ngx_paygw_check_hidden(n, ch, &ctx->form,
+                                  ngx_paygw_wechat_v2_names);
 }
 
 

@@ -18,6 +18,17 @@
 /* what the files of WeChat Pay APIv3 share; nobody else includes this */
 
 
+/* the header fields, in the order of their names */
+#define NGX_PAYGW_WECHAT_V3_TIMESTAMP  0
+#define NGX_PAYGW_WECHAT_V3_NONCE      1
+#define NGX_PAYGW_WECHAT_V3_SIGNATURE  2
+#define NGX_PAYGW_WECHAT_V3_SERIAL     3
+#define NGX_PAYGW_WECHAT_V3_REQUIRED   4
+
+/* may be absent */
+#define NGX_PAYGW_WECHAT_V3_SIGN_TYPE  4
+
+
 /* the account of a channel */
 typedef struct {
     ngx_paygw_wechat_account_t  account;       /* first; its mchid is the
@@ -48,6 +59,11 @@ typedef struct {
 
     ngx_str_t                plaintext;
     ngx_paygw_json_t        *resource;         /* the plaintext, parsed */
+
+    /* the account in it that is not ours, for the log */
+    const char              *other;            /* name of the member */
+    ngx_str_t                other_id;
+    ngx_uint_t               configured;       /* of that name */
 } ngx_paygw_wechat_v3_ctx_t;
 
 
@@ -55,6 +71,19 @@ typedef struct {
 #define ngx_paygw_wechat_v3_is(ctx, prefix)                                   \
     ((ctx)->event_type.len > sizeof(prefix) - 1                               \
      && ngx_strncmp((ctx)->event_type.data, prefix, sizeof(prefix) - 1) == 0)
+
+
+/*
+ * ngx_paygw_wechat_v3_forged.c: the refusals that take some explaining.  A
+ * serial that no key has (known: that of a key which is not valid now), and a
+ * signature over six parts, the fifth of them the body: sig is NULL if it is
+ * not base64, else key has not made it.
+ */
+
+ngx_int_t ngx_paygw_wechat_v3_unknown(ngx_paygw_notify_t *n,
+    ngx_uint_t known);
+ngx_int_t ngx_paygw_wechat_v3_forged(ngx_paygw_notify_t *n, ngx_str_t *parts,
+    ngx_str_t *sig, ngx_paygw_key_t *key);
 
 
 /*

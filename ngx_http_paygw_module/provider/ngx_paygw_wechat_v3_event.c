@@ -7,6 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_paygw_wechat_v3.h"
+#include "ngx_paygw_event.h"
 #include "ngx_paygw_text.h"
 
 
@@ -22,10 +23,6 @@ static ngx_int_t ngx_paygw_wechat_v3_refund(ngx_paygw_notify_t *n,
     ngx_paygw_json_t *res);
 static ngx_int_t ngx_paygw_wechat_v3_order(ngx_paygw_notify_t *n,
     ngx_paygw_json_t *res);
-static ngx_int_t ngx_paygw_wechat_v3_word(ngx_paygw_json_t *obj,
-    const char *name, size_t max, ngx_str_t *value);
-static ngx_int_t ngx_paygw_wechat_v3_minor(ngx_paygw_json_t *obj,
-    const char *name, int64_t *value);
 static void ngx_paygw_wechat_v3_payer(ngx_paygw_event_t *ev,
     ngx_paygw_json_t *res);
 static time_t ngx_paygw_wechat_v3_time(ngx_paygw_wechat_v3_ctx_t *ctx);
@@ -170,7 +167,7 @@ ngx_paygw_wechat_v3_refund(ngx_paygw_notify_t *n, ngx_paygw_json_t *res)
         return NGX_ABORT;
     }
 
-    if (ngx_paygw_wechat_v3_word(res, "out_refund_no", 64, &ev->refund_id)
+    if (ngx_paygw_event_word(res, "out_refund_no", 64, &ev->refund_id)
         != NGX_OK
         || ev->refund_id.len == 0)
     {
@@ -178,7 +175,7 @@ ngx_paygw_wechat_v3_refund(ngx_paygw_notify_t *n, ngx_paygw_json_t *res)
                                 "invalid out_refund_no");
     }
 
-    if (ngx_paygw_wechat_v3_word(res, "refund_id", 64, &ev->refund_no)
+    if (ngx_paygw_event_word(res, "refund_id", 64, &ev->refund_no)
         != NGX_OK)
     {
         return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
@@ -187,7 +184,7 @@ ngx_paygw_wechat_v3_refund(ngx_paygw_notify_t *n, ngx_paygw_json_t *res)
 
     amount = ngx_paygw_json_get(res, "amount");
 
-    if (ngx_paygw_wechat_v3_minor(amount, "refund", &ev->refund_amount)
+    if (ngx_paygw_event_minor(amount, "refund", &ev->refund_amount)
         != NGX_OK
         || ev->refund_amount == -1)
     {
@@ -218,7 +215,7 @@ ngx_paygw_wechat_v3_order(ngx_paygw_notify_t *n, ngx_paygw_json_t *res)
 
     ev = &n->event;
 
-    if (ngx_paygw_wechat_v3_word(res, "out_trade_no", 64, &ev->order_id)
+    if (ngx_paygw_event_word(res, "out_trade_no", 64, &ev->order_id)
         != NGX_OK
         || ev->order_id.len == 0)
     {
@@ -226,7 +223,7 @@ ngx_paygw_wechat_v3_order(ngx_paygw_notify_t *n, ngx_paygw_json_t *res)
                                 "invalid out_trade_no");
     }
 
-    if (ngx_paygw_wechat_v3_word(res, "transaction_id", 64, &ev->trade_no)
+    if (ngx_paygw_event_word(res, "transaction_id", 64, &ev->trade_no)
         != NGX_OK)
     {
         return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
@@ -235,12 +232,12 @@ ngx_paygw_wechat_v3_order(ngx_paygw_notify_t *n, ngx_paygw_json_t *res)
 
     amount = ngx_paygw_json_get(res, "amount");
 
-    if (ngx_paygw_wechat_v3_minor(amount, "total", &ev->amount) != NGX_OK) {
+    if (ngx_paygw_event_minor(amount, "total", &ev->amount) != NGX_OK) {
         return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
                                 "invalid amount.total");
     }
 
-    if (ngx_paygw_wechat_v3_word(amount, "currency", 3, &ev->currency)
+    if (ngx_paygw_event_word(amount, "currency", 3, &ev->currency)
         != NGX_OK)
     {
         return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
@@ -257,51 +254,6 @@ ngx_paygw_wechat_v3_order(ngx_paygw_notify_t *n, ngx_paygw_json_t *res)
 }
 
 
-/* a member that goes into headers and keys; empty if it is absent */
-
-static ngx_int_t
-ngx_paygw_wechat_v3_word(ngx_paygw_json_t *obj, const char *name, size_t max,
-    ngx_str_t *value)
-{
-    ngx_str_null(value);
-
-    if (obj == NULL) {
-        return NGX_OK;
-    }
-
-    if (ngx_paygw_json_get_string(obj, name, value) == NGX_ABORT) {
-        return NGX_ABORT;
-    }
-
-    if (value->len && !ngx_paygw_visible(value, max)) {
-        ngx_str_null(value);
-        return NGX_ABORT;
-    }
-
-    return NGX_OK;
-}
-
-
-/* an amount in minor units, -1 if it is absent */
-
-static ngx_int_t
-ngx_paygw_wechat_v3_minor(ngx_paygw_json_t *obj, const char *name,
-    int64_t *value)
-{
-    ngx_int_t  rc;
-
-    rc = obj ? ngx_paygw_json_get_integer(obj, name, value) : NGX_DECLINED;
-
-    if (rc == NGX_OK) {
-        return NGX_OK;
-    }
-
-    *value = -1;
-
-    return (rc == NGX_DECLINED) ? NGX_OK : NGX_ABORT;
-}
-
-
 static void
 ngx_paygw_wechat_v3_payer(ngx_paygw_event_t *ev, ngx_paygw_json_t *res)
 {
@@ -315,7 +267,7 @@ ngx_paygw_wechat_v3_payer(ngx_paygw_event_t *ev, ngx_paygw_json_t *res)
     /* for information only: what cannot stand in a header is left to data */
 
     for (i = 0; i < 3; i++) {
-        if (ngx_paygw_wechat_v3_word(payer, names[i], 128, &ev->payer)
+        if (ngx_paygw_event_word(payer, names[i], 128, &ev->payer)
             == NGX_OK
             && ev->payer.len)
         {

@@ -10,7 +10,7 @@ import threading
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from sandbox import alipay, unionpay, wechat_v3
+from sandbox import alipay, stripe, unionpay, wechat_v3
 from sandbox.keys import Keys
 from sandbox.server import Sandbox, Server
 
@@ -53,6 +53,9 @@ def check_unionpay(body, **more):
              "middle": k.read("unionpay/middle.cer")}
     return unionpay.check_notify(
         body, trust, dict({"merId": k.unionpay_ids["merId"]}, **more))
+
+def check_stripe(headers, body, now=None):
+    return stripe.check_notify(headers, body, [keys().stripe()], now, False)
 
 
 class Shop:
@@ -114,9 +117,12 @@ class Shop:
                 check_unionpay(body)
             elif form:
                 check_alipay(body)
+            elif handler.headers.get("Stripe-Signature"):
+                check_stripe(pairs, body)
+                return (200, b"")
             else:
                 check_wechat(pairs, body)
-        except (alipay.Refused, unionpay.Refused,
+        except (alipay.Refused, stripe.Refused, unionpay.Refused,
                 wechat_v3.Refused) as error:
             text = error.reason.encode()
             if b"signPubKeyCert=" in body:

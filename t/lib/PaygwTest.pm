@@ -25,7 +25,7 @@ use Socket ();
 use Time::HiRes ();
 
 our @EXPORT = qw(
-    wechat wechat2 alipay callback_raw with_wxv2
+    wechat wechat2 alipay stripe callback_raw with_wxv2
     send_callback begin finish abort_client pipeline curl2 ack_ok
     shop_plan shop_requests shop_release shop_port shop_event shop_header
     shop_body shop_count
@@ -229,6 +229,7 @@ END {
 sub wechat { my %o = @_; return PaygwTest::Message->new('wechat_v3', %o) }
 sub wechat2 { my %o = @_; return PaygwTest::Message->new('wechat_v2', %o) }
 sub alipay { my %o = @_; return PaygwTest::Message->new('alipay', %o) }
+sub stripe { my %o = @_; return PaygwTest::Message->new('stripe', %o) }
 
 
 # the bytes of a request, for "raw_request"; %o as in send_callback()
@@ -480,6 +481,10 @@ sub ack_ok {
     } elsif (my ($more) = grep { $_->{name} eq $provider } @More) {
         ($type, $body) = $more->{ack}->($status);
 
+    } elsif ($provider eq 'stripe') {
+        $status = 200 if $status < 300;
+        $body = '';
+
     } elsif ($provider eq 'wechat_v2') {
         $type = 'text/xml';
         $body = '<xml><return_code><![CDATA['
@@ -502,8 +507,8 @@ sub ack_ok {
               grep { $_->[0] !~ /^(?:server|date|connection)$/i }
               map { [ lc $_->[0], $_->[1] ] } @{ $res->{headers} };
     my $want = '';
-    $want .= 'content-length: ' . length($body) . "\n"
-        . "content-type: $type\n" if defined $body;
+    $want .= 'content-length: ' . length($body) . "\n" if defined $body;
+    $want .= "content-type: $type\n" if defined $type;
 
     Test::More::is("$res->{status}\n$got\n$res->{body}"
                    . ($res->{error} ? " ($res->{error})" : ''),
@@ -546,6 +551,8 @@ sub refused_ok {
         '192006250b4c09247ec02edce69f6a2d',
         $m->{body} =~ /<(?:sign|req_info)><!\[CDATA\[([^\]]{20})/ ? $1 : undef,
         $m->header('Wechatpay-Signature'), $m->{order_id},
+        'whsec_paygwTestSecret000000000000000001',
+        ($m->header('Stripe-Signature') // '') =~ /v1=(\w+)/ ? $1 : undef,
         $m->{body} =~ /sign=([^&]{20})/ ? $1 : undef,
         map { $_->{name} eq $m->{provider} ? $_->{secrets}->($m) : () } @More;
     my @told = grep { index($text, $_) >= 0 } @secrets;
@@ -708,6 +715,11 @@ our $Alipay = <<'CONF';
         alipay_public_key     $TEST_NGINX_KEYS/alipay.pem;
 CONF
 
+our $Stripe = <<'CONF';
+        provider              stripe;
+        webhook_secret        file:$TEST_NGINX_KEYS/stripe.key;
+CONF
+
 our $Wxv2 = <<'CONF';
         provider   wechat_v2;
         appid      wxd930ea5d5a258f4f;
@@ -759,6 +771,10 @@ our $Locations = <<'CONF';
         paygw_notify  alipay;
         proxy_pass    http://127.0.0.1:$TEST_NGINX_SHOP_PORT/shop;
     }
+    location = /notify/stripe {
+        paygw_notify  stripe;
+        proxy_pass    http://127.0.0.1:$TEST_NGINX_SHOP_PORT/shop;
+    }
 CONF
 
 our $LocationWxv2 = <<'CONF';
@@ -781,6 +797,7 @@ add_block_preprocessor(sub {
             . join('', map { my $name = $_->{name};
                              channel_conf($name, $_->{channel},
                                           $block->$name) } @More)
+            . channel_conf('stripe', $Stripe, $block->stripe)
             . ($WithWxv2 ? channel_conf('wxv2', $Wxv2, $block->wxv2) : '')
             if !defined $block->no_channels;
         $conf .= channel_conf('hook', $Generic, $block->generic)
@@ -1080,10 +1097,11 @@ PaygwTest - Test::Nginx::Socket with a payment provider and a shop
 =head1 DESCRIPTION
 
 Every block gets by default: in C<http> a store (C<paygw_zone>, or Redis with
-a prefix of its own if PAYGW_TEST_STORE=redis) and the channels C<wxpay> and
-C<alipay>; in C<server> the locations /notify/wxpay and /notify/alipay, which
-proxy to the shop, unless there is a C<config> section.  It must not log
-anything at alert, crit or emerg.  The number of tests is not planned.
+a prefix of its own if PAYGW_TEST_STORE=redis) and the channels C<wxpay>,
+C<alipay> and C<stripe>; in C<server> the locations /notify/wxpay,
+/notify/alipay and /notify/stripe, which proxy to the shop, unless there is a
+C<config> section.  It must not log anything at alert, crit or emerg.  The
+number of tests is not planned.
 
 Sections with code are run while nginx is up, so that callbacks are fresh:
 
@@ -1115,7 +1133,7 @@ What the shop got: a number of deliveries, or Perl code for a list of them.
 
 Perl code for the list of answers of the shop: see paygw_peer.py.
 
-=item wxpay, alipay, wxv2
+=item wxpay, alipay, stripe, wxv2
 
 Changes of the default channels (wxv2 is one after with_wxv2() alone,
 unionpay after C<use PaygwUnionpay>): a line "-NAME" drops a parameter, any
@@ -1140,8 +1158,8 @@ The block may log alerts.
 
 =back
 
-wechat(), wechat2() and alipay() take options for every part of a message and
-for every fault: see paygw_peer.py.  In C<config>, $TEST_NGINX_KEYS is the
-folder of keys (t/data/keys), $TEST_NGINX_SHOP_PORT the port of the shop.
+wechat(), wechat2(), alipay() and stripe() take options for every part of a
+message and for every fault: see paygw_peer.py.  In C<config>, $TEST_NGINX_KEYS
+is the folder of keys (t/data/keys), $TEST_NGINX_SHOP_PORT the port of the shop.
 
 =cut

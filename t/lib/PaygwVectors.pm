@@ -208,11 +208,12 @@ sub vectors_body {
 
     my $line;
 
-    # the shop may write its log after the provider has the answer
+    # the shop may write its log after the provider has the answer, and a line
+    # may be read before all of it is there
 
     for (1 .. 100) {
-        ($line) = reverse grep { /^shop got \{/ }
-                  split /\n/, slurp("$servroot/logs/error.log");
+        ($line) = reverse slurp("$servroot/logs/error.log")
+                          =~ /^(shop got \{.*)\n/mg;
         last if $line;
         Time::HiRes::sleep(0.05);
     }

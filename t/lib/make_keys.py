@@ -110,6 +110,9 @@ def main():
     public('mch.pem', mch)
     write('mch.crt', pem(make(mch, '1900009191',
                               0x5157F09EFDC096DE15EBE81A47057A7232F1B8E1)))
+    for name, digit in (('stripe', 1), ('stripe_other', 2)):
+        with open(os.path.join(DIR, name + '.key'), 'w') as f:
+            f.write('whsec_paygwTestSecret%018d\n' % digit)
     with open(os.path.join(DIR, 'apiv3.key'), 'w') as f:
         f.write('0123456789abcdefghijklmnopqrstuv\n')
     with open(os.path.join(DIR, 'apiv3_other.key'), 'w') as f:

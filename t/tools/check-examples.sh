@@ -63,7 +63,7 @@ make_key() {
             certificate "$work/key" "$file" ;;
         *.pem)
             key "$file" ;;
-        webhooks.secret)
+        webhook*)
             echo "whsec_$(openssl rand -base64 24)" > "$file" ;;
         *)
             # 32 characters, as a secret of WeChat Pay is

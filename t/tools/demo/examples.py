@@ -26,7 +26,8 @@ from sandbox.keys import Keys       # noqa: E402
 from sandbox.orders import Order, Store  # noqa: E402
 
 ACKS = {"alipay": (200, b"success"), "wechat_v3": (204, b""),
-        "wechat_v2": (200, wechat_v2.ACK), "unionpay": (200, b"ok")}
+        "stripe": (200, b""), "wechat_v2": (200, wechat_v2.ACK),
+        "unionpay": (200, b"ok")}
 PASSWORD = "a-password-of-redis"
 SECRET = "a-secret-of-the-gateway-and-the-shop"
 
@@ -125,6 +126,8 @@ class Case:
         if provider == "wechat_v3" and "platform_certificate" not in block:
             # sign with what the channel holds
             faults.setdefault("key", "pub")
+        if provider == "stripe" and "livemode off;" not in block:
+            faults.setdefault("livemode", True)
         self.orders += 1
         order = Order(provider, "EXAMPLE-%d" % self.orders, 1234)
         message = deliver.compose(keys, order, None, faults, url="any")
