@@ -134,6 +134,10 @@ my @cases = (
                 "041\@1\@\x{4e2d}\x{56fd}\x{94f6}\x{8054}\x{80a1}\x{4efd}"
                 . "\x{6709}\x{9650}\x{516c}\x{53f8}\@2" ] },
       'certificate is of another name' ],
+    [ { cn => [ "041\@1\@\x{4e2d}\x{56fd}\x{94f6}\x{8054}\x{80a1}\x{4efd}"
+                . "\x{6709}\x{9650}\x{516c}\x{53f8}\@2",
+                '041@1@somebody@2' ] },
+      'certificate is of another name' ],
     [ { key => 'rsa1024' },
       'certificate is not of an RSA key of 2048 to 8192 bits' ],
     [ { key => 'ec' },
