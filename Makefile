@@ -120,6 +120,10 @@ ledger: setup-demo build ## kill -9 under load, then count; DURATION=60
 rotation: build setup-test ## keys change under load, forged serials; DURATION=
 	@bash $(TOOLS)/rotation.sh
 
+.PHONY: ledger-queue
+ledger-queue: setup-demo build ## the same for paygw_queue; COUNT=100000
+	@bash $(TOOLS)/ledger-queue.sh
+
 .PHONY: install
 install: build ## copy the module to DESTDIR and nginx' modules folder
 	@test -n "$(MODULES_DIR)" \

@@ -27,7 +27,7 @@ def add_common(parser):
 
 def add_conf(parser):
     parser.add_argument("--write-conf", metavar="FILE",
-                        help="write two paygw_channel blocks for the keys")
+                        help="write paygw_channel blocks for the keys")
     parser.add_argument("--cert-mode", action="store_true",
                         help="Alipay with certificates in --write-conf")
     parser.add_argument("--partner", action="store_true",
@@ -39,8 +39,8 @@ def add_faults(parser):
     group = parser.add_argument_group("misbehaviours")
     for fault in faults.TABLE.values():
         option = "--" + fault.name.replace("_", "-")
-        only = "" if len(fault.providers) > 1 \
-            else " (%s only)" % fault.providers[0]
+        only = "" if len(fault.providers) > 2 \
+            else " (%s only)" % ", ".join(fault.providers)
         text = (fault.help + only).replace("%", "%%")
         if fault.kind == "flag":
             group.add_argument(option, dest=fault.name, help=text,
@@ -162,7 +162,7 @@ def given_faults(options):
                 word, _, text = item.partition("=")
                 try:
                     pairs[word] = json.loads(text) \
-                        if options.provider == "wechat_v3" else text
+                        if options.provider != "alipay" else text
                 except ValueError:
                     pairs[word] = text
             value = pairs

@@ -20,7 +20,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
-from . import alipay, faults, wechat_v3
+from . import alipay, faults, stripe, unionpay, wechat_v2, wechat_v3
 
 MINUTE, HOUR = 60, 3600
 
@@ -29,9 +29,24 @@ LADDERS = {
     "wechat_v3": (15, 15, 30, 3 * MINUTE, 10 * MINUTE, 20 * MINUTE,
                   30 * MINUTE, 30 * MINUTE, 30 * MINUTE, 60 * MINUTE,
                   3 * HOUR, 3 * HOUR, 3 * HOUR, 6 * HOUR, 6 * HOUR),
+    "wechat_v2": (15, 15, 30, 3 * MINUTE, 10 * MINUTE, 20 * MINUTE,
+                  30 * MINUTE, 30 * MINUTE, 30 * MINUTE, 60 * MINUTE,
+                  3 * HOUR, 3 * HOUR, 3 * HOUR, 6 * HOUR, 6 * HOUR),
     "alipay": (4 * MINUTE, 10 * MINUTE, 10 * MINUTE, HOUR, 2 * HOUR,
                6 * HOUR, 15 * HOUR),
+    "unionpay": (MINUTE, 2 * MINUTE, 4 * MINUTE, 5 * MINUTE),
+    # not published: exponential, over three days
+    "stripe": (5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR,
+               18 * HOUR, 36 * HOUR),
 }
+
+# those that make (headers, body), and none of a close; that of Alipay makes a
+# body
+PAIRED = {"wechat_v3": wechat_v3, "wechat_v2": wechat_v2,
+          "unionpay": unionpay, "stripe": stripe}
+ACCEPTED = {"wechat_v3": wechat_v3.accepted, "wechat_v2": wechat_v2.accepted,
+            "alipay": alipay.accepted, "unionpay": unionpay.accepted,
+            "stripe": stripe.accepted}
 
 TIMEOUT = 5.0
 WORKERS = 16
@@ -81,8 +96,9 @@ class Message:
 def compose(keys, order, event, given, url=None, now=None):
     """The message of one try of an event."""
     content, _ = faults.split(given)
-    if order.provider == "wechat_v3":
-        head, body = wechat_v3.callback(keys, order, event, now, **content)
+    if order.provider in PAIRED:
+        head, body = PAIRED[order.provider].callback(keys, order, event, now,
+                                                     **content)
     else:
         body = alipay.callback(keys, order, event, now, **content)
         head = alipay.headers(order, bool(content.get("gbk")))
@@ -213,7 +229,7 @@ class Deliverer:
         """Sends an event now, and again as long as it is not accepted."""
         if event is None or not event.url:
             return
-        if order.provider == "wechat_v3" and event.kind == "close":
+        if order.provider in PAIRED and event.kind == "close":
             return
         self._at(0.0, order, event, 1)
 
@@ -303,8 +319,7 @@ class Deliverer:
         except OSError as error:
             delivery.error = str(error) or type(error).__name__
         else:
-            accepted = (wechat_v3.accepted if order.provider == "wechat_v3"
-                        else alipay.accepted)
+            accepted = ACCEPTED[order.provider]
             delivery.status = status
             delivery.body = answer[:BODY_KEPT].decode("utf-8", "replace")
             delivery.accepted = accepted(status, answer)
@@ -336,7 +351,7 @@ class Deliverer:
             return self._together(copies, lambda: self.replay(order, url))
         if given.pop("reordered", False):
             events = [e for e in reversed(order.events)
-                      if order.provider != "wechat_v3" or e.kind != "close"]
+                      if order.provider not in PAIRED or e.kind != "close"]
             return [self.send(order, e, given, url) for e in events]
         return self._together(
             copies, lambda: self.send(order, event, given, url))

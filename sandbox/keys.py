@@ -38,6 +38,12 @@ RSA_KEYS = (
     "rogue_private.pem",
 )
 
+# those of UnionPay, which a directory may lack that is older than they are
+UNIONPAY_KEYS = ("root", "middle", "sign", "next", "merchant")
+
+# the name in UnionPay's certificates
+UNIONPAY = "\u4e2d\u56fd\u94f6\u8054\u80a1\u4efd\u6709\u9650\u516c\u53f8"
+
 RSA_OID = "1.2.840.113549.1.1"
 
 SHORT = {
@@ -140,8 +146,12 @@ def name(common, *rest):
     return x509.Name(items)
 
 
-def certificate(subject, issuer, key, issuer_key, serial=None, ca=False):
-    """A certificate for the public half of key, as PEM bytes."""
+def certificate(subject, issuer, key, issuer_key, serial=None, ca=False,
+                begin=-1, end=1825):
+    """A certificate for the public half of key, as PEM bytes.
+
+    begin and end are days from now.
+    """
     now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
     builder = (
         x509.CertificateBuilder()
@@ -149,8 +159,8 @@ def certificate(subject, issuer, key, issuer_key, serial=None, ca=False):
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(serial or x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1825))
+        .not_valid_before(now + datetime.timedelta(days=begin))
+        .not_valid_after(now + datetime.timedelta(days=end))
         .add_extension(x509.BasicConstraints(ca, None), critical=True)
     )
     cert = builder.sign(issuer_key, hashes.SHA256())
@@ -178,6 +188,12 @@ def digits(count, head=""):
     return head + tail
 
 
+def secret_text():
+    """32 characters, as a merchant sets them in the console."""
+    alphabet = string.ascii_letters + string.digits
+    return "".join(secrets.choice(alphabet) for _ in range(32))
+
+
 def serial_from(first):
     """A 20 byte serial with a chosen first byte.
 
@@ -194,13 +210,16 @@ class Keys:
         self.dir = os.path.abspath(directory)
         self._cache = {}
         self._lock = threading.RLock()
-        for part in ("", "wechat", "alipay"):
+        for part in ("", "wechat", "alipay", "unionpay", "stripe"):
             os.makedirs(os.path.join(self.dir, part), exist_ok=True)
         # two processes may start on one directory at the same moment
         with open(self.path(".lock"), "w", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not os.path.exists(self.path("sandbox.json")):
                 self._make()
+            self._make_api_keys()
+            self._make_unionpay()
+            self._make_stripe()
         with open(self.path("sandbox.json"), encoding="utf-8") as file:
             self.ids = json.load(file)
         self.active = "a"
@@ -210,6 +229,11 @@ class Keys:
         self.lie = ""
         self.fetches = {"wechat_v3": 0, "alipay": 0}
         self.api_v3_key = self.read("wechat/apiv3.key")
+        self.api_key = self.read("wechat/apiv2.key")
+        self.api_key_next = self.read("wechat/apiv2_next.key")
+        self.sign_type = "HMAC-SHA256"
+        self.unionpay_ids = json.loads(self.read("unionpay/ids.json"))
+        self.unionpay_secret = self.read("unionpay/secure.key")
 
     def path(self, part):
         return os.path.join(self.dir, part)
@@ -266,9 +290,40 @@ class Keys:
         part = "alipay_next" if which == "next" else part
         return self.private("alipay/%s_private.pem" % part)
 
+    # Stripe
+
+    def stripe(self, which="webhook"):
+        """A secret: of the endpoint, its old one ("old"), of the API."""
+        return self.read("stripe/%s.key" % which).decode("ascii")
+
     @property
     def rogue(self):
         return self.private("rogue_private.pem")
+
+    # UnionPay
+
+    def unionpay(self, which=None):
+        """(private key, certificate): of UnionPay, next, or merchant."""
+        which = which or "sign"
+        return (self.private("unionpay/%s_private.pem" % which),
+                self.read("unionpay/%s.cer" % which))
+
+    def unionpay_rogue(self, kind):
+        """A certificate of the rogue key that must not be trusted."""
+        middle = x509.load_pem_x509_certificate(
+            self.read("unionpay/middle.cer")).subject
+        key = self.private("unionpay/middle_private.pem")
+        common = "041@8310000000083040@%s@00016495" % UNIONPAY
+        if kind == "other_name":
+            common = "041@8310000000083041@Sandbox Merchant@00016496"
+        subject = name(common, "Sandbox")
+        if kind == "self_signed":
+            middle, key = subject, self.rogue
+        elif kind == "other_ca":
+            key = self.rogue
+        begin, end = (-400, -30) if kind == "expired" else (-1, 1825)
+        return certificate(subject, middle, self.rogue, key,
+                           begin=begin, end=end)
 
     # making them
 
@@ -324,10 +379,46 @@ class Keys:
                     certificate(issuer, issuer, ca_key, ca_key, ca=True))
         self._write("wechat/pub_key.pem",
                     public_pem(made["wechat/pub_key_private.pem"]))
-        alphabet = string.ascii_letters + string.digits
-        secret = "".join(secrets.choice(alphabet) for _ in range(32))
-        self._write("wechat/apiv3.key", secret.encode(), private=True)
+        self._write("wechat/apiv3.key", secret_text().encode(), private=True)
         return ids
+
+    def _make_api_keys(self):
+        """The keys of WeChat Pay v2, also for a directory without them."""
+        for part in ("wechat/apiv2.key", "wechat/apiv2_next.key"):
+            if not os.path.exists(self.path(part)):
+                self._write(part, secret_text().encode(), private=True)
+
+    def _make_unionpay(self):
+        """A CA, two certificates of UnionPay and one of the merchant."""
+        if os.path.exists(self.path("unionpay/ids.json")):
+            return
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            made = dict(zip(UNIONPAY_KEYS, pool.map(
+                lambda _: rsa.generate_private_key(65537, 2048),
+                UNIONPAY_KEYS)))
+        root = name("Sandbox CS CA", "Sandbox")
+        middle = name("Sandbox OCA1", "Sandbox")
+        merid = digits(15, "777290058")
+        serial = secrets.randbits(40)
+        for which, subject, issuer, signer in (
+                ("root", root, root, "root"),
+                ("middle", middle, root, "root"),
+                ("sign", name("041@8310000000083040@%s@00016495" % UNIONPAY,
+                              "Sandbox"), middle, "middle"),
+                ("next", name("041@8310000000083040@%s@00016496" % UNIONPAY,
+                              "Sandbox"), middle, "middle"),
+                ("merchant", name("041@Z2014-11-11@%s:SIGN@00000006" % merid,
+                                  "Sandbox"), middle, "middle")):
+            pem = certificate(subject, issuer, made[which], made[signer],
+                              serial if which == "merchant" else None,
+                              which in ("root", "middle"))
+            self._write("unionpay/%s.cer" % which, pem)
+            self._write("unionpay/%s_private.pem" % which,
+                        private_pem(made[which]), private=True)
+        self._write("unionpay/secure.key", secret_text().encode(),
+                    private=True)
+        self._write("unionpay/ids.json", json.dumps(
+            {"merId": merid, "certId": str(serial)}).encode())
 
     def _make_alipay(self, made):
         unit = "Certification Authority"
@@ -354,16 +445,26 @@ class Keys:
             ids[part + "_cert_sn"] = cert_sn(pem)
         return ids
 
+    def _make_stripe(self):
+        """Secrets alone, also in a directory that is older than they are."""
+        for name, head in (("webhook", "whsec_"), ("old", "whsec_"),
+                           ("api", "sk_test_")):
+            part = "stripe/%s.key" % name
+            if not os.path.exists(self.path(part)):
+                self._write(part, (head + secrets.token_hex(16)).encode(),
+                            private=True)
+
     # for configurations and people
 
     def describe(self):
         """What a client may know: ids and file names, no secret."""
         return {"dir": self.dir, "active": self.active,
                 "listed": self.listed, "alipay": self.alipay_active,
-                "lie": self.lie, "fetches": self.fetches, **self.ids}
+                "lie": self.lie, "fetches": self.fetches, **self.ids,
+                **self.unionpay_ids}
 
     def conf(self, cert_mode=False, partner=False):
-        """Two paygw_channel blocks that fit these keys."""
+        """A paygw_channel block for each provider, to fit these keys."""
         wx = [("provider", "wechat_v3"), ("appid", self.ids["appid"]),
               ("mchid", self.ids["mchid"])]
         if partner:
@@ -393,7 +494,22 @@ class Keys:
                      self.path("alipay/alipay_root.crt")),
                     ("app_cert", self.path("alipay/app_cert.crt"))]
         ali += [("app_private_key", self.path("alipay/app_private.pem"))]
-        return block("wxpay", wx) + "\n" + block("alipay", ali)
+        wx2 = [("provider", "wechat_v2")] + wx[1:4 if partner else 3] + [
+            ("api_key", "file:" + self.path("wechat/apiv2.key")),
+            ("api_key", "file:" + self.path("wechat/apiv2_next.key")),
+            ("sign_type", self.sign_type)]
+        union = [("provider", "unionpay"),
+                 ("merId", self.unionpay_ids["merId"]),
+                 ("root_cert", self.path("unionpay/root.cer")),
+                 ("middle_cert", self.path("unionpay/middle.cer"))]
+        return "\n".join((block("wxpay", wx), block("wxv2", wx2),
+                          block("alipay", ali), block("unionpay", union),
+                          block("stripe", self._stripe_conf())))
+
+    def _stripe_conf(self):
+        return [("provider", "stripe"),
+                ("webhook_secret", "file:" + self.path("stripe/webhook.key")),
+                ("livemode", "off")]
 
 
 def block(channel, params):

@@ -12,7 +12,16 @@ import threading
 import time
 from dataclasses import asdict, dataclass, field
 
-PROVIDERS = ("wechat_v3", "alipay")
+PROVIDERS = ("wechat_v3", "wechat_v2", "alipay", "unionpay", "stripe")
+
+# what numbers of a provider begin with: trades, refunds, events, payers
+HEADS = {
+    "wechat_v3": ("42", "50", "EV-", "o"),
+    "wechat_v2": ("42", "50", "", "o"),
+    "alipay": ("42", "50", "", "2088"),
+    "unionpay": ("42", "50", "", "62"),
+    "stripe": ("pi_", "re_", "evt_", "cus_"),
+}
 
 
 class OrderError(Exception):
@@ -75,11 +84,12 @@ class Order:
 
     def __post_init__(self):
         self.created = self.created or time.time()
-        self.trade_no = self.trade_no or number("42", self.created)
+        trade, _, _, payer = HEADS[self.provider]
+        self.trade_no = self.trade_no or number(trade, self.created)
         if not self.payer:
-            self.payer = ("o" + secrets.token_hex(13)
-                          if self.provider == "wechat_v3"
-                          else "2088" + number("", self.created)[-12:])
+            self.payer = payer + (number("", self.created)[-12:]
+                                  if self.provider == "alipay"
+                                  else secrets.token_hex(13))
 
     @property
     def refunded(self):
@@ -100,7 +110,7 @@ class Order:
         return None
 
     def add_event(self, kind, now, refund=None):
-        head = "EV-" if self.provider == "wechat_v3" else ""
+        head = HEADS[self.provider][2]
         url = (refund.notify_url if refund else "") or self.notify_url
         event = Event(head + number("", now), kind, now, url,
                       refund.number if refund else "", self.refunded)
@@ -164,7 +174,7 @@ class Store:
         found = [self._orders[p, order_id] for p in PROVIDERS
                  if (p, order_id) in self._orders]
         if len(found) > 1:
-            raise OrderError("both providers have this order: name one")
+            raise OrderError("several providers have this order: name one")
         return found[0] if found else None
 
     def by_trade_no(self, provider, trade_no):
@@ -224,7 +234,8 @@ class Store:
             if amount < 1 or order.refunded + amount > order.amount:
                 raise OrderError("more than what is left")
             now = now or time.time()
-            refund = Refund(text, amount, number("50", now), now,
+            refund = Refund(text, amount, number(HEADS[order.provider][1],
+                                                 now), now,
                             notify_url, reason)
             order.refunds.append(refund)
             event = order.add_event("refund", now, refund)

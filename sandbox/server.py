@@ -1,8 +1,8 @@
 """
-The HTTP side: both providers' APIs, the control API and the pages.
+The HTTP side: the providers' APIs, the control API and the pages.
 
-Everything is on one port: /v3/ is WeChat Pay, /gateway.do is Alipay and
-/sandbox/ is ours.
+Everything is on one port: /v3/ is WeChat Pay, /v1/ is Stripe, /gateway.do is
+Alipay and /sandbox/ is ours.
 """
 
 import json
@@ -13,8 +13,9 @@ import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from . import (alipay, alipay_api, faults, lies, page, wechat_api,
-               wechat_v3)
+from . import (alipay, alipay_api, faults, lies, page, stripe,
+               stripe_api, unionpay, unionpay_api,
+               wechat_api, wechat_v2, wechat_v2_api, wechat_v3)
 from .deliver import Deliverer
 from .orders import PROVIDERS, Order, OrderError, Store, number
 from .wire import Request, Response
@@ -89,8 +90,12 @@ class Sandbox:
         self.base_url = base_url
         notify = self.deliverer.notify
         self.wechat = wechat_api.Api(keys, self.store, notify, self.base)
+        self.wechat2 = wechat_v2_api.Api(keys, self.store, notify, self.base)
         self.alipay = alipay_api.Api(keys, self.store, notify, self.base,
                                      self._cashier_page)
+        self.unionpay = unionpay_api.Api(keys, self.store, notify, self.base,
+                                         self._cashier_page)
+        self.stripe = stripe_api.Api(keys, self.store, notify, self.base)
 
     def base(self):
         return self.base_url or "http://127.0.0.1"
@@ -100,8 +105,14 @@ class Sandbox:
         path = request.path
         if path.startswith("/v3/"):
             return self.wechat.handle(request)
+        if path.startswith("/v1/"):
+            return self.stripe.handle(request)
+        if self.wechat2.handles(path):
+            return self.wechat2.handle(request)
         if path == "/gateway.do":
             return self.alipay.handle(request)
+        if self.unionpay.handles(path):
+            return self.unionpay.handle(request)
         if path == "/":
             return see_other("/sandbox/")
         try:
@@ -210,9 +221,12 @@ class Sandbox:
         """An order without a signed call of the provider's API."""
         provider = values.pop("provider", None)
         if provider not in PROVIDERS:
-            raise ControlError(400, "provider is wechat_v3 or alipay")
+            raise ControlError(400, "provider is one of "
+                               + ", ".join(PROVIDERS))
         order_id = values.pop("order_id", None) or number("T", time.time())
-        rule = (wechat_v3 if provider == "wechat_v3" else alipay).ORDER_ID
+        rule = {"wechat_v3": wechat_v3, "wechat_v2": wechat_v2,
+                "alipay": alipay, "unionpay": unionpay,
+                "stripe": stripe}[provider].ORDER_ID
         if not isinstance(order_id, str) or not rule.fullmatch(order_id):
             raise ControlError(400, "order_id must fit " + rule.pattern)
         amount = amount_of(values.pop("amount", None))
@@ -274,7 +288,8 @@ class Sandbox:
         if len(parts) == 5 and parts[4] == "pay":
             order = self._find(parts[3], query)
             if order.return_url and back == order.return_url:
-                return self.alipay.return_target(order)
+                return (self.alipay.return_target(order)
+                        if order.provider == "alipay" else back)
         return "/sandbox/"
 
 

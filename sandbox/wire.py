@@ -1,4 +1,4 @@
-"""The HTTP messages that the two providers' sides take and give."""
+"""The HTTP messages that the providers' sides take and give."""
 
 from dataclasses import dataclass, field
 

@@ -92,7 +92,7 @@ no "provider" is defined for channel "c"
     paygw_channel c { provider wechat; }
 --- must_die
 --- error_log
-unknown provider "wechat" of channel "c", known are "alipay" "wechat_v3"
+unknown provider "wechat" of channel "c", known are "alipay" "generic" "stripe" "unionpay" "wechat_v2" "wechat_v3"
 
 === TEST 13: a provider is given once
 --- http_config

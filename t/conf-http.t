@@ -287,7 +287,7 @@ lease 4s;
     }
 --- must_die
 --- error_log
-invalid value "json"
+invalid value "json", it must be "event" or "raw"
 
 === TEST 30: the form of the hand-over is given once
 --- config

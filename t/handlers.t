@@ -15,6 +15,7 @@ BEGIN {
 
 use lib 't/lib';
 use PaygwTest;
+use PaygwSign;
 
 use IO::Socket::INET;
 
@@ -59,9 +60,40 @@ sub fcgi_record {
 
 our $Scgi = backend('scgi', qr/\}\}?,?\z|\}$/,
     "Status: 200 OK\r\nContent-Type: text/html\r\n\r\nfrom the shop");
-our $Fcgi = backend('fcgi', qr/\x01\x05\x00\x01\x00\x00\x00\x00\z/,
-    fcgi_record(6, "Status: 200 OK\r\nX-Shop: yes\r\n\r\nfrom the shop")
-    . fcgi_record(6, '') . fcgi_record(3, "\0" x 8));
+our ($Fcgi, $FcgiSign) = map {
+    backend($_, qr/\x01\x05\x00\x01\x00\x00\x00\x00\z/,
+        fcgi_record(6, "Status: 200 OK\r\nX-Shop: yes\r\n\r\nfrom the shop")
+        . fcgi_record(6, '') . fcgi_record(3, "\0" x 8))
+} qw(fcgi fcgi_sign);
+
+# the last request to a FastCGI backend, as the shop tells it
+
+sub fcgi_request {
+    my $got = shift;
+    my (%stream, @headers);
+
+    while (length $got) {
+        my (undef, $type, undef, $len, $pad) = unpack 'CCnnC', $got;
+        %stream = () if $type == 1;
+        $stream{$type} .= substr $got, 8, $len;
+        substr $got, 0, 8 + $len + $pad, '';
+    }
+
+    my $params = $stream{4};
+    while (length $params) {
+        my @len;
+        for (0, 1) {
+            my $long = ord($params) & 0x80;
+            my $n = substr $params, 0, $long ? 4 : 1, '';
+            push @len, $long ? unpack('N', $n) & 0x7fffffff : ord $n;
+        }
+        my $name = substr $params, 0, $len[0], '';
+        my $value = substr $params, 0, $len[1], '';
+        push @headers, [ $name =~ tr/_/-/r, $value ] if $name =~ s/^HTTP_//;
+    }
+
+    return { headers => \@headers, body => $stream{5} };
+}
 
 sub slurp {
     my $file = shift;
@@ -69,6 +101,8 @@ sub slurp {
     local $/;
     return scalar <$fh>;
 }
+
+sign_key('fcgi.key', 'a key of a shop behind FastCGI');
 
 sub have_lua { return @Lua == 2 }
 
@@ -666,3 +700,30 @@ my ($req) = shop_requests(1);
 is(shop_header($req, 'Upgrade'), undef, 'no offer');
 --- result
 released shop
+
+
+
+=== TEST 34: a signed hand-over through FastCGI
+--- config eval
+my $key = PaygwTest::keys_dir() . '/fcgi.key';
+qq{
+    location = /notify/wxpay {
+        paygw_notify   wxpay;
+        paygw_deliver  raw sign=file:$key;
+        fastcgi_pass   127.0.0.1:$ENV{TEST_NGINX_FCGI_SIGN_PORT};
+        fastcgi_param  REQUEST_METHOD \$request_method;
+        fastcgi_param  CONTENT_LENGTH \$content_length;
+    }
+}
+--- run
+my $key = 'a key of a shop behind FastCGI';
+for my $o ([], [chunked => 100]) {
+    my $m = wechat();
+    ack_ok(send_callback($m, @$o), 'wechat_v3', 200);
+    my $r = fcgi_request(slurp($FcgiSign));
+    is($r->{body}, $m->{body}, 'body');
+    is(sign_check($r, $key), 1, 'signature');
+}
+--- result
+taken
+taken

@@ -64,7 +64,7 @@ is(shop_count(), 1, 'one delivery');
 taken
 refused malformed
 --- error_log
-alipay callback with a good signature hides another field
+alipay callback of channel "alipay" with a good signature hides another field
 
 
 

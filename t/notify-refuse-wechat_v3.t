@@ -20,10 +20,11 @@ refused_ok(wechat(tamper => [ [ 'encrypt-resource', 'encrypt-resourcf' ] ]),
 === TEST 2: a byte that was added, or a line feed
 --- run
 refused_ok(wechat(tamper => [ [ '}}', '}} ' ] ]), 401,
-           'signature, key "{key}", string to sign: {signed}');
+           'signature, key "{key}", string to sign: {signed}, '
+           . 'hint: body was re-encoded: it has white space');
 refused_ok(wechat(tamper => [ [ '}}', "}}\n" ] ]), 401,
            'signature, key "{key}", string to sign: {signed}, '
-           . 'hint: body ends with a line feed');
+           . 'hint: a line feed was added to the body');
 
 
 
@@ -40,7 +41,10 @@ refused_ok(wechat(key => 'wx_b',
 === TEST 4: an unknown serial
 --- run
 refused_ok(wechat(serial => $_), 401,
-           'unknown_key, key "{key}", hint: unknown serial')
+           'unknown_key, key "{key}", hint: unknown serial, known are '
+           . '"0A1B2C3D4E5F60718293A4B5C6D7E8F901234567" '
+           . '"7132D72A03E93CDDF8C03BBD1F37EEDF0B0BBBBB" '
+           . '"PUB_KEY_ID_0119000091912024"')
     for '1234', 'PUB_KEY_ID_0119000091912025', '0A1B',
         'PUB_KEY_ID_011900009191202',
         'A1B2C3D4E5F60718293A4B5C6D7E8F901234567',
@@ -51,7 +55,10 @@ refused_ok(wechat(serial => $_), 401,
 
 === TEST 5: a serial that cannot stand in a log does not
 --- run
-refused_ok(wechat(serial => $_), 401, 'unknown_key, hint: unknown serial')
+refused_ok(wechat(serial => $_), 401, 'unknown_key, hint: unknown serial, '
+           . 'known are "0A1B2C3D4E5F60718293A4B5C6D7E8F901234567" '
+           . '"7132D72A03E93CDDF8C03BBD1F37EEDF0B0BBBBB" '
+           . '"PUB_KEY_ID_0119000091912024"')
     for 'a b', '1" client: 10.0.0.1', 'x' x 129;
 
 
@@ -62,9 +69,10 @@ for (-3600, -330, 330, 3600) {
     my $m = wechat(skew => $_);
     my $at = Time::HiRes::time();
     ack_ok(send_callback($m), $m, 401);
-    my ($off) = error_log_text()
-        =~ /.*refused: clock, .*hint: clock (-?\d+) s off/s;
+    my ($off, $from) = error_log_text() =~ /.*refused:\ clock,\ .*
+        hint:\ clock\ (\d+)\ s\ off,\ the\ message\ is\ from\ the\ (\w+)/sx;
     ok(abs($off - abs $_) <= 20, "clock $off s off by $_");
+    is($from, $_ < 0 ? 'past' : 'future', "direction of $_");
 }
 is(join(' ', results(4)), join ' ', ('refused clock') x 4);
 is(shop_count(), 0);
@@ -113,9 +121,9 @@ for my $name (qw(Timestamp Nonce Signature Serial)) {
     my $m = wechat();
     my $value = $m->header("Wechatpay-$name");
     refused_ok(wechat(headers => { "Wechatpay-$name" => undef }), 400,
-               "missing_header, hint: $low");
+               "missing_header, hint: no $low, a proxy in front may drop it");
     refused_ok(wechat(headers => { "Wechatpay-$name" => '' }), 400,
-               "missing_header, hint: $low");
+               "missing_header, hint: no $low, a proxy in front may drop it");
     refused_ok(wechat(headers => { "Wechatpay-$name" => [ $value, $value ] }),
                400, "repeated_header, hint: $low");
 }
@@ -139,8 +147,10 @@ refused_ok(wechat(headers => { 'Wechatpay-Signature-Type' => $_ }), 401,
 my $good = wechat()->header('Wechatpay-Signature');
 refused_ok(wechat(signature => $_), 401, 'signature, key "{key}", '
            . 'string to sign: {signed}, hint: signature is not base64')
-    for substr($good, 0, -1), "$good=", '!' . substr($good, 1), 'A', '=',
-        $good =~ tr{A-Z}{-}r;
+    for substr($good, 0, -1), "$good=", '!' . substr($good, 1), 'A', '=';
+refused_ok(wechat(signature => $good =~ tr{A-Z}{-}r), 401, 'signature, '
+           . 'key "{key}", string to sign: {signed}, '
+           . 'hint: signature is in the alphabet of base64url');
 
 
 
@@ -247,20 +257,36 @@ refused_ok(wechat(aead_after => { ciphertext => $_ }), 401, 'decrypt, '
 
 === TEST 21: an account that is not ours
 --- run
-refused_ok(wechat(%$_), 403, 'account_mismatch, key "{key}", '
-           . 'hint: mchid or appid is not ours')
-    for { mchid => '1900009192' }, { appid => 'wxother' },
-        { mchid => '' }, { resource => { mchid => undef } },
-        { resource => { appid => undef } },
-        { mchid => '19000091911' }, { mchid => '190000919' },
-        { appid => 'wxd678efh567hg678' }, { appid => 'wxd678efh567hg67877' },
-        { resource => { sp_mchid => '1900009192' } },
-        { resource => { sub_mchid => '1900009191' } },
-        { resource => { sub_appid => 'wxother' } },
-        { type => 'refund', mchid => '1900009192' },
-        { type => 'refund', resource => { mchid => undef } },
-        { type => 'refund', resource => { appid => 'wxother' } },
-        { type => 'echo', mchid => '1900009192' };
+my @cases = (
+    [ { mchid => '1900009192' }, 'mchid "1900009192" is not ours, 1' ],
+    [ { appid => 'wxother' }, 'appid "wxother" is not ours, 1' ],
+    [ { mchid => '' }, 'no mchid' ],
+    [ { resource => { mchid => undef } }, 'no mchid' ],
+    [ { resource => { appid => undef } }, 'no appid' ],
+    [ { mchid => '19000091911' }, 'mchid "19000091911" is not ours, 1' ],
+    [ { mchid => '190000919' }, 'mchid "190000919" is not ours, 1' ],
+    [ { mchid => "1 2" }, 'mchid is not ours, 1' ],
+    [ { mchid => '1' x 65 }, 'mchid is not ours, 1' ],
+    [ { appid => 'wxd678efh567hg678' },
+      'appid "wxd678efh567hg678" is not ours, 1' ],
+    [ { appid => 'wxd678efh567hg67877' },
+      'appid "wxd678efh567hg67877" is not ours, 1' ],
+    [ { resource => { sp_mchid => '1900009192' } },
+      'sp_mchid "1900009192" is not ours, 1' ],
+    [ { resource => { sub_mchid => '1900009191' } },
+      'sub_mchid "1900009191" is not ours, 0' ],
+    [ { resource => { sub_appid => 'wxother' } },
+      'sub_appid "wxother" is not ours, 1' ],
+    [ { type => 'refund', mchid => '1900009192' },
+      'mchid "1900009192" is not ours, 1' ],
+    [ { type => 'refund', resource => { mchid => undef } }, 'no mchid' ],
+    [ { type => 'refund', resource => { appid => 'wxother' } },
+      'appid "wxother" is not ours, 1' ],
+    [ { type => 'echo', mchid => '1900009192' },
+      'mchid "1900009192" is not ours, 1' ],
+);
+refused_ok(wechat(%{ $_->[0] }), 403, 'account_mismatch, key "{key}", hint: '
+           . $_->[1] . ($_->[1] =~ /^no/ ? '' : ' configured')) for @cases;
 
 
 

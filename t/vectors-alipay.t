@@ -315,7 +315,7 @@ refused('d11_seller_of_the_other_channel', 403, 'account_mismatch',
 
 refused('sign_with_blank', 401, 'plus sign decoded as space',
         body => $paid->{body} =~ s/(sign=.*?)%2B/$1+/r);
-refused('html_escaped_on_the_way', 401, 'a value is HTML-escaped',
+refused('html_escaped_on_the_way', 401, 'values were HTML-escaped on the way',
         body => $paid->{body} =~ s/%22/%26quot%3B/gr);
 refused('charset_changed_on_the_way', 401,
         'a value is not in the charset of the message',

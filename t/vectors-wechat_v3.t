@@ -215,7 +215,7 @@ for my $name (qw(Timestamp Nonce Signature Serial)) {
             headers => { %h, 'Wechatpay-Signature'
                              => $h{'Wechatpay-Signature'} . 'AAAA' });
 
-    refused('body_with_line_feed', 401, 'body ends with a line feed',
+    refused('body_with_line_feed', 401, 'a line feed was added to the body',
             body => "$paid->{body}\n");
 }
 

@@ -5,18 +5,20 @@
 
 
 #include "ngx_paygw_form.h"
+#include "ngx_paygw_word.h"
 
 
 static ngx_int_t ngx_paygw_form_pair(ngx_paygw_field_t *field, u_char *p,
     u_char *last, u_char **dst, char **err);
 static ngx_int_t ngx_paygw_form_decode(ngx_str_t *s, u_char **dst,
     char **err);
+static u_char *ngx_paygw_form_plain(u_char *p, u_char *last);
 static ngx_int_t ngx_paygw_form_hex(u_char c);
 static ngx_int_t ngx_paygw_form_cmp_names(ngx_str_t *a, ngx_str_t *b);
 static int ngx_libc_cdecl ngx_paygw_form_cmp(const void *one,
     const void *two);
-static ngx_uint_t ngx_paygw_form_left_out(ngx_paygw_field_t *field,
-    const char **skip, ngx_uint_t flags);
+static ngx_uint_t ngx_paygw_form_hidden(ngx_str_t *value,
+    const ngx_str_t *names);
 
 
 /* what stands for something else, and what must not stand at all */
@@ -78,10 +80,21 @@ ngx_paygw_form_parse(ngx_pool_t *pool, ngx_str_t *body,
         }
     }
 
-    ngx_qsort(form->fields, n, sizeof(ngx_paygw_field_t),
+    form->nfields = n;
+
+    return ngx_paygw_form_sort(form, err);
+}
+
+
+ngx_int_t
+ngx_paygw_form_sort(ngx_paygw_form_t *form, char **err)
+{
+    ngx_uint_t  i;
+
+    ngx_qsort(form->fields, form->nfields, sizeof(ngx_paygw_field_t),
               ngx_paygw_form_cmp);
 
-    for (i = 1; i < n; i++) {
+    for (i = 1; i < form->nfields; i++) {
         if (ngx_paygw_form_cmp_names(&form->fields[i - 1].name,
                                      &form->fields[i].name)
             == 0)
@@ -90,8 +103,6 @@ ngx_paygw_form_parse(ngx_pool_t *pool, ngx_str_t *body,
             return NGX_ABORT;
         }
     }
-
-    form->nfields = n;
 
     return NGX_OK;
 }
@@ -133,30 +144,30 @@ ngx_paygw_form_pair(ngx_paygw_field_t *field, u_char *p, u_char *last,
 static ngx_int_t
 ngx_paygw_form_decode(ngx_str_t *s, u_char **dst, char **err)
 {
-    u_char     *p, *last, *d, c;
+    u_char     *p, *next, *last, *d, c;
     ngx_int_t   high, low;
 
     p = s->data;
     last = p + s->len;
 
-    while (p < last && !ngx_paygw_form_special[*p]) {
-        p++;
-    }
+    next = ngx_paygw_form_plain(p, last);
 
-    if (p == last) {
+    if (next == last) {
         return NGX_OK;
     }
 
-    d = ngx_cpymem(*dst, s->data, p - s->data);
+    d = *dst;
 
-    while (p < last) {
+    for ( ;; ) {
+
+        d = ngx_cpymem(d, p, next - p);
+        p = next;
+
+        if (p == last) {
+            break;
+        }
 
         c = *p++;
-
-        if (!ngx_paygw_form_special[c]) {
-            *d++ = c;
-            continue;
-        }
 
         if (c == '+') {
             c = ' ';
@@ -186,6 +197,8 @@ ngx_paygw_form_decode(ngx_str_t *s, u_char **dst, char **err)
         }
 
         *d++ = c;
+
+        next = ngx_paygw_form_plain(p, last);
     }
 
     s->data = *dst;
@@ -194,6 +207,34 @@ ngx_paygw_form_decode(ngx_str_t *s, u_char **dst, char **err)
     *dst = d;
 
     return NGX_OK;
+}
+
+
+/* the first byte that stands for something else, or last */
+
+static u_char *
+ngx_paygw_form_plain(u_char *p, u_char *last)
+{
+    uint64_t  w;
+
+    while (last - p >= 8) {
+
+        ngx_memcpy(&w, p, 8);
+
+        if (ngx_paygw_word_has(w, 0) | ngx_paygw_word_has(w, '%')
+            | ngx_paygw_word_has(w, '+'))
+        {
+            break;
+        }
+
+        p += 8;
+    }
+
+    while (p < last && !ngx_paygw_form_special[*p]) {
+        p++;
+    }
+
+    return p;
 }
 
 
@@ -268,6 +309,48 @@ ngx_paygw_form_get(ngx_paygw_form_t *form, const char *name)
 }
 
 
+ngx_paygw_field_t *
+ngx_paygw_form_hides(ngx_paygw_form_t *form, const ngx_str_t *names)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < form->nfields; i++) {
+        if (ngx_paygw_form_hidden(&form->fields[i].value, names)) {
+            return &form->fields[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_uint_t
+ngx_paygw_form_hidden(ngx_str_t *value, const ngx_str_t *names)
+{
+    u_char           *p, *last;
+    const ngx_str_t  *name;
+
+    p = value->data;
+    last = value->data + value->len;
+
+    while (p < last && (p = memchr(p, '&', last - p)) != NULL) {
+        p++;
+
+        for (name = names; name->len; name++) {
+
+            if ((size_t) (last - p) > name->len
+                && p[name->len] == '='
+                && ngx_strncmp(p, name->data, name->len) == 0)
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
 ngx_int_t
 ngx_paygw_form_canonical(ngx_pool_t *pool, ngx_paygw_form_t *form,
     const char **skip, ngx_uint_t flags, ngx_str_t *out)
@@ -321,7 +404,7 @@ ngx_paygw_form_canonical(ngx_pool_t *pool, ngx_paygw_form_t *form,
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_paygw_form_left_out(ngx_paygw_field_t *field, const char **skip,
     ngx_uint_t flags)
 {

@@ -49,6 +49,23 @@ ngx_int_t ngx_paygw_form_parse(ngx_pool_t *pool, ngx_str_t *body,
 ngx_str_t *ngx_paygw_form_get(ngx_paygw_form_t *form, const char *name);
 
 
+/*
+ * For readers of other formats: sorts the fields as above.  Returns NGX_OK, or
+ * NGX_ABORT with *err set if a name occurs twice.
+ */
+ngx_int_t ngx_paygw_form_sort(ngx_paygw_form_t *form, char **err);
+
+/*
+ * A string to sign joins values by "&" without any escape, so that one
+ * signature fits many forms: "a=1&b=2" is two fields, or one whose value is
+ * "1&b=2".  Returns a field whose value holds "&NAME=" with one of the names
+ * (ended by an empty one), or NULL.  With none of these, and no name there
+ * twice, one reading of them is left.
+ */
+ngx_paygw_field_t *ngx_paygw_form_hides(ngx_paygw_form_t *form,
+    const ngx_str_t *names);
+
+
 /* flags of ngx_paygw_form_canonical() */
 #define NGX_PAYGW_CANON_DROP_EMPTY  0x01   /* leave out "name=" */
 
@@ -58,6 +75,10 @@ ngx_str_t *ngx_paygw_form_get(ngx_paygw_form_t *form, const char *name);
  */
 ngx_int_t ngx_paygw_form_canonical(ngx_pool_t *pool, ngx_paygw_form_t *form,
     const char **skip, ngx_uint_t flags, ngx_str_t *out);
+
+/* 1 if the canonical form leaves a field out, else 0 */
+ngx_uint_t ngx_paygw_form_left_out(ngx_paygw_field_t *field,
+    const char **skip, ngx_uint_t flags);
 
 
 #endif /* _NGX_PAYGW_FORM_H_INCLUDED_ */

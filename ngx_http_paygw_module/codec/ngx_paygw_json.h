@@ -23,7 +23,7 @@
 
 /* limits of the reader; a text beyond any of them is malformed */
 #define NGX_PAYGW_JSON_MAX_DEPTH    16
-#define NGX_PAYGW_JSON_MAX_NODES    1024
+#define NGX_PAYGW_JSON_MAX_NODES    4096
 #define NGX_PAYGW_JSON_MAX_MEMBERS  128    /* of one object */
 
 
@@ -94,6 +94,22 @@ ngx_int_t ngx_paygw_json_raw(ngx_str_t *text, const char *name,
  */
 size_t ngx_paygw_json_string_len(ngx_str_t *s);
 u_char *ngx_paygw_json_write_string(u_char *p, ngx_str_t *s);
+
+
+/* what ngx_paygw_json_respell() changes */
+#define NGX_PAYGW_JSON_SPACES   0x01   /* white space between tokens */
+#define NGX_PAYGW_JSON_SLASHES  0x02   /* "\/" for "/" */
+#define NGX_PAYGW_JSON_UNICODE  0x04   /* "\u652f" for a character that is not
+                                          ASCII */
+
+/*
+ * Another spelling of the same text, without those of the above that what has;
+ * *found says which of them were there.  It is done byte by byte: text that is
+ * not JSON becomes something else that is not.  out is in pool and not longer
+ * than text.  Returns NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_paygw_json_respell(ngx_pool_t *pool, ngx_str_t *text,
+    ngx_uint_t what, ngx_str_t *out, ngx_uint_t *found);
 
 
 #endif /* _NGX_PAYGW_JSON_H_INCLUDED_ */

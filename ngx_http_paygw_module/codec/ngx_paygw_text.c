@@ -5,6 +5,7 @@
 
 
 #include "ngx_paygw_text.h"
+#include "ngx_paygw_word.h"
 
 
 #define NGX_PAYGW_AMOUNT_DIGITS     15   /* before the point: * 100 fits */
@@ -13,6 +14,8 @@
 #define NGX_PAYGW_DATETIME_LEN      (sizeof("2025-01-02 03:05:13") - 1)
 
 
+static ngx_int_t ngx_paygw_number(ngx_str_t *text, size_t max,
+    int64_t *value);
 static ngx_int_t ngx_paygw_civil_parse(ngx_str_t *text, u_char sep,
     int64_t *seconds, ngx_str_t *rest);
 static ngx_int_t ngx_paygw_digits(u_char *p, size_t n);
@@ -90,6 +93,13 @@ ngx_paygw_base64_decode(ngx_pool_t *pool, ngx_str_t *dst, ngx_str_t *src)
 ngx_int_t
 ngx_paygw_amount_parse(ngx_str_t *text, int64_t *minor)
 {
+    return ngx_paygw_amount_digits(text, 2, minor);
+}
+
+
+ngx_int_t
+ngx_paygw_amount_digits(ngx_str_t *text, ngx_uint_t digits, int64_t *minor)
+{
     u_char   *p, *last;
     int64_t   value;
     size_t    whole, fraction;
@@ -117,7 +127,7 @@ ngx_paygw_amount_parse(ngx_str_t *text, int64_t *minor)
 
         for (p++; p < last && *p >= '0' && *p <= '9'; fraction++) {
 
-            if (fraction == 2) {
+            if (fraction == digits) {
                 return NGX_ABORT;
             }
 
@@ -133,7 +143,7 @@ ngx_paygw_amount_parse(ngx_str_t *text, int64_t *minor)
         return NGX_ABORT;
     }
 
-    for ( /* void */ ; fraction < 2; fraction++) {
+    for ( /* void */ ; fraction < digits; fraction++) {
         value *= 10;
     }
 
@@ -144,16 +154,40 @@ ngx_paygw_amount_parse(ngx_str_t *text, int64_t *minor)
 
 
 ngx_int_t
+ngx_paygw_minor_parse(ngx_str_t *text, int64_t *minor)
+{
+    return ngx_paygw_number(text, NGX_PAYGW_AMOUNT_DIGITS, minor);
+}
+
+
+ngx_int_t
 ngx_paygw_timestamp_parse(ngx_str_t *text, time_t *t)
 {
-    size_t  i;
-    time_t  value;
+    int64_t  value;
 
-    if (text->len == 0 || text->len > NGX_PAYGW_TIMESTAMP_DIGITS) {
+    if (ngx_paygw_number(text, NGX_PAYGW_TIMESTAMP_DIGITS, &value)
+        != NGX_OK)
+    {
         return NGX_ABORT;
     }
 
-    value = 0;
+    *t = (time_t) value;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_paygw_number(ngx_str_t *text, size_t max, int64_t *value)
+{
+    size_t   i;
+    int64_t  n;
+
+    if (text->len == 0 || text->len > max) {
+        return NGX_ABORT;
+    }
+
+    n = 0;
 
     for (i = 0; i < text->len; i++) {
 
@@ -161,10 +195,10 @@ ngx_paygw_timestamp_parse(ngx_str_t *text, time_t *t)
             return NGX_ABORT;
         }
 
-        value = value * 10 + (text->data[i] - '0');
+        n = n * 10 + (text->data[i] - '0');
     }
 
-    *t = value;
+    *value = n;
 
     return NGX_OK;
 }
@@ -209,6 +243,29 @@ ngx_paygw_datetime_parse(ngx_str_t *text, ngx_int_t zone, time_t *t)
     *t = (time_t) (seconds - zone);
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_paygw_compact_parse(ngx_str_t *text, ngx_int_t zone, time_t *t)
+{
+    u_char     *p, buf[NGX_PAYGW_DATETIME_LEN];
+    ngx_str_t   spaced;
+
+    if (text->len != sizeof("20250102030513") - 1) {
+        return NGX_ABORT;
+    }
+
+    p = text->data;
+
+    spaced.data = buf;
+    spaced.len = ngx_snprintf(buf, sizeof(buf), "%*s-%*s-%*s %*s:%*s:%*s",
+                              (size_t) 4, p, (size_t) 2, p + 4,
+                              (size_t) 2, p + 6, (size_t) 2, p + 8,
+                              (size_t) 2, p + 10, (size_t) 2, p + 12)
+                 - buf;
+
+    return ngx_paygw_datetime_parse(&spaced, zone, t);
 }
 
 
@@ -372,14 +429,31 @@ ngx_paygw_zone_parse(ngx_str_t *text, ngx_int_t *zone)
 ngx_uint_t
 ngx_paygw_visible(ngx_str_t *s, size_t max)
 {
-    size_t  i;
+    u_char    *p, *last;
+    uint64_t   w;
 
     if (s->len == 0 || s->len > max) {
         return 0;
     }
 
-    for (i = 0; i < s->len; i++) {
-        if (s->data[i] < 0x21 || s->data[i] > 0x7e) {
+    p = s->data;
+    last = p + s->len;
+
+    while (last - p >= 8) {
+
+        ngx_memcpy(&w, p, 8);
+
+        if (ngx_paygw_word_below(w, 0x21) | ngx_paygw_word_high(w)
+            | ngx_paygw_word_has(w, 0x7f))
+        {
+            return 0;
+        }
+
+        p += 8;
+    }
+
+    for ( /* void */ ; p < last; p++) {
+        if (*p < 0x21 || *p > 0x7e) {
             return 0;
         }
     }
@@ -407,7 +481,7 @@ ngx_paygw_utf8_valid(ngx_str_t *s)
         if (last - p >= 8) {
             ngx_memcpy(&word, p, 8);
 
-            if ((word & 0x8080808080808080ULL) == 0) {
+            if (ngx_paygw_word_high(word) == 0) {
                 p += 8;
                 continue;
             }

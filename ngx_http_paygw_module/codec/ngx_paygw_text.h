@@ -31,6 +31,16 @@ ngx_int_t ngx_paygw_base64_decode(ngx_pool_t *pool, ngx_str_t *dst,
  */
 ngx_int_t ngx_paygw_amount_parse(ngx_str_t *text, int64_t *minor);
 
+/* the same for a currency with 0 to 3 decimals */
+ngx_int_t ngx_paygw_amount_digits(ngx_str_t *text, ngx_uint_t digits,
+    int64_t *minor);
+
+/*
+ * An amount that is sent in minor units: 1 to 15 digits and nothing else.
+ * Returns NGX_OK or NGX_ABORT.
+ */
+ngx_int_t ngx_paygw_minor_parse(ngx_str_t *text, int64_t *minor);
+
 /* Unix seconds: 1 to 12 digits and nothing else.  NGX_OK or NGX_ABORT. */
 ngx_int_t ngx_paygw_timestamp_parse(ngx_str_t *text, time_t *t);
 
@@ -47,6 +57,9 @@ ngx_int_t ngx_paygw_rfc3339_parse(ngx_str_t *text, time_t *t);
 ngx_int_t ngx_paygw_datetime_parse(ngx_str_t *text, ngx_int_t zone,
     time_t *t);
 
+/* The same for 14 digits, "20250102030513".  NGX_OK or NGX_ABORT. */
+ngx_int_t ngx_paygw_compact_parse(ngx_str_t *text, ngx_int_t zone, time_t *t);
+
 /*
  * 1 to max bytes of visible ASCII (0x21 to 0x7e): safe as a header value, in a
  * store key and in a log line.  Returns 1 or 0.
@@ -55,6 +68,16 @@ ngx_uint_t ngx_paygw_visible(ngx_str_t *s, size_t max);
 
 /* 1 if s is well-formed UTF-8 (no overlong forms, no surrogates), else 0 */
 ngx_uint_t ngx_paygw_utf8_valid(ngx_str_t *s);
+
+/*
+ * The bytes in a PEM block of this label ("CERTIFICATE"), strictly: one block,
+ * nothing in front of it and nothing but line ends behind it, no headers, the
+ * base64 above but for its line ends (CR LF or LF, or none).  So there is one
+ * result for one text, and no text that another reader takes for something
+ * else.  NGX_OK, NGX_ABORT or NGX_ERROR; der lives in pool.
+ */
+ngx_int_t ngx_paygw_pem_decode(ngx_pool_t *pool, ngx_str_t *der,
+    ngx_str_t *text, const char *label);
 
 /*
  * GBK to UTF-8 by the C library's iconv.  *dst is in pool.  Returns NGX_OK;

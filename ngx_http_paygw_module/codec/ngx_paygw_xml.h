@@ -18,11 +18,19 @@
  * only, as WeChat Pay v2 and its relatives send it.
  *
  * Refused: a document type declaration of any kind (so no entity but the five
- * built-in ones and character references), processing instructions,
- * attributes, namespaces' colons, an element below a child, text beside the
- * children but white space, a name that occurs twice, anything after the root,
- * text that is not UTF-8, more than NGX_PAYGW_FORM_MAX_FIELDS children.
+ * built-in ones and character references), processing instructions, comments
+ * (parsers disagree about the text around one), attributes, namespaces' colons,
+ * an element below a child, text beside the children but white space, a name
+ * that occurs twice, anything after the root, another version than 1.0, another
+ * encoding than UTF-8, whether it is declared or not, a text longer than
+ * NGX_PAYGW_XML_MAX_LEN, more than NGX_PAYGW_FORM_MAX_FIELDS children.
+ *
+ * The parser of expat lives for one call, in the C library's memory: expat
+ * gives its allocator no context, so that a pool could not be found.
  */
+
+
+#define NGX_PAYGW_XML_MAX_LEN  (1024 * 1024)
 
 
 /*

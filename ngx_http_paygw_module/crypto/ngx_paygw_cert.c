@@ -27,11 +27,8 @@ static void ngx_paygw_cert_close(ngx_paygw_bundle_t *bundle);
 static ngx_int_t ngx_paygw_cert_next(ngx_conf_t *cf, ngx_str_t *path,
     ngx_paygw_bundle_t *bundle, X509 **cert);
 
-static ngx_int_t ngx_paygw_cert_serial(ngx_pool_t *pool, X509 *cert,
-    ngx_str_t *id);
-static time_t ngx_paygw_cert_time(const ASN1_TIME *at);
 static void ngx_paygw_cert_warn(ngx_conf_t *cf, ngx_str_t *path,
-    ngx_paygw_key_t *key);
+    time_t begin, time_t end);
 
 static ngx_uint_t ngx_paygw_cert_rsa_signed(X509 *cert);
 
@@ -73,26 +70,13 @@ ngx_paygw_key_cert(ngx_conf_t *cf, ngx_str_t *path, ngx_paygw_key_t *key)
         return NGX_ERROR;
     }
 
-    if (ngx_paygw_key_set(cf, path, key, pkey) != NGX_OK) {
+    if (ngx_paygw_key_set(cf, path, key, pkey) != NGX_OK
+        || ngx_paygw_cert_serial(cf->pool, key->cert, &key->id) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    rc = ngx_paygw_cert_describe(cf->pool, key);
-
-    if (rc == NGX_ERROR) {
-        return NGX_ERROR;
-    }
-
-    if (rc != NGX_OK) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "cannot read the validity of certificate \"%V\"",
-                           path);
-        return NGX_ERROR;
-    }
-
-    ngx_paygw_cert_warn(cf, path, key);
-
-    return NGX_OK;
+    return ngx_paygw_cert_validity(cf, path, key->cert, key);
 }
 
 
@@ -177,24 +161,6 @@ ngx_paygw_cert_password(char *buf, int size, int rwflag, void *data)
 
 
 ngx_int_t
-ngx_paygw_cert_describe(ngx_pool_t *pool, ngx_paygw_key_t *key)
-{
-    key->cert = key->handle->cert;
-
-    if (ngx_paygw_cert_serial(pool, key->cert, &key->id) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    key->not_before = ngx_paygw_cert_time(X509_get0_notBefore(key->cert));
-    key->not_after = ngx_paygw_cert_time(X509_get0_notAfter(key->cert));
-
-    return (key->not_before == (time_t) NGX_ERROR
-            || key->not_after == (time_t) NGX_ERROR)
-           ? NGX_ABORT : NGX_OK;
-}
-
-
-static ngx_int_t
 ngx_paygw_cert_serial(ngx_pool_t *pool, X509 *cert, ngx_str_t *id)
 {
     u_char              *p;
@@ -223,7 +189,7 @@ ngx_paygw_cert_serial(ngx_pool_t *pool, X509 *cert, ngx_str_t *id)
 }
 
 
-static time_t
+time_t
 ngx_paygw_cert_time(const ASN1_TIME *at)
 {
     int         days, seconds, rc;
@@ -248,25 +214,52 @@ ngx_paygw_cert_time(const ASN1_TIME *at)
 }
 
 
+ngx_int_t
+ngx_paygw_cert_validity(ngx_conf_t *cf, ngx_str_t *path, X509 *cert,
+    ngx_paygw_key_t *key)
+{
+    time_t  begin, end;
+
+    begin = ngx_paygw_cert_time(X509_get0_notBefore(cert));
+    end = ngx_paygw_cert_time(X509_get0_notAfter(cert));
+
+    if (begin == (time_t) NGX_ERROR || end == (time_t) NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "cannot read the validity of certificate \"%V\"",
+                           path);
+        return NGX_ERROR;
+    }
+
+    if (key) {
+        key->not_before = begin;
+        key->not_after = end;
+    }
+
+    ngx_paygw_cert_warn(cf, path, begin, end);
+
+    return NGX_OK;
+}
+
+
 static void
-ngx_paygw_cert_warn(ngx_conf_t *cf, ngx_str_t *path, ngx_paygw_key_t *key)
+ngx_paygw_cert_warn(ngx_conf_t *cf, ngx_str_t *path, time_t begin, time_t end)
 {
     time_t  now;
 
     now = ngx_time();
 
-    if (key->not_after < now) {
+    if (end < now) {
         ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
                            "certificate \"%V\" has ended %T days ago",
-                           path, (now - key->not_after) / (24 * 60 * 60));
+                           path, (now - end) / (24 * 60 * 60));
 
-    } else if (key->not_after - now < NGX_PAYGW_CERT_WARN) {
+    } else if (end - now < NGX_PAYGW_CERT_WARN) {
         ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
                            "certificate \"%V\" ends in %T days",
-                           path, (key->not_after - now) / (24 * 60 * 60));
+                           path, (end - now) / (24 * 60 * 60));
     }
 
-    if (key->not_before > now) {
+    if (begin > now) {
         ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
                            "certificate \"%V\" is not valid yet", path);
     }

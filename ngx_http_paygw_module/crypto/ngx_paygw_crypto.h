@@ -22,6 +22,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include "ngx_paygw_chain.h"
 #include "ngx_paygw_key.h"
 #include "ngx_paygw_mac.h"
 #include "ngx_paygw_sign.h"
@@ -55,6 +56,40 @@ struct ngx_paygw_key_handle_s {
 };
 
 
+/* certificates that are kept; a provider has one, and two while it changes */
+#define NGX_PAYGW_CHAIN_KEPT  8
+
+/* one that was found good; its key and handle point to each other */
+typedef struct {
+    ngx_uint_t                 used;        /* of the chain; 0: free */
+    u_char                     digest[NGX_PAYGW_SHA256_LEN];
+    ngx_paygw_key_t            key;
+    ngx_paygw_key_handle_t     handle;
+    u_char                     serial[64];  /* what the id of key points to */
+} ngx_paygw_chain_entry_t;
+
+struct ngx_paygw_chain_s {
+    X509_STORE                *store;
+    STACK_OF(X509)            *middles;
+    ngx_paygw_chain_name_pt    name;
+    void                      *data;
+    ngx_uint_t                 used;        /* grows with every use */
+    ngx_paygw_chain_entry_t    entries[NGX_PAYGW_CHAIN_KEPT];
+};
+
+
+/*
+ * Looks for a way to a root: at a time, with the bounds of all certificates of
+ * it set in key; or, for the pre-flight, at any time with key NULL.  Returns
+ * NGX_OK; NGX_DECLINED, *code says why; NGX_ERROR.
+ */
+ngx_int_t ngx_paygw_chain_verify(ngx_paygw_chain_t *chain, X509 *cert,
+    time_t now, ngx_paygw_key_t *key, int *code);
+
+/* frees what an entry holds, which is free then */
+void ngx_paygw_chain_drop(ngx_paygw_chain_entry_t *e);
+
+
 /* flags of ngx_paygw_file_read() */
 #define NGX_PAYGW_FILE_SECRET  0x01   /* refused if everyone can read it */
 
@@ -75,6 +110,22 @@ const char *ngx_paygw_openssl_error(void);
 /* 1 if a reader of PEM failed only because the file has no more blocks */
 ngx_uint_t ngx_paygw_pem_end(void);
 
+/* Unix seconds, NGX_ERROR if it cannot be read; -1 is no time of a key */
+time_t ngx_paygw_cert_time(const ASN1_TIME *at);
+
+/*
+ * The validity of a certificate, into key unless that is NULL; warns if it
+ * ends soon or is over.  NGX_OK or NGX_ERROR (logged).
+ */
+ngx_int_t ngx_paygw_cert_validity(ngx_conf_t *cf, ngx_str_t *path, X509 *cert,
+    ngx_paygw_key_t *key);
+
+/*
+ * All certificates of a PEM file in its order, at least one, for
+ * sk_X509_pop_free(); NULL: logged.
+ */
+STACK_OF(X509) *ngx_paygw_cert_stack(ngx_conf_t *cf, ngx_str_t *path);
+
 /* an empty handle that the pool frees, also set as key->handle */
 ngx_paygw_key_handle_t *ngx_paygw_key_handle(ngx_pool_t *pool,
     ngx_paygw_key_t *key);
@@ -90,17 +141,14 @@ ngx_int_t ngx_paygw_key_set(ngx_conf_t *cf, ngx_str_t *path,
 ngx_int_t ngx_paygw_key_take(ngx_paygw_key_t *key, EVP_PKEY *pkey,
     const char **err);
 
-/* the certificate of a key whose handle holds it: serial, validity */
-ngx_int_t ngx_paygw_cert_describe(ngx_pool_t *pool, ngx_paygw_key_t *key);
+/* the serial as WeChat Pay writes it, in pool: NGX_OK or NGX_ERROR */
+ngx_int_t ngx_paygw_cert_serial(ngx_pool_t *pool, X509 *cert, ngx_str_t *id);
 
 /* what OpenSSL asks for the password of a block: there is none */
 int ngx_paygw_cert_password(char *buf, int size, int rwflag, void *data);
 
 /* md5 of the issuer and the decimal serial, 32 characters */
 ngx_int_t ngx_paygw_cert_sn_hex(X509 *cert, u_char *hex);
-
-/* all certificates of a file in its order, at least one; NULL: logged */
-STACK_OF(X509) *ngx_paygw_cert_stack(ngx_conf_t *cf, ngx_str_t *path);
 
 /*
  * The first of certs chains, with the others as intermediates, to one of the

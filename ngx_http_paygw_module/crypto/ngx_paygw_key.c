@@ -442,9 +442,8 @@ ngx_paygw_key_set(ngx_conf_t *cf, ngx_str_t *path, ngx_paygw_key_t *key,
     if (ngx_paygw_key_kind(handle) != NGX_OK) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "key \"%V\" is of no known type or on a curve "
-                           "without a name%s%s", path,
-                           ERR_peek_error() ? ": " : "",
-                           ERR_peek_error() ? ngx_paygw_openssl_error() : "");
+                           "without a name", path);
+        ERR_clear_error();
         return NGX_ERROR;
     }
 

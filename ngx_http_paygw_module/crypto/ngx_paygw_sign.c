@@ -287,7 +287,13 @@ ngx_paygw_sign_input(const ngx_paygw_scheme_t *scheme, ngx_str_t *parts,
 
     in->data = in->md;
 
-    return ngx_paygw_hash(scheme->hash, parts, n, in->md, &in->len, log);
+    if (ngx_paygw_digest(scheme->hash, parts, n, in->md, &in->len) != NGX_OK) {
+        ngx_log_error(NGX_LOG_ERR, log, 0, "%s: digest failed (SSL: %s)",
+                      scheme->title, ngx_paygw_openssl_error());
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 

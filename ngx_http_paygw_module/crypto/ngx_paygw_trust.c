@@ -60,13 +60,18 @@ ngx_paygw_key_read_cert(ngx_pool_t *pool, ngx_str_t *text,
         return rc;
     }
 
-    rc = ngx_paygw_cert_describe(pool, key);
+    key->cert = handle->cert;
+    key->not_before = ngx_paygw_cert_time(X509_get0_notBefore(key->cert));
+    key->not_after = ngx_paygw_cert_time(X509_get0_notAfter(key->cert));
 
-    if (rc == NGX_ABORT) {
+    if (key->not_before == (time_t) NGX_ERROR
+        || key->not_after == (time_t) NGX_ERROR)
+    {
         *err = "cannot read the validity of the certificate";
+        return NGX_ABORT;
     }
 
-    return rc;
+    return ngx_paygw_cert_serial(pool, key->cert, &key->id);
 }
 
 

@@ -12,6 +12,7 @@
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_conf.h"
 #include "ngx_http_paygw_keyring.h"
+#include "ngx_http_paygw_sign.h"
 
 
 static char *ngx_http_paygw_zone(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -20,16 +21,11 @@ static char *ngx_http_paygw_store_set(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_paygw_notify(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_paygw_deliver_set(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_paygw_verify(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_int_t ngx_http_paygw_date(ngx_str_t *s, time_t *t);
-
-
-static ngx_conf_enum_t  ngx_http_paygw_deliver_forms[] = {
-    { ngx_string("event"), NGX_HTTP_PAYGW_EVENT },
-    { ngx_string("raw"), NGX_HTTP_PAYGW_RAW },
-    { ngx_null_string, 0 }
-};
 
 
 ngx_command_t  ngx_http_paygw_commands[] = {
@@ -69,12 +65,19 @@ ngx_command_t  ngx_http_paygw_commands[] = {
       0,
       NULL },
 
-    { ngx_string("paygw_deliver"),
-      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+    { ngx_string("paygw_queue"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE123,
+      ngx_http_paygw_queue_set,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_paygw_loc_conf_t, deliver),
-      &ngx_http_paygw_deliver_forms },
+      0,
+      NULL },
+
+    { ngx_string("paygw_deliver"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_paygw_deliver_set,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
 
     { ngx_string("paygw_deliver_timeout"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
@@ -180,6 +183,8 @@ ngx_http_paygw_create_loc_conf(ngx_conf_t *cf)
      *     conf->channels = NULL;
      *     conf->nchannels = 0;
      *     conf->early = 0;
+     *     conf->queue = NULL;
+     *     conf->sign = NULL;
      */
 
     conf->deliver = NGX_CONF_UNSET_UINT;
@@ -197,6 +202,13 @@ ngx_http_paygw_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_paygw_loc_conf_t *prev = parent;
     ngx_http_paygw_loc_conf_t *conf = child;
 
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (conf->deliver == NGX_CONF_UNSET_UINT) {
+        /* the keys belong to the form */
+        conf->sign = prev->sign;
+    }
+
     ngx_conf_merge_uint_value(conf->deliver, prev->deliver,
                               NGX_HTTP_PAYGW_EVENT);
     ngx_conf_merge_msec_value(conf->deliver_timeout, prev->deliver_timeout,
@@ -211,7 +223,13 @@ ngx_http_paygw_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->line = prev->line;
     }
 
-    if (conf->names == NULL) {
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (conf->queue == NULL && clcf->noname) {
+        conf->queue = prev->queue;
+    }
+
+    if (conf->names == NULL && conf->queue == NULL) {
         return NGX_CONF_OK;
     }
 
@@ -377,6 +395,55 @@ ngx_http_paygw_notify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     lcf->file = cf->conf_file->file.name.data;
     lcf->line = cf->conf_file->line;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_paygw_deliver_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_paygw_loc_conf_t *lcf = conf;
+
+    ngx_str_t   *value, source;
+    ngx_uint_t   i;
+
+    if (lcf->deliver != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "event") == 0) {
+        lcf->deliver = NGX_HTTP_PAYGW_EVENT;
+
+    } else if (ngx_strcmp(value[1].data, "raw") == 0) {
+        lcf->deliver = NGX_HTTP_PAYGW_RAW;
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\", it must be \"event\" or "
+                           "\"raw\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "sign=", 5) != 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        source.data = value[i].data + 5;
+        source.len = value[i].len - 5;
+
+        if (ngx_http_paygw_sign_key(cf, &lcf->sign, &source)
+            != NGX_CONF_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+    }
 
     return NGX_CONF_OK;
 }

@@ -24,6 +24,15 @@ char *ngx_http_paygw_merge_loc_conf(ngx_conf_t *cf, void *parent,
 char *ngx_http_paygw_location_check(ngx_conf_t *cf,
     ngx_http_paygw_loc_conf_t *conf);
 
+/*
+ * paygw_queue: its setter, and the check of a location that has it, when that
+ * is merged; store is NULL if there is none
+ */
+char *ngx_http_paygw_queue_set(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_paygw_queue_check(ngx_conf_t *cf, ngx_paygw_store_t *store,
+    ngx_http_paygw_loc_conf_t *conf);
+
 /* the setter of the block paygw_channel */
 char *ngx_http_paygw_channel(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 

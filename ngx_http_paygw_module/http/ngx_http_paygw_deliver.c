@@ -11,6 +11,7 @@
 #include "ngx_http_paygw_body.h"
 #include "ngx_http_paygw_headers.h"
 #include "ngx_http_paygw_deliver.h"
+#include "ngx_http_paygw_sign.h"
 #include "ngx_http_paygw_variables.h"
 
 
@@ -21,8 +22,9 @@ typedef struct {
 } ngx_http_paygw_field_t;
 
 
+static ngx_int_t ngx_http_paygw_deliver_signed(ngx_http_paygw_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_deliver_fields(ngx_http_paygw_ctx_t *ctx,
-    ngx_http_paygw_field_t *f);
+    ngx_http_paygw_field_t *f, ngx_array_t *values);
 
 
 #define ngx_http_paygw_field(name, lowcase, value)                            \
@@ -105,22 +107,54 @@ ngx_http_paygw_deliver(ngx_http_paygw_ctx_t *ctx)
         }
     }
 
-    return ngx_http_paygw_deliver_fields(ctx, ngx_http_paygw_fields);
+    if (ctx->lcf->sign) {
+        return ngx_http_paygw_deliver_signed(ctx);
+    }
+
+    return ngx_http_paygw_deliver_fields(ctx, ngx_http_paygw_fields, NULL);
+}
+
+
+static ngx_int_t
+ngx_http_paygw_deliver_signed(ngx_http_paygw_ctx_t *ctx)
+{
+    ngx_str_t    *body;
+    ngx_array_t  *values;
+
+    values = ngx_array_create(ctx->request->pool, 16, sizeof(ngx_keyval_t));
+    if (values == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_paygw_deliver_fields(ctx, ngx_http_paygw_fields, values)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    body = (ctx->lcf->deliver == NGX_HTTP_PAYGW_EVENT) ? &ctx->event
+                                                       : &ctx->notify.msg.body;
+
+    return ngx_http_paygw_sign(ctx->request, ctx->lcf->sign, values, body);
 }
 
 
 ngx_int_t
 ngx_http_paygw_deliver_observed(ngx_http_paygw_ctx_t *ctx)
 {
-    return ngx_http_paygw_deliver_fields(ctx, ngx_http_paygw_observed_fields);
+    return ngx_http_paygw_deliver_fields(ctx, ngx_http_paygw_observed_fields,
+                                         NULL);
 }
 
 
+/* values (ngx_keyval_t), if any, gets each of them, those not known too */
+
 static ngx_int_t
 ngx_http_paygw_deliver_fields(ngx_http_paygw_ctx_t *ctx,
-    ngx_http_paygw_field_t *f)
+    ngx_http_paygw_field_t *f, ngx_array_t *values)
 {
     ngx_str_t            value;
+    ngx_keyval_t        *kv;
     ngx_http_request_t  *r;
 
     r = ctx->request;
@@ -129,6 +163,17 @@ ngx_http_paygw_deliver_fields(ngx_http_paygw_ctx_t *ctx,
 
         if (ngx_http_paygw_value(ctx, f->value, r->pool, &value) != NGX_OK) {
             return NGX_ERROR;
+        }
+
+        if (values) {
+
+            kv = ngx_array_push(values);
+            if (kv == NULL) {
+                return NGX_ERROR;
+            }
+
+            kv->key = f->lowcase;
+            kv->value = value;
         }
 
         if (value.len == 0) {

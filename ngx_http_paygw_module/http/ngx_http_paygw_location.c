@@ -32,6 +32,14 @@ ngx_http_paygw_location_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_paygw_module);
 
+    conf->early = ngx_http_paygw_has_rewrite(cf);
+
+    if (conf->queue
+        && ngx_http_paygw_queue_check(cf, mcf->store, conf) != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
     if (mcf->store == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "no store is defined for \"paygw_notify\" in %s:%ui, "
@@ -59,8 +67,6 @@ ngx_http_paygw_location_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
     if (ngx_http_paygw_check_core(cf, conf) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
-
-    conf->early = ngx_http_paygw_has_rewrite(cf);
 
     ngx_http_paygw_guard_upstream(cf);
 
@@ -106,6 +112,17 @@ ngx_http_paygw_resolve(ngx_conf_t *cf, ngx_http_paygw_main_conf_t *mcf,
                           "providers, \"%V\" and \"%V\", in %s:%ui, "
                           "give each provider a location of its own",
                           &name[0], &name[i], conf->file, conf->line);
+            return NGX_CONF_ERROR;
+        }
+
+        if (i && ch->headers != ch->provider->headers) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"paygw_notify\" names channels \"%V\" and "
+                          "\"%V\" in %s:%ui, but no message says which "
+                          "channel of provider \"%V\" it is for, "
+                          "give each of them a location of its own",
+                          &name[0], &name[i], conf->file, conf->line,
+                          &ch->provider->name);
             return NGX_CONF_ERROR;
         }
 

@@ -42,6 +42,14 @@ typedef struct {
 } ngx_http_paygw_main_conf_t;
 
 
+/* paygw_queue */
+typedef struct {
+    ngx_paygw_store_stream_t     stream;
+    u_char                      *file;         /* where it stands */
+    ngx_uint_t                   line;
+} ngx_http_paygw_queue_t;
+
+
 /* What a location says.  Constant once merged. */
 typedef struct {
     ngx_array_t                 *names;        /* ngx_str_t, of paygw_notify */
@@ -54,7 +62,11 @@ typedef struct {
     ngx_uint_t                   early;        /* verify before the location's
                                                   rewrite directives */
 
+    ngx_http_paygw_queue_t      *queue;        /* NULL: a content handler
+                                                  takes the events */
     ngx_uint_t                   deliver;      /* NGX_HTTP_PAYGW_EVENT, RAW */
+    ngx_array_t                 *sign;         /* keys, ngx_str_t; NULL: not
+                                                  signed */
     ngx_msec_t                   deliver_timeout;
     size_t                       body_max;
     time_t                       observe;      /* until then; 0: enforce */
@@ -86,6 +98,9 @@ typedef enum {
  *                       |
  *                       v
  *                    DELIVERING --the shop's answer--> commit or release, ack
+ *
+ * With paygw_queue CLAIMING is the append to the stream, and ANSWER follows
+ * it in any case.
  *
  * The context lives as long as the request's pool.  It is found through a pool
  * cleanup as well, since an internal redirect wipes r->ctx.

@@ -14,6 +14,7 @@
 #include "ngx_http_paygw_body.h"
 #include "ngx_http_paygw_deliver.h"
 #include "ngx_http_paygw_keyring.h"
+#include "ngx_http_paygw_queue.h"
 #include "ngx_http_paygw_refusal.h"
 #include "ngx_http_paygw_reply.h"
 #include "ngx_http_paygw_wait.h"
@@ -355,7 +356,8 @@ ngx_http_paygw_notify_claim(ngx_http_paygw_ctx_t *ctx)
     n = &ctx->notify;
     op = &ctx->op;
 
-    n->log->action = "claiming payment event";
+    n->log->action = ctx->lcf->queue ? "queueing payment event"
+                                     : "claiming payment event";
 
     op->key = ctx->event_id;
     op->lease = n->channel->lease;
@@ -364,7 +366,12 @@ ngx_http_paygw_notify_claim(ngx_http_paygw_ctx_t *ctx)
     op->handler = ngx_http_paygw_notify_claim_handler;
     op->data = ctx;
 
-    rc = ngx_paygw_store_claim(ngx_http_paygw_store(ctx->request), op);
+    if (ctx->lcf->queue) {
+        rc = ngx_http_paygw_queue(ctx);
+
+    } else {
+        rc = ngx_paygw_store_claim(ngx_http_paygw_store(ctx->request), op);
+    }
 
     if (rc == NGX_AGAIN) {
         ctx->state = NGX_HTTP_PAYGW_CLAIMING;
@@ -407,6 +414,13 @@ ngx_http_paygw_notify_claimed(ngx_http_paygw_ctx_t *ctx, ngx_int_t rc)
     switch (rc) {
 
     case NGX_OK:
+
+        if (ctx->lcf->queue) {
+            ngx_http_paygw_notify_answer(ctx, NGX_HTTP_PAYGW_TAKEN,
+                                         NGX_PAYGW_REASON_NONE, NGX_HTTP_OK);
+            return;
+        }
+
         ctx->claimed = 1;
         ngx_http_paygw_notify_deliver(ctx);
         return;

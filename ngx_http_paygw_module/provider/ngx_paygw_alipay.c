@@ -8,6 +8,8 @@
 #include <ngx_core.h>
 #include "ngx_paygw_alipay.h"
 #include "ngx_paygw_channel.h"
+#include "ngx_paygw_explain.h"
+#include "ngx_paygw_fields.h"
 #include "ngx_paygw_sign.h"
 #include "ngx_paygw_text.h"
 
@@ -39,7 +41,6 @@ typedef struct {
 static ngx_int_t ngx_paygw_alipay_parse(ngx_paygw_notify_t *n);
 static ngx_int_t ngx_paygw_alipay_fields(ngx_paygw_notify_t *n,
     ngx_paygw_alipay_ctx_t *ctx);
-static ngx_uint_t ngx_paygw_alipay_name(ngx_str_t *name);
 static ngx_int_t ngx_paygw_alipay_verify(ngx_paygw_notify_t *n);
 static ngx_paygw_channel_t *ngx_paygw_alipay_channel(ngx_paygw_notify_t *n,
     ngx_paygw_alipay_ctx_t *ctx);
@@ -48,14 +49,10 @@ static ngx_int_t ngx_paygw_alipay_keyring(ngx_paygw_notify_t *n,
 static ngx_int_t ngx_paygw_alipay_clock(ngx_paygw_notify_t *n,
     ngx_paygw_alipay_ctx_t *ctx, ngx_paygw_channel_t *ch);
 static ngx_int_t ngx_paygw_alipay_signature(ngx_paygw_notify_t *n,
-    ngx_paygw_alipay_ctx_t *ctx, ngx_array_t *keys);
+    ngx_paygw_alipay_ctx_t *ctx, ngx_paygw_channel_t *ch, ngx_array_t *keys);
 static ngx_uint_t ngx_paygw_alipay_has(ngx_paygw_alipay_ctx_t *ctx);
 static ngx_int_t ngx_paygw_alipay_try(ngx_paygw_notify_t *n,
     ngx_array_t *keys, ngx_str_t *text, ngx_str_t *sig);
-static ngx_int_t ngx_paygw_alipay_forged(ngx_paygw_notify_t *n,
-    ngx_paygw_alipay_ctx_t *ctx, ngx_str_t *text, ngx_uint_t encoded);
-static char *ngx_paygw_alipay_hint(ngx_paygw_alipay_ctx_t *ctx,
-    ngx_uint_t encoded);
 
 
 static const ngx_str_t  ngx_paygw_alipay_headers[] = {
@@ -102,20 +99,14 @@ const ngx_paygw_provider_t  ngx_paygw_alipay = {
 ngx_str_t *
 ngx_paygw_alipay_value(ngx_paygw_alipay_ctx_t *ctx, const char *name)
 {
-    ngx_str_t  *value;
-
-    value = ngx_paygw_form_get(&ctx->form, name);
-
-    return (value && value->len) ? value : NULL;
+    return ngx_paygw_fields_value(&ctx->form, name);
 }
 
 
 static ngx_int_t
 ngx_paygw_alipay_parse(ngx_paygw_notify_t *n)
 {
-    char                    *err;
     ngx_int_t                rc;
-    ngx_uint_t               i;
     ngx_paygw_alipay_ctx_t  *ctx;
 
     ctx = ngx_pcalloc(n->pool, sizeof(ngx_paygw_alipay_ctx_t));
@@ -123,53 +114,14 @@ ngx_paygw_alipay_parse(ngx_paygw_notify_t *n)
         return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
     }
 
-    rc = ngx_paygw_form_parse(n->pool, &n->msg.body, &ctx->form, &err);
-
-    if (rc == NGX_ERROR) {
-        return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
-    }
-
+    rc = ngx_paygw_fields_parse(n, &ctx->form);
     if (rc != NGX_OK) {
-        return ngx_paygw_refuse(n, NGX_ABORT,
-                                ngx_strncmp(err, "duplicate", 9) == 0
-                                ? NGX_PAYGW_REASON_DUPLICATE_FIELD
-                                : NGX_PAYGW_REASON_MALFORMED, err);
-    }
-
-    for (i = 0; i < ctx->form.nfields; i++) {
-        if (!ngx_paygw_alipay_name(&ctx->form.fields[i].name)) {
-            return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
-                                    "invalid field name");
-        }
+        return rc;
     }
 
     n->data = ctx;
 
     return ngx_paygw_alipay_fields(n, ctx);
-}
-
-
-/* a "&" or "=" in a name would blur the string to sign */
-
-static ngx_uint_t
-ngx_paygw_alipay_name(ngx_str_t *name)
-{
-    u_char      c;
-    ngx_uint_t  i;
-
-    for (i = 0; i < name->len; i++) {
-        c = name->data[i];
-
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
-            || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.')
-        {
-            continue;
-        }
-
-        return 0;
-    }
-
-    return 1;
 }
 
 
@@ -193,7 +145,8 @@ ngx_paygw_alipay_fields(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx)
         && (value->len != 4 || ngx_strncmp(value->data, "RSA2", 4) != 0))
     {
         return ngx_paygw_refuse(n, NGX_DECLINED, NGX_PAYGW_REASON_SIGN_TYPE,
-                                "only RSA2 is accepted");
+                                "only RSA2 is accepted, choose it for the app "
+                                "in the console");
     }
 
     value = ngx_paygw_alipay_value(ctx, "notify_time");
@@ -229,9 +182,10 @@ ngx_paygw_alipay_verify(ngx_paygw_notify_t *n)
 
     ch = ngx_paygw_alipay_channel(n, ctx);
     if (ch == NULL) {
-        return ngx_paygw_refuse(n, NGX_DECLINED,
-                                NGX_PAYGW_REASON_UNKNOWN_ACCOUNT,
-                                "unknown app_id");
+        return ngx_paygw_refuse_account(n, NGX_PAYGW_REASON_UNKNOWN_ACCOUNT,
+                                        "app_id",
+                                        ngx_paygw_alipay_value(ctx, "app_id"),
+                                        n->nchannels);
     }
 
     rc = ngx_paygw_alipay_keyring(n, ctx, ch, &keys);
@@ -241,11 +195,11 @@ ngx_paygw_alipay_verify(ngx_paygw_notify_t *n)
     }
 
     if (rc == NGX_OK) {
-        rc = ngx_paygw_alipay_signature(n, ctx, &keys);
+        rc = ngx_paygw_alipay_signature(n, ctx, ch, &keys);
     }
 
     if (rc == NGX_OK) {
-        rc = ngx_paygw_alipay_unambiguous(n, ctx);
+        rc = ngx_paygw_alipay_unambiguous(n, ctx, ch);
     }
 
     if (rc == NGX_OK) {
@@ -342,14 +296,7 @@ ngx_paygw_alipay_keyring(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
         return NGX_OK;
     }
 
-    if (sn && !known) {
-        n->wanted = *sn;
-        n->wanting = ch;
-    }
-
-    return ngx_paygw_refuse(n, NGX_DECLINED, NGX_PAYGW_REASON_UNKNOWN_KEY,
-                            known ? "certificate is expired or not yet valid"
-                                  : "unknown alipay_cert_sn");
+    return ngx_paygw_alipay_unknown(n, ch, known);
 }
 
 
@@ -363,29 +310,17 @@ static ngx_int_t
 ngx_paygw_alipay_clock(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
     ngx_paygw_channel_t *ch)
 {
-    time_t  age;
-
     if (ctx->notify_time == 0) {
         return NGX_OK;
     }
 
-    age = n->msg.now - ctx->notify_time;
-
-    if (age > (time_t) ((ch->keep - NGX_PAYGW_ALIPAY_MARGIN) / 1000)) {
-        return ngx_paygw_refuse_clock(n, age);
-    }
-
-    if (age < 0 && -age > (time_t) (ch->window / 1000)) {
-        return ngx_paygw_refuse_clock(n, -age);
-    }
-
-    return NGX_OK;
+    return ngx_paygw_check_age(n, ch, ctx->notify_time, ch->keep);
 }
 
 
 static ngx_int_t
 ngx_paygw_alipay_signature(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
-    ngx_array_t *keys)
+    ngx_paygw_channel_t *ch, ngx_array_t *keys)
 {
     ngx_int_t                        rc, decoded;
     ngx_str_t                        sig, text, first;
@@ -434,7 +369,9 @@ ngx_paygw_alipay_signature(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
         }
     }
 
-    return ngx_paygw_alipay_forged(n, ctx, &first, decoded == NGX_OK);
+    return ngx_paygw_alipay_forged(n, ch, &first,
+                                   decoded == NGX_OK ? &sig : NULL,
+                                   *(ngx_paygw_key_t **) keys->elts);
 
 error:
 
@@ -445,20 +382,11 @@ error:
 static ngx_uint_t
 ngx_paygw_alipay_has(ngx_paygw_alipay_ctx_t *ctx)
 {
-    ngx_uint_t          i, has;
-    ngx_paygw_field_t  *field;
-
-    has = 0;
-    field = ctx->form.fields;
+    ngx_uint_t  has;
 
     /* neither sign nor sign_type can be empty here */
 
-    for (i = 0; i < ctx->form.nfields; i++) {
-        if (field[i].value.len == 0) {
-            has = NGX_PAYGW_ALIPAY_HAS_EMPTY;
-            break;
-        }
-    }
+    has = ngx_paygw_fields_empty(&ctx->form) ? NGX_PAYGW_ALIPAY_HAS_EMPTY : 0;
 
     if (ngx_paygw_alipay_value(ctx, "method")
         && ngx_paygw_alipay_value(ctx, "sign_type"))
@@ -494,56 +422,4 @@ ngx_paygw_alipay_try(ngx_paygw_notify_t *n, ngx_array_t *keys,
     }
 
     return NGX_DECLINED;
-}
-
-
-static ngx_int_t
-ngx_paygw_alipay_forged(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
-    ngx_str_t *text, ngx_uint_t encoded)
-{
-    return ngx_paygw_refuse_signature(n, NGX_PAYGW_REASON_SIGNATURE, text, 1,
-                                      ngx_paygw_alipay_hint(ctx, encoded));
-}
-
-
-/* what of the usual accidents on the way can be seen in the message */
-
-static char *
-ngx_paygw_alipay_hint(ngx_paygw_alipay_ctx_t *ctx, ngx_uint_t encoded)
-{
-    u_char             *last;
-    ngx_str_t          *charset, *value;
-    ngx_uint_t          i;
-    ngx_paygw_field_t  *field;
-
-    if (!encoded) {
-        last = ctx->sign->data + ctx->sign->len;
-
-        return ngx_strlchr(ctx->sign->data, last, ' ')
-               ? "plus sign decoded as space" : "sign is not base64";
-    }
-
-    charset = ngx_paygw_alipay_value(ctx, "charset");
-    field = ctx->form.fields;
-
-    for (i = 0; i < ctx->form.nfields; i++) {
-
-        value = &field[i].value;
-
-        if (value->len >= 6
-            && ngx_strlcasestrn(value->data, value->data + value->len,
-                                (u_char *) "&quot;", 6 - 1))
-        {
-            return "a value is HTML-escaped";
-        }
-
-        if (charset && charset->len == 5
-            && ngx_strncasecmp(charset->data, (u_char *) "utf-8", 5) == 0
-            && !ngx_paygw_utf8_valid(value))
-        {
-            return "a value is not in the charset of the message";
-        }
-    }
-
-    return NULL;
 }

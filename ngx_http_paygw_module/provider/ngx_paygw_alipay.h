@@ -19,16 +19,7 @@
 
 
 /* all its times are in GMT+8 */
-#define NGX_PAYGW_ALIPAY_ZONE       (8 * 60 * 60)
-
-/* it repeats a callback for about 25 hours, under one notify_id */
-#define NGX_PAYGW_ALIPAY_MIN_KEEP   ((ngx_msec_t) 26 * 60 * 60 * 1000)
-
-/* how much longer an id is kept than the oldest message that is accepted */
-#define NGX_PAYGW_ALIPAY_MARGIN     ((ngx_msec_t) 60 * 60 * 1000)
-
-/* how long the id of a message without notify_time is kept */
-#define NGX_PAYGW_ALIPAY_LONG_KEEP  ((ngx_msec_t) 30 * 24 * 60 * 60 * 1000)
+#define NGX_PAYGW_ALIPAY_ZONE  (8 * 60 * 60)
 
 
 /* the account of a channel */
@@ -67,10 +58,24 @@ ngx_str_t *ngx_paygw_alipay_value(ngx_paygw_alipay_ctx_t *ctx,
     const char *name);
 
 
+/*
+ * ngx_paygw_alipay_forged.c: the refusals that take some explaining.  A
+ * certificate that is not known (known: that is not valid now), and a
+ * signature over text: sig is NULL if it is not base64, else key has not made
+ * it, nor has any other.
+ */
+
+ngx_int_t ngx_paygw_alipay_unknown(ngx_paygw_notify_t *n,
+    ngx_paygw_channel_t *ch, ngx_uint_t known);
+ngx_int_t ngx_paygw_alipay_forged(ngx_paygw_notify_t *n,
+    ngx_paygw_channel_t *ch, ngx_str_t *text, ngx_str_t *sig,
+    ngx_paygw_key_t *key);
+
+
 /* ngx_paygw_alipay_fields.c: only one reading, and ours; as provider->verify */
 
 ngx_int_t ngx_paygw_alipay_unambiguous(ngx_paygw_notify_t *n,
-    ngx_paygw_alipay_ctx_t *ctx);
+    ngx_paygw_alipay_ctx_t *ctx, ngx_paygw_channel_t *ch);
 ngx_int_t ngx_paygw_alipay_account(ngx_paygw_notify_t *n,
     ngx_paygw_alipay_ctx_t *ctx, ngx_paygw_channel_t *ch);
 

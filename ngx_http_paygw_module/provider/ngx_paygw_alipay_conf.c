@@ -30,6 +30,8 @@ static char *ngx_paygw_alipay_sign_type(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
 static ngx_int_t ngx_paygw_alipay_check_ids(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_paygw_alipay_conf_t *conf);
+static ngx_int_t ngx_paygw_alipay_check_form(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_paygw_alipay_conf_t *conf);
 static ngx_int_t ngx_paygw_alipay_check_list(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_array_t *list, const char *name);
 static ngx_int_t ngx_paygw_alipay_check_mode(ngx_conf_t *cf,
@@ -38,8 +40,6 @@ static ngx_int_t ngx_paygw_alipay_check_keys(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_paygw_alipay_conf_t *conf);
 static ngx_int_t ngx_paygw_alipay_check_chain(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_paygw_alipay_conf_t *conf);
-static ngx_int_t ngx_paygw_alipay_check_time(ngx_conf_t *cf,
-    ngx_paygw_channel_t *ch);
 
 
 const ngx_paygw_param_t  ngx_paygw_alipay_params[] = {
@@ -241,7 +241,9 @@ ngx_paygw_alipay_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
            != NGX_OK
         || ngx_paygw_alipay_check_keys(cf, ch, conf) != NGX_OK
         || ngx_paygw_alipay_check_chain(cf, ch, conf) != NGX_OK
-        || ngx_paygw_alipay_check_time(cf, ch) != NGX_OK
+        || ngx_paygw_channel_check_repeats(cf, ch,
+                                 "Alipay repeats a callback for 25 hours")
+           != NGX_OK
         || ngx_paygw_alipay_check_fetch(cf, ch, conf) != NGX_OK)
     {
         return NGX_CONF_ERROR;
@@ -269,13 +271,34 @@ ngx_paygw_alipay_check_ids(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     }
 
     if (ngx_paygw_alipay_check_list(cf, ch, conf->seller_ids, "seller_id")
-        != NGX_OK)
+        != NGX_OK
+        || ngx_paygw_alipay_check_form(cf, ch, conf) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
     return ngx_paygw_alipay_check_list(cf, ch, conf->auth_app_ids,
                                        "auth_app_id");
+}
+
+
+/* an account begins with 2088, an app never does: they are easily swapped */
+
+static ngx_int_t
+ngx_paygw_alipay_check_form(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_paygw_alipay_conf_t *conf)
+{
+    if (conf->app_id.len < 4 || ngx_strncmp(conf->app_id.data, "2088", 4) != 0)
+    {
+        return NGX_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid \"app_id\" of channel \"%V\": \"%V\" begins "
+                       "with 2088 as an account does, are \"app_id\" and "
+                       "\"seller_id\" swapped?", &ch->name, &conf->app_id);
+
+    return NGX_ERROR;
 }
 
 
@@ -417,31 +440,6 @@ ngx_paygw_alipay_check_chain(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
         if (rc != NGX_OK) {
             return NGX_ERROR;
         }
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_paygw_alipay_check_time(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
-{
-    if (ch->keep < NGX_PAYGW_ALIPAY_MIN_KEEP) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"event_ttl\" of channel \"%V\" must be at least "
-                           "26h, Alipay repeats a callback for 25 hours",
-                           &ch->name);
-        return NGX_ERROR;
-    }
-
-    /* an id must not be forgotten while its message is still fresh */
-
-    if (ch->window >= NGX_PAYGW_ALIPAY_MARGIN) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"clock_window\" of channel \"%V\" must be less "
-                           "than 1h, a callback could be replayed",
-                           &ch->name);
-        return NGX_ERROR;
     }
 
     return NGX_OK;

@@ -7,14 +7,9 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_paygw_alipay.h"
-#include "ngx_paygw_json.h"
+#include "ngx_paygw_event.h"
+#include "ngx_paygw_fields.h"
 #include "ngx_paygw_text.h"
-
-
-typedef struct {
-    ngx_str_t                name;
-    ngx_uint_t               gbk;
-} ngx_paygw_alipay_charset_t;
 
 
 static ngx_int_t ngx_paygw_alipay_id(ngx_paygw_notify_t *n,
@@ -27,32 +22,12 @@ static ngx_int_t ngx_paygw_alipay_order(ngx_paygw_notify_t *n,
     ngx_paygw_alipay_ctx_t *ctx);
 static ngx_uint_t ngx_paygw_alipay_refunded(ngx_paygw_event_t *ev,
     ngx_paygw_alipay_ctx_t *ctx);
-static ngx_uint_t ngx_paygw_alipay_word(ngx_paygw_alipay_ctx_t *ctx,
-    const char *name, size_t max, ngx_str_t *value);
 static ngx_int_t ngx_paygw_alipay_minor(ngx_paygw_alipay_ctx_t *ctx,
     const char *name, int64_t *value);
 static time_t ngx_paygw_alipay_time(ngx_paygw_alipay_ctx_t *ctx,
     const char *name);
-static ngx_int_t ngx_paygw_alipay_convert(ngx_paygw_notify_t *n,
-    ngx_paygw_alipay_ctx_t *ctx);
-static ngx_int_t ngx_paygw_alipay_charset(ngx_paygw_alipay_ctx_t *ctx,
-    ngx_uint_t *gbk);
-static ngx_int_t ngx_paygw_alipay_gbk(ngx_paygw_notify_t *n,
-    ngx_str_t *value);
 static ngx_int_t ngx_paygw_alipay_data(ngx_paygw_notify_t *n,
     ngx_paygw_alipay_ctx_t *ctx);
-static ngx_uint_t ngx_paygw_alipay_said(ngx_paygw_alipay_ctx_t *ctx,
-    ngx_paygw_field_t *field);
-
-
-static const ngx_paygw_alipay_charset_t  ngx_paygw_alipay_charsets[] = {
-    { ngx_string("utf-8"), 0 },
-    { ngx_string("utf8"), 0 },
-    { ngx_string("gbk"), 1 },
-    { ngx_string("gb2312"), 1 },
-    { ngx_string("gb18030"), 1 },
-    { ngx_null_string, 0 }
-};
 
 
 #define ngx_paygw_alipay_is(word, literal)                                    \
@@ -84,10 +59,13 @@ ngx_paygw_alipay_event(ngx_paygw_notify_t *n)
     n->keep = n->channel->keep;
 
     if (ctx->notify_time == 0) {
-        n->keep = ngx_max(n->keep, NGX_PAYGW_ALIPAY_LONG_KEEP);
+        n->keep = ngx_max(n->keep, NGX_PAYGW_LONG_KEEP);
     }
 
-    rc = ngx_paygw_alipay_convert(n, ctx);
+    /* only now that the bytes have been verified */
+
+    rc = ngx_paygw_fields_utf8(n, &ctx->form,
+                               ngx_paygw_alipay_value(ctx, "charset"));
 
     if (rc == NGX_OK) {
         rc = ngx_paygw_alipay_id(n, ctx);
@@ -118,7 +96,7 @@ ngx_paygw_alipay_event(ngx_paygw_notify_t *n)
 static ngx_int_t
 ngx_paygw_alipay_id(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx)
 {
-    if (!ngx_paygw_alipay_word(ctx, "notify_id", 128, &n->event.id)) {
+    if (!ngx_paygw_fields_word(&ctx->form, "notify_id", 128, &n->event.id)) {
         return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
                                 "invalid notify_id");
     }
@@ -131,13 +109,13 @@ static void
 ngx_paygw_alipay_kind(ngx_paygw_event_t *ev, ngx_paygw_alipay_ctx_t *ctx)
 {
     if (ctx->trade
-        && ngx_paygw_alipay_word(ctx, "trade_status", 64, &ev->kind))
+        && ngx_paygw_fields_word(&ctx->form, "trade_status", 64, &ev->kind))
     {
         return;
     }
 
-    if (ngx_paygw_alipay_word(ctx, "notify_type", 64, &ev->kind)
-        || ngx_paygw_alipay_word(ctx, "method", 64, &ev->kind))
+    if (ngx_paygw_fields_word(&ctx->form, "notify_type", 64, &ev->kind)
+        || ngx_paygw_fields_word(&ctx->form, "method", 64, &ev->kind))
     {
         return;
     }
@@ -170,7 +148,8 @@ ngx_paygw_alipay_trade(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx)
         ev->outcome = NGX_PAYGW_OUTCOME_SUCCESS;
         ev->time = ngx_paygw_alipay_time(ctx, "gmt_refund");
 
-        (void) ngx_paygw_alipay_word(ctx, "out_biz_no", 64, &ev->refund_id);
+        (void) ngx_paygw_fields_word(&ctx->form, "out_biz_no", 64,
+                                     &ev->refund_id);
 
     } else if (success || finished) {
         ev->type = NGX_PAYGW_EVENT_PAYMENT;
@@ -207,12 +186,12 @@ ngx_paygw_alipay_order(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx)
 
     ev = &n->event;
 
-    if (!ngx_paygw_alipay_word(ctx, "out_trade_no", 64, &ev->order_id)) {
+    if (!ngx_paygw_fields_word(&ctx->form, "out_trade_no", 64, &ev->order_id)) {
         return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
                                 "invalid out_trade_no");
     }
 
-    if (!ngx_paygw_alipay_word(ctx, "trade_no", 64, &ev->trade_no)) {
+    if (!ngx_paygw_fields_word(&ctx->form, "trade_no", 64, &ev->trade_no)) {
         return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
                                 "invalid trade_no");
     }
@@ -233,8 +212,9 @@ ngx_paygw_alipay_order(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx)
 
     /* for information only: what cannot stand in a header is left to data */
 
-    if (!ngx_paygw_alipay_word(ctx, "buyer_id", 128, &ev->payer)) {
-        (void) ngx_paygw_alipay_word(ctx, "buyer_open_id", 128, &ev->payer);
+    if (!ngx_paygw_fields_word(&ctx->form, "buyer_id", 128, &ev->payer)) {
+        (void) ngx_paygw_fields_word(&ctx->form, "buyer_open_id", 128,
+                                     &ev->payer);
     }
 
     return NGX_OK;
@@ -247,26 +227,6 @@ static ngx_uint_t
 ngx_paygw_alipay_refunded(ngx_paygw_event_t *ev, ngx_paygw_alipay_ctx_t *ctx)
 {
     return ev->refund_amount > 0 || ngx_paygw_alipay_value(ctx, "gmt_refund");
-}
-
-
-/* a field that goes into headers and keys; 1 if it is there and can */
-
-static ngx_uint_t
-ngx_paygw_alipay_word(ngx_paygw_alipay_ctx_t *ctx, const char *name,
-    size_t max, ngx_str_t *value)
-{
-    ngx_str_t  *s;
-
-    s = ngx_paygw_alipay_value(ctx, name);
-
-    if (s == NULL || !ngx_paygw_visible(s, max)) {
-        return 0;
-    }
-
-    *value = *s;
-
-    return 1;
 }
 
 
@@ -304,181 +264,16 @@ ngx_paygw_alipay_time(ngx_paygw_alipay_ctx_t *ctx, const char *name)
 }
 
 
-/* to UTF-8, only now that the bytes have been verified */
-
-static ngx_int_t
-ngx_paygw_alipay_convert(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx)
-{
-    ngx_int_t           rc;
-    ngx_uint_t          i, gbk;
-    ngx_paygw_field_t  *field;
-
-    if (ngx_paygw_alipay_charset(ctx, &gbk) != NGX_OK) {
-        return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
-                                "unknown charset");
-    }
-
-    field = ctx->form.fields;
-
-    for (i = 0; i < ctx->form.nfields; i++) {
-
-        if (!ngx_paygw_visible(&field[i].name, 128)) {
-            return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
-                                    "invalid field name");
-        }
-
-        if (gbk) {
-            rc = ngx_paygw_alipay_gbk(n, &field[i].value);
-            if (rc != NGX_OK) {
-                return rc;
-            }
-
-            continue;
-        }
-
-        if (!ngx_paygw_utf8_valid(&field[i].value)) {
-            return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
-                                    "a value is not UTF-8");
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_paygw_alipay_charset(ngx_paygw_alipay_ctx_t *ctx, ngx_uint_t *gbk)
-{
-    ngx_str_t                         *value;
-    const ngx_paygw_alipay_charset_t  *charset;
-
-    *gbk = 0;
-
-    value = ngx_paygw_alipay_value(ctx, "charset");
-    if (value == NULL) {
-        return NGX_OK;
-    }
-
-    for (charset = ngx_paygw_alipay_charsets; charset->name.len; charset++) {
-        if (charset->name.len == value->len
-            && ngx_strncasecmp(charset->name.data, value->data, value->len)
-               == 0)
-        {
-            *gbk = charset->gbk;
-            return NGX_OK;
-        }
-    }
-
-    return NGX_DECLINED;
-}
-
-
-static ngx_int_t
-ngx_paygw_alipay_gbk(ngx_paygw_notify_t *n, ngx_str_t *value)
-{
-    size_t     i;
-    ngx_int_t  rc;
-    ngx_str_t  utf8;
-
-    for (i = 0; i < value->len; i++) {
-        if (value->data[i] >= 0x80) {
-            break;
-        }
-    }
-
-    if (i == value->len) {
-        return NGX_OK;
-    }
-
-    rc = ngx_paygw_gbk_to_utf8(n->pool, &utf8, value);
-
-    if (rc == NGX_OK) {
-        *value = utf8;
-        return NGX_OK;
-    }
-
-    if (rc == NGX_ABORT) {
-        return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
-                                "a value is not GBK");
-    }
-
-    if (rc == NGX_DECLINED) {
-        ngx_log_error(NGX_LOG_ERR, n->log, 0,
-                      "iconv() of this system knows no GBK, channel \"%V\" "
-                      "needs the package libc-gconv-modules-extra",
-                      &n->channel->name);
-    }
-
-    return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL,
-                            "no GBK table");
-}
-
-
 static ngx_int_t
 ngx_paygw_alipay_data(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx)
 {
-    size_t              len;
-    u_char             *p;
-    ngx_uint_t          i;
-    ngx_paygw_field_t  *field;
+    static const char  *skip[] = { "sign", "sign_type", NULL };
 
-    field = ctx->form.fields;
+    /* what Alipay said: no signature, and no empty field that anyone may add */
 
-    len = 2;
-
-    for (i = 0; i < ctx->form.nfields; i++) {
-
-        if (!ngx_paygw_alipay_said(ctx, &field[i])) {
-            continue;
-        }
-
-        len += ngx_paygw_json_string_len(&field[i].name) + 1
-               + ngx_paygw_json_string_len(&field[i].value) + 1;
-    }
-
-    p = ngx_pnalloc(n->pool, len);
-    if (p == NULL) {
-        return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
-    }
-
-    n->event.data.data = p;
-
-    *p++ = '{';
-
-    for (i = 0; i < ctx->form.nfields; i++) {
-
-        if (!ngx_paygw_alipay_said(ctx, &field[i])) {
-            continue;
-        }
-
-        if (p[-1] != '{') {
-            *p++ = ',';
-        }
-
-        p = ngx_paygw_json_write_string(p, &field[i].name);
-        *p++ = ':';
-        p = ngx_paygw_json_write_string(p, &field[i].value);
-    }
-
-    *p++ = '}';
-
-    n->event.data.len = p - n->event.data.data;
-
-    return NGX_OK;
-}
-
-
-/* what Alipay said: no signature, and no empty field that anyone may add */
-
-static ngx_uint_t
-ngx_paygw_alipay_said(ngx_paygw_alipay_ctx_t *ctx, ngx_paygw_field_t *field)
-{
-    if (ctx->drop_empty && field->value.len == 0) {
-        return 0;
-    }
-
-    return !ngx_paygw_alipay_is(&field->name, "sign")
-           && !ngx_paygw_alipay_is(&field->name, "sign_type");
+    return ngx_paygw_event_fields(n, &ctx->form, skip,
+                                  ctx->drop_empty ? NGX_PAYGW_CANON_DROP_EMPTY
+                                                  : 0);
 }
 
 

@@ -13,9 +13,6 @@
 /* What the fields of a callback may be, once its signature is good. */
 
 
-static ngx_uint_t ngx_paygw_alipay_hides(ngx_str_t *value);
-
-
 /* the names that mean something in a callback: see below */
 
 static const ngx_str_t  ngx_paygw_alipay_names[] = {
@@ -64,67 +61,16 @@ static const ngx_str_t  ngx_paygw_alipay_names[] = {
 
 
 /*
- * The string to sign joins decoded values by "&" without any escape, so that
- * one signature fits many forms: "a=1&b=2" is two fields, or one whose value
- * is "1&b=2".  Who holds a genuine callback could fold its notify_id and
- * notify_time into another value, and have an old event delivered as a new
- * one.  A value that hides a field which means something is refused; with no
- * field to be hidden, and none to be there twice, one reading is left.
+ * Who holds a genuine callback could fold its notify_id and notify_time into
+ * another value, and have an old event delivered as a new one:
+ * ngx_paygw_form.h says how.
  */
 
 ngx_int_t
 ngx_paygw_alipay_unambiguous(ngx_paygw_notify_t *n,
-    ngx_paygw_alipay_ctx_t *ctx)
+    ngx_paygw_alipay_ctx_t *ctx, ngx_paygw_channel_t *ch)
 {
-    ngx_uint_t          i;
-    ngx_paygw_field_t  *field;
-
-    field = ctx->form.fields;
-
-    for (i = 0; i < ctx->form.nfields; i++) {
-
-        if (!ngx_paygw_alipay_hides(&field[i].value)) {
-            continue;
-        }
-
-        /* the signature is good, so somebody did this on purpose */
-
-        ngx_log_error(NGX_LOG_ERR, n->log, 0,
-                      "alipay callback with a good signature hides another "
-                      "field in the value of \"%V\"", &field[i].name);
-
-        return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
-                                "a value hides another field");
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_uint_t
-ngx_paygw_alipay_hides(ngx_str_t *value)
-{
-    u_char           *p, *last;
-    const ngx_str_t  *name;
-
-    p = value->data;
-    last = value->data + value->len;
-
-    while (p < last && (p = memchr(p, '&', last - p)) != NULL) {
-        p++;
-
-        for (name = ngx_paygw_alipay_names; name->len; name++) {
-
-            if ((size_t) (last - p) > name->len
-                && p[name->len] == '='
-                && ngx_strncmp(p, name->data, name->len) == 0)
-            {
-                return 1;
-            }
-        }
-    }
-
-    return 0;
+    return ngx_paygw_check_hidden(n, ch, &ctx->form, ngx_paygw_alipay_names);
 }
 
 
@@ -150,18 +96,20 @@ ngx_paygw_alipay_account(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
         }
 
         if (!ours) {
-            return ngx_paygw_refuse(n, NGX_DECLINED,
-                                    NGX_PAYGW_REASON_ACCOUNT_MISMATCH,
-                                    "auth_app_id is not ours");
+            return ngx_paygw_refuse_account(n,
+                                            NGX_PAYGW_REASON_ACCOUNT_MISMATCH,
+                                            "auth_app_id", value,
+                                            conf->auth_app_ids
+                                            ? conf->auth_app_ids->nelts : 1);
         }
     }
 
     value = ngx_paygw_alipay_value(ctx, "seller_id");
 
     if (value ? !ngx_paygw_channel_has(conf->seller_ids, value) : ctx->trade) {
-        return ngx_paygw_refuse(n, NGX_DECLINED,
-                                NGX_PAYGW_REASON_ACCOUNT_MISMATCH,
-                                "seller_id is not ours");
+        return ngx_paygw_refuse_account(n, NGX_PAYGW_REASON_ACCOUNT_MISMATCH,
+                                        "seller_id", value,
+                                        conf->seller_ids->nelts);
     }
 
     return NGX_OK;

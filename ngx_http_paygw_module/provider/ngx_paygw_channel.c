@@ -219,6 +219,31 @@ ngx_paygw_channel_account(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
 
 ngx_int_t
+ngx_paygw_channel_check_repeats(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    const char *why)
+{
+    if (ch->keep < NGX_PAYGW_REPEAT_KEEP) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"event_ttl\" of channel \"%V\" must be at least "
+                           "26h, %s", &ch->name, why);
+        return NGX_ERROR;
+    }
+
+    /* an id must not be forgotten while its message is still fresh */
+
+    if (ch->window >= NGX_PAYGW_REPEAT_MARGIN) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"clock_window\" of channel \"%V\" must be less "
+                           "than 1h, a callback could be replayed",
+                           &ch->name);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
 ngx_paygw_channel_foreign(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     ngx_paygw_key_t *key, const char *name, ngx_paygw_key_t *ours,
     const char *own)

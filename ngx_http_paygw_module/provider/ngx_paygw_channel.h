@@ -58,6 +58,13 @@ ngx_int_t ngx_paygw_channel_account(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     ngx_str_t *value, const char *name);
 
 /*
+ * The times of a channel fit ngx_paygw_check_age(); why says how long the
+ * provider repeats a callback
+ */
+ngx_int_t ngx_paygw_channel_check_repeats(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, const char *why);
+
+/*
  * A provider's key is not really our own (ours may be NULL).  name is the
  * parameter of the key, own that of ours.
  */

@@ -7,7 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_paygw_event.h"
-#include "ngx_paygw_json.h"
+#include "ngx_paygw_text.h"
 
 
 #define NGX_PAYGW_EVENT_PIECES  32
@@ -122,7 +122,8 @@ ngx_paygw_event_json(ngx_paygw_notify_t *n, ngx_str_t *id,
     ngx_paygw_piece_string(&ps, ",\"provider\":", &n->provider->name);
     ngx_paygw_piece_string(&ps, ",\"kind\":", &ev->kind);
     ngx_paygw_piece_number(&ps, ",\"time\":", ev->time ? ev->time : -1);
-    ngx_paygw_piece_number(&ps, ",\"delivery\":", delivery);
+    ngx_paygw_piece_number(&ps, ",\"delivery\":",
+                           delivery ? (int64_t) delivery : -1);
 
     if (ev->unconfirmed) {
         ngx_paygw_piece_string(&ps, ",\"confirm\":", &ngx_paygw_event_confirm);
@@ -287,4 +288,127 @@ ngx_paygw_piece_number(ngx_paygw_pieces_t *ps, const char *literal,
     piece->value.data = piece->number;
     piece->value.len = ngx_sprintf(piece->number, "%L", value)
                        - piece->number;
+}
+
+
+ngx_int_t
+ngx_paygw_event_parse(ngx_paygw_notify_t *n, ngx_str_t *text,
+    ngx_paygw_json_t **root)
+{
+    char       *err;
+    ngx_int_t   rc;
+
+    rc = ngx_paygw_json_parse(n->pool, text, root, &err);
+
+    if (rc == NGX_ERROR) {
+        return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
+    }
+
+    if (rc != NGX_OK) {
+        return ngx_paygw_refuse(n, NGX_ABORT,
+                                ngx_strcmp(err, "duplicate key") == 0
+                                ? NGX_PAYGW_REASON_DUPLICATE_FIELD
+                                : NGX_PAYGW_REASON_MALFORMED, err);
+    }
+
+    if ((*root)->type != NGX_PAYGW_JSON_OBJECT) {
+        return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
+                                "not a JSON object");
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_paygw_event_word(ngx_paygw_json_t *obj, const char *name, size_t max,
+    ngx_str_t *value)
+{
+    ngx_str_null(value);
+
+    if (obj == NULL) {
+        return NGX_OK;
+    }
+
+    if (ngx_paygw_json_get_string(obj, name, value) == NGX_ABORT) {
+        return NGX_ABORT;
+    }
+
+    if (value->len && !ngx_paygw_visible(value, max)) {
+        ngx_str_null(value);
+        return NGX_ABORT;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_paygw_event_minor(ngx_paygw_json_t *obj, const char *name,
+    int64_t *value)
+{
+    ngx_int_t  rc;
+
+    rc = obj ? ngx_paygw_json_get_integer(obj, name, value) : NGX_DECLINED;
+
+    if (rc == NGX_OK) {
+        return NGX_OK;
+    }
+
+    *value = -1;
+
+    return (rc == NGX_DECLINED) ? NGX_OK : NGX_ABORT;
+}
+
+
+ngx_int_t
+ngx_paygw_event_fields(ngx_paygw_notify_t *n, ngx_paygw_form_t *form,
+    const char **skip, ngx_uint_t flags)
+{
+    size_t              len;
+    u_char             *p;
+    ngx_uint_t          i;
+    ngx_paygw_field_t  *field;
+
+    field = form->fields;
+
+    len = 2;
+
+    for (i = 0; i < form->nfields; i++) {
+
+        if (!ngx_paygw_form_left_out(&field[i], skip, flags)) {
+            len += ngx_paygw_json_string_len(&field[i].name) + 1
+                   + ngx_paygw_json_string_len(&field[i].value) + 1;
+        }
+    }
+
+    p = ngx_pnalloc(n->pool, len);
+    if (p == NULL) {
+        return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
+    }
+
+    n->event.data.data = p;
+
+    *p++ = '{';
+
+    for (i = 0; i < form->nfields; i++) {
+
+        if (ngx_paygw_form_left_out(&field[i], skip, flags)) {
+            continue;
+        }
+
+        if (p[-1] != '{') {
+            *p++ = ',';
+        }
+
+        p = ngx_paygw_json_write_string(p, &field[i].name);
+        *p++ = ':';
+        p = ngx_paygw_json_write_string(p, &field[i].value);
+    }
+
+    *p++ = '}';
+
+    n->event.data.len = p - n->event.data.data;
+
+    return NGX_OK;
 }

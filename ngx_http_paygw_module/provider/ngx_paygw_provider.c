@@ -13,6 +13,10 @@
 
 const ngx_paygw_provider_t  *ngx_paygw_providers[] = {
     &ngx_paygw_alipay,
+    &ngx_paygw_generic,
+    &ngx_paygw_stripe,
+    &ngx_paygw_unionpay,
+    &ngx_paygw_wechat_v2,
     &ngx_paygw_wechat_v3,
     NULL
 };
@@ -84,22 +88,61 @@ ngx_paygw_refuse(ngx_paygw_notify_t *n, ngx_int_t rc,
 }
 
 
-ngx_int_t
-ngx_paygw_refuse_clock(ngx_paygw_notify_t *n, time_t off)
+ngx_int_t ngx_cdecl
+ngx_paygw_refuse_with(ngx_paygw_notify_t *n, ngx_int_t rc,
+    ngx_paygw_reason_e reason, const char *fmt, ...)
 {
-    u_char  *p;
+    u_char   buf[NGX_PAYGW_HINT_MAX], *p;
+    va_list  args;
 
-    ngx_paygw_refuse(n, NGX_DECLINED, NGX_PAYGW_REASON_CLOCK, NULL);
+    ngx_paygw_refuse(n, rc, reason, NULL);
 
-    p = ngx_pnalloc(n->pool, sizeof("clock  s off") - 1 + NGX_TIME_T_LEN);
-    if (p == NULL) {
+    va_start(args, fmt);
+    p = ngx_vslprintf(buf, buf + sizeof(buf), fmt, args);
+    va_end(args);
+
+    n->hint.data = ngx_pnalloc(n->pool, p - buf);
+    if (n->hint.data == NULL) {
         return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
     }
 
-    n->hint.data = p;
-    n->hint.len = ngx_sprintf(p, "clock %T s off", off) - p;
+    n->hint.len = ngx_cpymem(n->hint.data, buf, p - buf) - n->hint.data;
 
-    return NGX_DECLINED;
+    return rc;
+}
+
+
+ngx_int_t
+ngx_paygw_refuse_clock(ngx_paygw_notify_t *n, time_t stamp)
+{
+    time_t  off;
+
+    off = stamp - n->msg.now;
+
+    return ngx_paygw_refuse_with(n, NGX_DECLINED, NGX_PAYGW_REASON_CLOCK,
+                                 "clock %T s off, the message is from the %s",
+                                 off < 0 ? -off : off,
+                                 off < 0 ? "past" : "future");
+}
+
+
+ngx_int_t
+ngx_paygw_refuse_account(ngx_paygw_notify_t *n, ngx_paygw_reason_e reason,
+    const char *name, ngx_str_t *value, ngx_uint_t configured)
+{
+    if (value == NULL || value->len == 0) {
+        return ngx_paygw_refuse_with(n, NGX_DECLINED, reason, "no %s", name);
+    }
+
+    if (!ngx_paygw_visible(value, 64)) {
+        return ngx_paygw_refuse_with(n, NGX_DECLINED, reason,
+                                     "%s is not ours, %ui configured",
+                                     name, configured);
+    }
+
+    return ngx_paygw_refuse_with(n, NGX_DECLINED, reason,
+                                 "%s \"%V\" is not ours, %ui configured",
+                                 name, value, configured);
 }
 
 
@@ -120,6 +163,47 @@ ngx_paygw_refuse_signature(ngx_paygw_notify_t *n, ngx_paygw_reason_e reason,
     }
 
     return ngx_paygw_refuse(n, NGX_DECLINED, reason, hint);
+}
+
+
+ngx_int_t
+ngx_paygw_check_hidden(ngx_paygw_notify_t *n, ngx_paygw_channel_t *ch,
+    ngx_paygw_form_t *form, const ngx_str_t *names)
+{
+    ngx_paygw_field_t  *field;
+
+    field = ngx_paygw_form_hides(form, names);
+    if (field == NULL) {
+        return NGX_OK;
+    }
+
+    /* the signature is good, so somebody did this on purpose */
+
+    ngx_log_error(NGX_LOG_ERR, n->log, 0,
+                  "%V callback of channel \"%V\" with a good signature "
+                  "hides another field in the value of \"%V\"",
+                  &n->provider->name, &ch->name, &field->name);
+
+    return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
+                            "a value hides another field");
+}
+
+
+ngx_int_t
+ngx_paygw_check_age(ngx_paygw_notify_t *n, ngx_paygw_channel_t *ch, time_t t,
+    ngx_msec_t keep)
+{
+    time_t  age;
+
+    age = n->msg.now - t;
+
+    if (age > (time_t) ((keep - NGX_PAYGW_REPEAT_MARGIN) / 1000)
+        || (age < 0 && -age > (time_t) (ch->window / 1000)))
+    {
+        return ngx_paygw_refuse_clock(n, t);
+    }
+
+    return NGX_OK;
 }
 
 
@@ -161,12 +245,11 @@ ngx_paygw_check_headers(ngx_paygw_notify_t *n, ngx_uint_t count)
             continue;
         }
 
-        /* the name says it all */
-
-        ngx_paygw_refuse(n, NGX_ABORT, reason, NULL);
-        n->hint = n->provider->headers[i];
-
-        return NGX_ABORT;
+        return ngx_paygw_refuse_with(n, NGX_ABORT, reason,
+                                     reason == NGX_PAYGW_REASON_MISSING_HEADER
+                                     ? "no %V, a proxy in front may drop it"
+                                     : "%V",
+                                     &n->provider->headers[i]);
     }
 
     return NGX_OK;

@@ -10,6 +10,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_paygw_form.h"
 #include "ngx_paygw_key.h"
 
 
@@ -195,7 +196,7 @@ struct ngx_paygw_channel_s {
 
     /*
      * What its callbacks look like; the provider's own unless its check() has
-     * set something else, which only one may do whose same() is always 1.
+     * set something else: such a channel is alone in its location.
      */
     const ngx_str_t             *headers;
     const ngx_str_t             *content_types;
@@ -283,6 +284,10 @@ struct ngx_paygw_provider_s {
 
 
 extern const ngx_paygw_provider_t  ngx_paygw_alipay;
+extern const ngx_paygw_provider_t  ngx_paygw_generic;
+extern const ngx_paygw_provider_t  ngx_paygw_stripe;
+extern const ngx_paygw_provider_t  ngx_paygw_unionpay;
+extern const ngx_paygw_provider_t  ngx_paygw_wechat_v2;
 extern const ngx_paygw_provider_t  ngx_paygw_wechat_v3;
 
 /* all of them, ended by NULL */
@@ -296,20 +301,59 @@ ngx_int_t ngx_paygw_refuse(ngx_paygw_notify_t *n, ngx_int_t rc,
     ngx_paygw_reason_e reason, const char *hint);
 
 /*
+ * The same with a hint that is made for this message; fmt is that of
+ * ngx_sprintf(), and what it prints must be visible ASCII and spaces.  At most
+ * NGX_PAYGW_HINT_MAX bytes of it are kept.
+ */
+#define NGX_PAYGW_HINT_MAX  255
+
+ngx_int_t ngx_cdecl ngx_paygw_refuse_with(ngx_paygw_notify_t *n, ngx_int_t rc,
+    ngx_paygw_reason_e reason, const char *fmt, ...);
+
+/*
  * The checks of a set of header values that every header-signing provider
  * shares: each of the first n is there, once, and not empty.
  */
 ngx_int_t ngx_paygw_check_headers(ngx_paygw_notify_t *n, ngx_uint_t count);
 
 /*
- * More refusals that providers share: a clock that is off by so many seconds;
- * a signature over parts that no key of ours has made, which also notes the
- * length and the SHA-256 of the string for the log.  Both return NGX_DECLINED.
+ * More refusals that providers share: a message whose time is too far from
+ * ours; an account that is not ours, with the id that came (NULL or empty:
+ * none did) and how many of that name are configured; a signature over parts
+ * that no key of ours has made, which also notes the length and the SHA-256 of
+ * the string for the log.  All return NGX_DECLINED.
  */
-ngx_int_t ngx_paygw_refuse_clock(ngx_paygw_notify_t *n, time_t off);
+ngx_int_t ngx_paygw_refuse_clock(ngx_paygw_notify_t *n, time_t stamp);
+ngx_int_t ngx_paygw_refuse_account(ngx_paygw_notify_t *n,
+    ngx_paygw_reason_e reason, const char *name, ngx_str_t *value,
+    ngx_uint_t configured);
 ngx_int_t ngx_paygw_refuse_signature(ngx_paygw_notify_t *n,
     ngx_paygw_reason_e reason, ngx_str_t *parts, ngx_uint_t nparts,
     const char *hint);
+
+/*
+ * Refuses a message whose fields have two readings, see ngx_paygw_form_hides();
+ * to be called once its signature is good.  NGX_OK or NGX_ABORT.
+ */
+ngx_int_t ngx_paygw_check_hidden(ngx_paygw_notify_t *n,
+    ngx_paygw_channel_t *ch, ngx_paygw_form_t *form, const ngx_str_t *names);
+
+/*
+ * For providers that repeat a callback with the time of the first try: it must
+ * not be older than its id is kept, less a margin, nor ahead of us by more
+ * than the clock window.  NGX_OK or NGX_DECLINED.
+ */
+ngx_int_t ngx_paygw_check_age(ngx_paygw_notify_t *n, ngx_paygw_channel_t *ch,
+    time_t t, ngx_msec_t keep);
+
+/* such a provider repeats for about a day, under one id */
+#define NGX_PAYGW_REPEAT_KEEP    ((ngx_msec_t) 26 * 60 * 60 * 1000)
+
+/* how much longer an id is kept than the oldest message that is accepted */
+#define NGX_PAYGW_REPEAT_MARGIN  ((ngx_msec_t) 60 * 60 * 1000)
+
+/* how long the id of a message without a time of its own is kept */
+#define NGX_PAYGW_LONG_KEEP      ((ngx_msec_t) 30 * 24 * 60 * 60 * 1000)
 
 /* notes the key that a message asks for, if it can stand in a log line */
 void ngx_paygw_note_key(ngx_paygw_notify_t *n, ngx_str_t *id);

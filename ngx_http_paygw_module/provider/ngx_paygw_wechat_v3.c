@@ -20,16 +20,6 @@
  */
 
 
-#define NGX_PAYGW_WECHAT_V3_TIMESTAMP  0
-#define NGX_PAYGW_WECHAT_V3_NONCE      1
-#define NGX_PAYGW_WECHAT_V3_SIGNATURE  2
-#define NGX_PAYGW_WECHAT_V3_SERIAL     3
-#define NGX_PAYGW_WECHAT_V3_REQUIRED   4
-
-/* may be absent */
-#define NGX_PAYGW_WECHAT_V3_SIGN_TYPE  4
-
-#define NGX_PAYGW_WECHAT_V3_PROBE      "WECHATPAY/SIGNTEST/"
 #define NGX_PAYGW_WECHAT_V3_SCHEME     "WECHATPAY2-SHA256-RSA2048"
 
 
@@ -43,8 +33,6 @@ static ngx_int_t ngx_paygw_wechat_v3_clock(ngx_paygw_notify_t *n,
     ngx_paygw_wechat_v3_ctx_t *ctx);
 static ngx_int_t ngx_paygw_wechat_v3_signature(ngx_paygw_notify_t *n,
     ngx_paygw_wechat_v3_ctx_t *ctx);
-static ngx_int_t ngx_paygw_wechat_v3_forged(ngx_paygw_notify_t *n,
-    ngx_str_t *parts, ngx_uint_t nparts, ngx_uint_t encoded);
 
 
 static const ngx_str_t  ngx_paygw_wechat_v3_headers[] = {
@@ -70,7 +58,7 @@ const ngx_paygw_provider_t  ngx_paygw_wechat_v3 = {
     ngx_paygw_wechat_v3_params,
     ngx_paygw_wechat_v3_create,
     ngx_paygw_wechat_v3_check,
-    ngx_paygw_wechat_v3_same,
+    ngx_paygw_wechat_same,
     ngx_paygw_wechat_v3_parse,
     ngx_paygw_wechat_v3_verify,
     ngx_paygw_wechat_v3_event,
@@ -197,13 +185,7 @@ ngx_paygw_wechat_v3_keyring(ngx_paygw_notify_t *n,
         return NGX_OK;
     }
 
-    if (!known) {
-        n->wanted = *serial;
-    }
-
-    return ngx_paygw_refuse(n, NGX_DECLINED, NGX_PAYGW_REASON_UNKNOWN_KEY,
-                            known ? "certificate is expired or not yet valid"
-                                  : "unknown serial");
+    return ngx_paygw_wechat_v3_unknown(n, known);
 }
 
 
@@ -251,7 +233,7 @@ ngx_paygw_wechat_v3_clock(ngx_paygw_notify_t *n,
         fresh = 1;
     }
 
-    return fresh ? NGX_OK : ngx_paygw_refuse_clock(n, off);
+    return fresh ? NGX_OK : ngx_paygw_refuse_clock(n, ctx->timestamp);
 }
 
 
@@ -284,7 +266,7 @@ ngx_paygw_wechat_v3_signature(ngx_paygw_notify_t *n,
     }
 
     if (rc != NGX_OK) {
-        return ngx_paygw_wechat_v3_forged(n, parts, 6, 0);
+        return ngx_paygw_wechat_v3_forged(n, parts, NULL, NULL);
     }
 
     good = NULL;
@@ -320,52 +302,5 @@ ngx_paygw_wechat_v3_signature(ngx_paygw_notify_t *n,
         ctx->keys[i] = key;
     }
 
-    return good ? NGX_OK : ngx_paygw_wechat_v3_forged(n, parts, 6, 1);
-}
-
-
-/*
- * The platform sends wrong signatures on purpose, to see whether we verify
- * (named mistake E19).  They are forgeries like any other, only counted apart.
- */
-
-static ngx_int_t
-ngx_paygw_wechat_v3_forged(ngx_paygw_notify_t *n, ngx_str_t *parts,
-    ngx_uint_t nparts, ngx_uint_t encoded)
-{
-    char                *hint;
-    size_t               len;
-    ngx_str_t           *sig, *body;
-    ngx_paygw_reason_e   reason;
-
-    sig = &n->msg.headers[NGX_PAYGW_WECHAT_V3_SIGNATURE];
-    body = &n->msg.body;
-    len = sizeof(NGX_PAYGW_WECHAT_V3_PROBE) - 1;
-
-    reason = NGX_PAYGW_REASON_SIGNATURE;
-
-    if (sig->len >= len
-        && ngx_strncmp(sig->data, NGX_PAYGW_WECHAT_V3_PROBE, len) == 0)
-    {
-        reason = NGX_PAYGW_REASON_PROBE;
-        hint = "signature probe of WeChat Pay";
-
-    } else if (!encoded) {
-        hint = ngx_strlchr(sig->data, sig->data + sig->len, ' ')
-               ? "plus sign decoded as space" : "signature is not base64";
-
-    } else if (body->len == 0) {
-        hint = "body is empty";
-
-    } else if (body->data[body->len - 1] == '\n') {
-        hint = "body ends with a line feed";
-
-    } else if (body->data[0] != '{') {
-        hint = "body is not a JSON object";
-
-    } else {
-        hint = NULL;
-    }
-
-    return ngx_paygw_refuse_signature(n, reason, parts, nparts, hint);
+    return good ? NGX_OK : ngx_paygw_wechat_v3_forged(n, parts, &sig, bad);
 }

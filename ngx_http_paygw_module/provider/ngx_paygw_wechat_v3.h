@@ -12,17 +12,28 @@
 #include <ngx_core.h>
 #include "ngx_paygw_provider.h"
 #include "ngx_paygw_source.h"
+#include "ngx_paygw_wechat.h"
 #include "ngx_paygw_json.h"
 
 
 /* what the files of WeChat Pay APIv3 share; nobody else includes this */
 
 
+/* the header fields, in the order of their names */
+#define NGX_PAYGW_WECHAT_V3_TIMESTAMP  0
+#define NGX_PAYGW_WECHAT_V3_NONCE      1
+#define NGX_PAYGW_WECHAT_V3_SIGNATURE  2
+#define NGX_PAYGW_WECHAT_V3_SERIAL     3
+#define NGX_PAYGW_WECHAT_V3_REQUIRED   4
+
+/* may be absent */
+#define NGX_PAYGW_WECHAT_V3_SIGN_TYPE  4
+
+
 /* the account of a channel */
 typedef struct {
-    ngx_array_t             *appids;           /* of ngx_str_t */
-    ngx_str_t                mchid;            /* partner mode: sp_mchid */
-    ngx_array_t             *sub_mchids;       /* NULL: no partner mode */
+    ngx_paygw_wechat_account_t  account;       /* first; its mchid is the
+                                                  sp_mchid in partner mode */
     ngx_str_t                apiv3_key;
     ngx_array_t             *keys;             /* of ngx_paygw_key_t *:
                                                   platform certificates and
@@ -50,6 +61,11 @@ typedef struct {
 
     ngx_str_t                plaintext;
     ngx_paygw_json_t        *resource;         /* the plaintext, parsed */
+
+    /* the account in it that is not ours, for the log */
+    const char              *other;            /* name of the member */
+    ngx_str_t                other_id;
+    ngx_uint_t               configured;       /* of that name */
 } ngx_paygw_wechat_v3_ctx_t;
 
 
@@ -57,6 +73,19 @@ typedef struct {
 #define ngx_paygw_wechat_v3_is(ctx, prefix)                                   \
     ((ctx)->event_type.len > sizeof(prefix) - 1                               \
      && ngx_strncmp((ctx)->event_type.data, prefix, sizeof(prefix) - 1) == 0)
+
+
+/*
+ * ngx_paygw_wechat_v3_forged.c: the refusals that take some explaining.  A
+ * serial that no key has (known: that of a key which is not valid now), and a
+ * signature over six parts, the fifth of them the body: sig is NULL if it is
+ * not base64, else key has not made it.
+ */
+
+ngx_int_t ngx_paygw_wechat_v3_unknown(ngx_paygw_notify_t *n,
+    ngx_uint_t known);
+ngx_int_t ngx_paygw_wechat_v3_forged(ngx_paygw_notify_t *n, ngx_str_t *parts,
+    ngx_str_t *sig, ngx_paygw_key_t *key);
 
 
 /*
@@ -75,8 +104,6 @@ extern const ngx_paygw_param_t  ngx_paygw_wechat_v3_params[];
 
 ngx_int_t ngx_paygw_wechat_v3_create(ngx_conf_t *cf, ngx_paygw_channel_t *ch);
 char *ngx_paygw_wechat_v3_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch);
-ngx_uint_t ngx_paygw_wechat_v3_same(ngx_paygw_channel_t *a,
-    ngx_paygw_channel_t *b);
 
 
 /* ngx_paygw_wechat_v3_keys.c: the platform's keys while nginx runs */

@@ -14,12 +14,6 @@
 #define NGX_PAYGW_PUB_KEY_ID  "PUB_KEY_ID_"
 
 
-static char *ngx_paygw_wechat_v3_appid(ngx_conf_t *cf,
-    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
-static char *ngx_paygw_wechat_v3_mchid(ngx_conf_t *cf,
-    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
-static char *ngx_paygw_wechat_v3_sub_mchid(ngx_conf_t *cf,
-    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
 static char *ngx_paygw_wechat_v3_apiv3_key(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
 static char *ngx_paygw_wechat_v3_platform_certificate(ngx_conf_t *cf,
@@ -34,8 +28,6 @@ static char *ngx_paygw_wechat_v3_merchant_certificate(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
 static char *ngx_paygw_wechat_v3_merchant_serial(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
-static ngx_int_t ngx_paygw_wechat_v3_check_ids(ngx_conf_t *cf,
-    ngx_paygw_channel_t *ch, ngx_paygw_wechat_v3_conf_t *conf);
 static ngx_int_t ngx_paygw_wechat_v3_check_secret(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_paygw_wechat_v3_conf_t *conf);
 static ngx_int_t ngx_paygw_wechat_v3_check_own(ngx_conf_t *cf,
@@ -47,13 +39,13 @@ static ngx_int_t ngx_paygw_wechat_v3_check_keys(ngx_conf_t *cf,
 const ngx_paygw_param_t  ngx_paygw_wechat_v3_params[] = {
 
     { ngx_string("appid"), 1, 64, 1,
-      ngx_paygw_wechat_v3_appid },
+      ngx_paygw_wechat_appid },
 
     { ngx_string("mchid"), 1, 1, 0,
-      ngx_paygw_wechat_v3_mchid },
+      ngx_paygw_wechat_mchid },
 
     { ngx_string("sub_mchid"), 1, 64, 1,
-      ngx_paygw_wechat_v3_sub_mchid },
+      ngx_paygw_wechat_sub_mchid },
 
     { ngx_string("apiv3_key"), 1, 1, 0,
       ngx_paygw_wechat_v3_apiv3_key },
@@ -93,36 +85,6 @@ ngx_paygw_wechat_v3_create(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
     }
 
     return ngx_paygw_source_create(cf, ch, &ngx_paygw_wechat_v3_source);
-}
-
-
-static char *
-ngx_paygw_wechat_v3_appid(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    ngx_str_t *args, ngx_uint_t nargs)
-{
-    ngx_paygw_wechat_v3_conf_t  *conf = ch->conf;
-
-    return ngx_paygw_channel_list(cf, ch, &conf->appids, args, nargs);
-}
-
-
-static char *
-ngx_paygw_wechat_v3_mchid(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    ngx_str_t *args, ngx_uint_t nargs)
-{
-    ngx_paygw_wechat_v3_conf_t  *conf = ch->conf;
-
-    return ngx_paygw_channel_value(&conf->mchid, &args[0]);
-}
-
-
-static char *
-ngx_paygw_wechat_v3_sub_mchid(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    ngx_str_t *args, ngx_uint_t nargs)
-{
-    ngx_paygw_wechat_v3_conf_t  *conf = ch->conf;
-
-    return ngx_paygw_channel_list(cf, ch, &conf->sub_mchids, args, nargs);
 }
 
 
@@ -287,7 +249,7 @@ ngx_paygw_wechat_v3_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
 {
     ngx_paygw_wechat_v3_conf_t  *conf = ch->conf;
 
-    if (ngx_paygw_wechat_v3_check_ids(cf, ch, conf) != NGX_OK
+    if (ngx_paygw_wechat_check_account(cf, ch) != NGX_OK
         || ngx_paygw_wechat_v3_check_secret(cf, ch, conf) != NGX_OK
         || ngx_paygw_wechat_v3_check_own(cf, ch, conf) != NGX_OK
         || ngx_paygw_wechat_v3_check_keys(cf, ch, conf) != NGX_OK
@@ -299,49 +261,6 @@ ngx_paygw_wechat_v3_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
     ch->keys = conf->keys;
 
     return NGX_CONF_OK;
-}
-
-
-static ngx_int_t
-ngx_paygw_wechat_v3_check_ids(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    ngx_paygw_wechat_v3_conf_t *conf)
-{
-    ngx_str_t   *value;
-    ngx_uint_t   i;
-
-    if (ngx_paygw_channel_required(cf, ch, conf->appids != NULL, "appid")
-        != NGX_OK
-        || ngx_paygw_channel_required(cf, ch, conf->mchid.len, "mchid")
-           != NGX_OK
-        || ngx_paygw_channel_account(cf, ch, &conf->mchid, "mchid")
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    value = conf->appids->elts;
-
-    for (i = 0; i < conf->appids->nelts; i++) {
-        if (ngx_paygw_channel_account(cf, ch, &value[i], "appid") != NGX_OK) {
-            return NGX_ERROR;
-        }
-    }
-
-    if (conf->sub_mchids == NULL) {
-        return NGX_OK;
-    }
-
-    value = conf->sub_mchids->elts;
-
-    for (i = 0; i < conf->sub_mchids->nelts; i++) {
-        if (ngx_paygw_channel_account(cf, ch, &value[i], "sub_mchid")
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    return NGX_OK;
 }
 
 
@@ -479,29 +398,4 @@ ngx_paygw_wechat_v3_check_keys(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     }
 
     return NGX_OK;
-}
-
-
-ngx_uint_t
-ngx_paygw_wechat_v3_same(ngx_paygw_channel_t *a, ngx_paygw_channel_t *b)
-{
-    ngx_paygw_wechat_v3_conf_t  *ac = a->conf;
-    ngx_paygw_wechat_v3_conf_t  *bc = b->conf;
-
-    if (ac->mchid.len != bc->mchid.len
-        || ngx_strncmp(ac->mchid.data, bc->mchid.data, ac->mchid.len) != 0)
-    {
-        return 0;
-    }
-
-    if (ac->sub_mchids && bc->sub_mchids) {
-        return ngx_paygw_channel_meet(ac->sub_mchids, bc->sub_mchids)
-               && ngx_paygw_channel_meet(ac->appids, bc->appids);
-    }
-
-    if (ac->sub_mchids || bc->sub_mchids) {
-        return 0;
-    }
-
-    return ngx_paygw_channel_meet(ac->appids, bc->appids);
 }

@@ -7,14 +7,8 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_paygw_wechat_v3.h"
+#include "ngx_paygw_event.h"
 #include "ngx_paygw_text.h"
-
-
-typedef struct {
-    ngx_str_t                word;
-    ngx_paygw_event_type_e   type;
-    ngx_paygw_outcome_e      outcome;
-} ngx_paygw_wechat_v3_state_t;
 
 
 typedef struct {
@@ -27,25 +21,14 @@ static ngx_int_t ngx_paygw_wechat_v3_payment(ngx_paygw_notify_t *n,
     ngx_paygw_json_t *res);
 static ngx_int_t ngx_paygw_wechat_v3_refund(ngx_paygw_notify_t *n,
     ngx_paygw_json_t *res);
-static void ngx_paygw_wechat_v3_state(ngx_paygw_notify_t *n,
-    const ngx_paygw_wechat_v3_state_t *state, ngx_str_t *word);
 static ngx_int_t ngx_paygw_wechat_v3_order(ngx_paygw_notify_t *n,
     ngx_paygw_json_t *res);
-static ngx_int_t ngx_paygw_wechat_v3_word(ngx_paygw_json_t *obj,
-    const char *name, size_t max, ngx_str_t *value);
-static ngx_int_t ngx_paygw_wechat_v3_minor(ngx_paygw_json_t *obj,
-    const char *name, int64_t *value);
 static void ngx_paygw_wechat_v3_payer(ngx_paygw_event_t *ev,
     ngx_paygw_json_t *res);
 static time_t ngx_paygw_wechat_v3_time(ngx_paygw_wechat_v3_ctx_t *ctx);
 
 
-/*
- * The lists of states grow: one that we do not know is not final, and a line
- * in the log.
- */
-
-static const ngx_paygw_wechat_v3_state_t  ngx_paygw_wechat_v3_trade[] = {
+static const ngx_paygw_wechat_state_t  ngx_paygw_wechat_v3_trade[] = {
     { ngx_string("SUCCESS"), NGX_PAYGW_EVENT_PAYMENT,
       NGX_PAYGW_OUTCOME_SUCCESS },
     { ngx_string("REFUND"), NGX_PAYGW_EVENT_PAYMENT,
@@ -65,7 +48,7 @@ static const ngx_paygw_wechat_v3_state_t  ngx_paygw_wechat_v3_trade[] = {
 };
 
 
-static const ngx_paygw_wechat_v3_state_t  ngx_paygw_wechat_v3_refunds[] = {
+static const ngx_paygw_wechat_state_t  ngx_paygw_wechat_v3_refunds[] = {
     { ngx_string("SUCCESS"), NGX_PAYGW_EVENT_REFUND,
       NGX_PAYGW_OUTCOME_SUCCESS },
     { ngx_string("PROCESSING"), NGX_PAYGW_EVENT_REFUND,
@@ -156,7 +139,7 @@ ngx_paygw_wechat_v3_payment(ngx_paygw_notify_t *n, ngx_paygw_json_t *res)
                                 "invalid trade_state");
     }
 
-    ngx_paygw_wechat_v3_state(n, ngx_paygw_wechat_v3_trade, &state);
+    ngx_paygw_wechat_state(n, ngx_paygw_wechat_v3_trade, &state);
 
     if (ev->outcome == NGX_PAYGW_OUTCOME_SUCCESS && ev->amount == -1) {
         return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
@@ -184,7 +167,7 @@ ngx_paygw_wechat_v3_refund(ngx_paygw_notify_t *n, ngx_paygw_json_t *res)
         return NGX_ABORT;
     }
 
-    if (ngx_paygw_wechat_v3_word(res, "out_refund_no", 64, &ev->refund_id)
+    if (ngx_paygw_event_word(res, "out_refund_no", 64, &ev->refund_id)
         != NGX_OK
         || ev->refund_id.len == 0)
     {
@@ -192,7 +175,7 @@ ngx_paygw_wechat_v3_refund(ngx_paygw_notify_t *n, ngx_paygw_json_t *res)
                                 "invalid out_refund_no");
     }
 
-    if (ngx_paygw_wechat_v3_word(res, "refund_id", 64, &ev->refund_no)
+    if (ngx_paygw_event_word(res, "refund_id", 64, &ev->refund_no)
         != NGX_OK)
     {
         return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
@@ -201,7 +184,7 @@ ngx_paygw_wechat_v3_refund(ngx_paygw_notify_t *n, ngx_paygw_json_t *res)
 
     amount = ngx_paygw_json_get(res, "amount");
 
-    if (ngx_paygw_wechat_v3_minor(amount, "refund", &ev->refund_amount)
+    if (ngx_paygw_event_minor(amount, "refund", &ev->refund_amount)
         != NGX_OK
         || ev->refund_amount == -1)
     {
@@ -216,37 +199,9 @@ ngx_paygw_wechat_v3_refund(ngx_paygw_notify_t *n, ngx_paygw_json_t *res)
                                 "invalid refund_status");
     }
 
-    ngx_paygw_wechat_v3_state(n, ngx_paygw_wechat_v3_refunds, &state);
+    ngx_paygw_wechat_state(n, ngx_paygw_wechat_v3_refunds, &state);
 
     return NGX_OK;
-}
-
-
-static void
-ngx_paygw_wechat_v3_state(ngx_paygw_notify_t *n,
-    const ngx_paygw_wechat_v3_state_t *state, ngx_str_t *word)
-{
-    if (word->len == 0) {
-        n->event.outcome = NGX_PAYGW_OUTCOME_UNKNOWN;
-        return;
-    }
-
-    while (state->word.len
-           && (state->word.len != word->len
-               || ngx_strncmp(state->word.data, word->data, word->len) != 0))
-    {
-        state++;
-    }
-
-    if (state->word.len == 0 && ngx_paygw_visible(word, 64)) {
-        ngx_log_error(NGX_LOG_WARN, n->log, 0,
-                      "channel \"%V\" sent unknown state \"%V\" of order "
-                      "\"%V\", taken as pending",
-                      &n->channel->name, word, &n->event.order_id);
-    }
-
-    n->event.type = state->type;
-    n->event.outcome = state->outcome;
 }
 
 
@@ -260,7 +215,7 @@ ngx_paygw_wechat_v3_order(ngx_paygw_notify_t *n, ngx_paygw_json_t *res)
 
     ev = &n->event;
 
-    if (ngx_paygw_wechat_v3_word(res, "out_trade_no", 64, &ev->order_id)
+    if (ngx_paygw_event_word(res, "out_trade_no", 64, &ev->order_id)
         != NGX_OK
         || ev->order_id.len == 0)
     {
@@ -268,7 +223,7 @@ ngx_paygw_wechat_v3_order(ngx_paygw_notify_t *n, ngx_paygw_json_t *res)
                                 "invalid out_trade_no");
     }
 
-    if (ngx_paygw_wechat_v3_word(res, "transaction_id", 64, &ev->trade_no)
+    if (ngx_paygw_event_word(res, "transaction_id", 64, &ev->trade_no)
         != NGX_OK)
     {
         return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
@@ -277,12 +232,12 @@ ngx_paygw_wechat_v3_order(ngx_paygw_notify_t *n, ngx_paygw_json_t *res)
 
     amount = ngx_paygw_json_get(res, "amount");
 
-    if (ngx_paygw_wechat_v3_minor(amount, "total", &ev->amount) != NGX_OK) {
+    if (ngx_paygw_event_minor(amount, "total", &ev->amount) != NGX_OK) {
         return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
                                 "invalid amount.total");
     }
 
-    if (ngx_paygw_wechat_v3_word(amount, "currency", 3, &ev->currency)
+    if (ngx_paygw_event_word(amount, "currency", 3, &ev->currency)
         != NGX_OK)
     {
         return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
@@ -299,51 +254,6 @@ ngx_paygw_wechat_v3_order(ngx_paygw_notify_t *n, ngx_paygw_json_t *res)
 }
 
 
-/* a member that goes into headers and keys; empty if it is absent */
-
-static ngx_int_t
-ngx_paygw_wechat_v3_word(ngx_paygw_json_t *obj, const char *name, size_t max,
-    ngx_str_t *value)
-{
-    ngx_str_null(value);
-
-    if (obj == NULL) {
-        return NGX_OK;
-    }
-
-    if (ngx_paygw_json_get_string(obj, name, value) == NGX_ABORT) {
-        return NGX_ABORT;
-    }
-
-    if (value->len && !ngx_paygw_visible(value, max)) {
-        ngx_str_null(value);
-        return NGX_ABORT;
-    }
-
-    return NGX_OK;
-}
-
-
-/* an amount in minor units, -1 if it is absent */
-
-static ngx_int_t
-ngx_paygw_wechat_v3_minor(ngx_paygw_json_t *obj, const char *name,
-    int64_t *value)
-{
-    ngx_int_t  rc;
-
-    rc = obj ? ngx_paygw_json_get_integer(obj, name, value) : NGX_DECLINED;
-
-    if (rc == NGX_OK) {
-        return NGX_OK;
-    }
-
-    *value = -1;
-
-    return (rc == NGX_DECLINED) ? NGX_OK : NGX_ABORT;
-}
-
-
 static void
 ngx_paygw_wechat_v3_payer(ngx_paygw_event_t *ev, ngx_paygw_json_t *res)
 {
@@ -357,7 +267,7 @@ ngx_paygw_wechat_v3_payer(ngx_paygw_event_t *ev, ngx_paygw_json_t *res)
     /* for information only: what cannot stand in a header is left to data */
 
     for (i = 0; i < 3; i++) {
-        if (ngx_paygw_wechat_v3_word(payer, names[i], 128, &ev->payer)
+        if (ngx_paygw_event_word(payer, names[i], 128, &ev->payer)
             == NGX_OK
             && ev->payer.len)
         {

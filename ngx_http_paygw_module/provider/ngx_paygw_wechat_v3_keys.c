@@ -20,8 +20,8 @@
  */
 
 
-#define NGX_PAYGW_WECHAT_V3_TARGET  "/v3/certificates"
-#define NGX_PAYGW_WECHAT_V3_NONCE   32
+#define NGX_PAYGW_WECHAT_V3_TARGET     "/v3/certificates"
+#define NGX_PAYGW_WECHAT_V3_NONCE_LEN  32
 
 
 /* the header fields of an answer */
@@ -189,7 +189,7 @@ ngx_paygw_wechat_v3_accept(ngx_paygw_channel_t *ch, ngx_paygw_found_t *found,
 static ngx_int_t
 ngx_paygw_wechat_v3_request(ngx_paygw_source_fetch_t *f)
 {
-    u_char                      *p, nonce[NGX_PAYGW_WECHAT_V3_NONCE];
+    u_char                      *p, nonce[NGX_PAYGW_WECHAT_V3_NONCE_LEN];
     size_t                       len;
     ngx_str_t                    text, sig, base64;
     ngx_paygw_wechat_v3_conf_t  *conf;
@@ -234,7 +234,7 @@ ngx_paygw_wechat_v3_request(ngx_paygw_source_fetch_t *f)
                  "Authorization: WECHATPAY2-SHA256-RSA2048 mchid=\"\","
                  "nonce_str=\"\",timestamp=\"\",serial_no=\"\","
                  "signature=\"\"\r\n") - 1
-          + conf->mchid.len + sizeof(nonce) + NGX_TIME_T_LEN
+          + conf->account.mchid.len + sizeof(nonce) + NGX_TIME_T_LEN
           + conf->serial.len + base64.len;
 
     p = ngx_pnalloc(f->pool, len);
@@ -247,7 +247,7 @@ ngx_paygw_wechat_v3_request(ngx_paygw_source_fetch_t *f)
                     "Authorization: WECHATPAY2-SHA256-RSA2048 mchid=\"%V\","
                     "nonce_str=\"%*s\",timestamp=\"%T\",serial_no=\"%V\","
                     "signature=\"%V\"\r\n",
-                    &conf->mchid, sizeof(nonce), nonce, f->now,
+                    &conf->account.mchid, sizeof(nonce), nonce, f->now,
                     &conf->serial, &base64);
     f->headers.len = p - f->headers.data;
 
@@ -262,11 +262,11 @@ ngx_paygw_wechat_v3_nonce(u_char *p)
 
     static const u_char  letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUV";
 
-    if (ngx_paygw_random(p, NGX_PAYGW_WECHAT_V3_NONCE) != NGX_OK) {
+    if (ngx_paygw_random(p, NGX_PAYGW_WECHAT_V3_NONCE_LEN) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    for (i = 0; i < NGX_PAYGW_WECHAT_V3_NONCE; i++) {
+    for (i = 0; i < NGX_PAYGW_WECHAT_V3_NONCE_LEN; i++) {
         p[i] = letters[p[i] % 32];
     }
 

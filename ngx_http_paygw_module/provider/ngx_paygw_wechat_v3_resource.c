@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include "ngx_paygw_wechat_v3.h"
 #include "ngx_paygw_channel.h"
+#include "ngx_paygw_event.h"
 #include "ngx_paygw_aead.h"
 #include "ngx_paygw_text.h"
 
@@ -27,10 +28,10 @@
 
 static ngx_int_t ngx_paygw_wechat_v3_resource(ngx_paygw_notify_t *n,
     ngx_paygw_wechat_v3_ctx_t *ctx, ngx_paygw_json_t *root);
-static ngx_int_t ngx_paygw_wechat_v3_json(ngx_paygw_notify_t *n,
-    ngx_str_t *text, ngx_paygw_json_t **root);
 static ngx_int_t ngx_paygw_wechat_v3_account(ngx_paygw_wechat_v3_ctx_t *ctx,
     ngx_paygw_wechat_v3_conf_t *conf);
+static ngx_int_t ngx_paygw_wechat_v3_other(ngx_paygw_wechat_v3_ctx_t *ctx,
+    ngx_paygw_wechat_v3_conf_t *conf, ngx_uint_t i, ngx_str_t *value);
 static ngx_uint_t ngx_paygw_wechat_v3_ours(ngx_paygw_wechat_v3_conf_t *conf,
     ngx_uint_t bit, ngx_str_t *value);
 
@@ -54,7 +55,7 @@ ngx_paygw_wechat_v3_envelope(ngx_paygw_notify_t *n)
     ngx_int_t          rc;
     ngx_paygw_json_t  *root;
 
-    rc = ngx_paygw_wechat_v3_json(n, &n->msg.body, &root);
+    rc = ngx_paygw_event_parse(n, &n->msg.body, &root);
     if (rc != NGX_OK) {
         return rc;
     }
@@ -149,35 +150,6 @@ malformed:
 }
 
 
-static ngx_int_t
-ngx_paygw_wechat_v3_json(ngx_paygw_notify_t *n, ngx_str_t *text,
-    ngx_paygw_json_t **root)
-{
-    char       *err;
-    ngx_int_t   rc;
-
-    rc = ngx_paygw_json_parse(n->pool, text, root, &err);
-
-    if (rc == NGX_ERROR) {
-        return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
-    }
-
-    if (rc != NGX_OK) {
-        return ngx_paygw_refuse(n, NGX_ABORT,
-                                ngx_strcmp(err, "duplicate key") == 0
-                                ? NGX_PAYGW_REASON_DUPLICATE_FIELD
-                                : NGX_PAYGW_REASON_MALFORMED, err);
-    }
-
-    if ((*root)->type != NGX_PAYGW_JSON_OBJECT) {
-        return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
-                                "not a JSON object");
-    }
-
-    return NGX_OK;
-}
-
-
 /*
  * The channels that are left hold the key that made the signature.  The one
  * whose APIv3 key opens the resource and whose account stands in it is it.
@@ -223,7 +195,7 @@ ngx_paygw_wechat_v3_open(ngx_paygw_notify_t *n)
 
         opened = 1;
 
-        rc = ngx_paygw_wechat_v3_json(n, &ctx->plaintext, &ctx->resource);
+        rc = ngx_paygw_event_parse(n, &ctx->plaintext, &ctx->resource);
         if (rc != NGX_OK) {
             return rc;
         }
@@ -242,9 +214,9 @@ ngx_paygw_wechat_v3_open(ngx_paygw_notify_t *n)
     }
 
     if (opened) {
-        return ngx_paygw_refuse(n, NGX_DECLINED,
-                                NGX_PAYGW_REASON_ACCOUNT_MISMATCH,
-                                "mchid or appid is not ours");
+        return ngx_paygw_refuse_account(n, NGX_PAYGW_REASON_ACCOUNT_MISMATCH,
+                                        ctx->other, &ctx->other_id,
+                                        ctx->configured);
     }
 
     return ngx_paygw_refuse(n, NGX_DECLINED, NGX_PAYGW_REASON_DECRYPT,
@@ -264,9 +236,10 @@ ngx_paygw_wechat_v3_account(ngx_paygw_wechat_v3_ctx_t *ctx,
 {
     ngx_int_t   rc;
     ngx_str_t   value;
-    ngx_uint_t  i, bit, found, wanted;
+    ngx_uint_t  i, bit, found, wanted, partner;
 
     found = 0;
+    partner = conf->account.sub_mchids != NULL;
 
     for (i = 0; ngx_paygw_wechat_v3_names[i]; i++) {
 
@@ -283,7 +256,7 @@ ngx_paygw_wechat_v3_account(ngx_paygw_wechat_v3_ctx_t *ctx,
         bit = (ngx_uint_t) 1 << i;
 
         if (!ngx_paygw_wechat_v3_ours(conf, bit, &value)) {
-            return NGX_DECLINED;
+            return ngx_paygw_wechat_v3_other(ctx, conf, i, &value);
         }
 
         found |= bit;
@@ -292,17 +265,58 @@ ngx_paygw_wechat_v3_account(ngx_paygw_wechat_v3_ctx_t *ctx,
     wanted = 0;
 
     if (ngx_paygw_wechat_v3_is(ctx, "TRANSACTION.")) {
-        wanted = conf->sub_mchids ? NGX_PAYGW_WECHAT_V3_SP_APPID
-                                  : NGX_PAYGW_WECHAT_V3_APPID;
+        wanted = partner ? NGX_PAYGW_WECHAT_V3_SP_APPID
+                         : NGX_PAYGW_WECHAT_V3_APPID;
     }
 
     if (wanted || ngx_paygw_wechat_v3_is(ctx, "REFUND.")) {
-        wanted |= conf->sub_mchids ? NGX_PAYGW_WECHAT_V3_SP_MCHID
-                                     | NGX_PAYGW_WECHAT_V3_SUB_MCHID
-                                   : NGX_PAYGW_WECHAT_V3_MCHID;
+        wanted |= partner ? NGX_PAYGW_WECHAT_V3_SP_MCHID
+                            | NGX_PAYGW_WECHAT_V3_SUB_MCHID
+                          : NGX_PAYGW_WECHAT_V3_MCHID;
     }
 
-    return (found & wanted) == wanted ? NGX_OK : NGX_DECLINED;
+    for (i = 0; ngx_paygw_wechat_v3_names[i]; i++) {
+        if (wanted & ~found & ((ngx_uint_t) 1 << i)) {
+            return ngx_paygw_wechat_v3_other(ctx, conf, i, NULL);
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* notes why it is not ours; value is NULL for a name that is not there */
+
+static ngx_int_t
+ngx_paygw_wechat_v3_other(ngx_paygw_wechat_v3_ctx_t *ctx,
+    ngx_paygw_wechat_v3_conf_t *conf, ngx_uint_t i, ngx_str_t *value)
+{
+    ctx->other = ngx_paygw_wechat_v3_names[i];
+
+    ngx_str_null(&ctx->other_id);
+
+    if (value) {
+        ctx->other_id = *value;
+    }
+
+    switch ((ngx_uint_t) 1 << i) {
+
+    case NGX_PAYGW_WECHAT_V3_MCHID:
+    case NGX_PAYGW_WECHAT_V3_SP_MCHID:
+        ctx->configured = 1;
+        break;
+
+    case NGX_PAYGW_WECHAT_V3_SUB_MCHID:
+        ctx->configured = conf->account.sub_mchids
+                          ? conf->account.sub_mchids->nelts : 0;
+        break;
+
+    default:
+        ctx->configured = conf->account.appids->nelts;
+        break;
+    }
+
+    return NGX_DECLINED;
 }
 
 
@@ -314,13 +328,12 @@ ngx_paygw_wechat_v3_ours(ngx_paygw_wechat_v3_conf_t *conf, ngx_uint_t bit,
 
     case NGX_PAYGW_WECHAT_V3_MCHID:
     case NGX_PAYGW_WECHAT_V3_SP_MCHID:
-        return value->len == conf->mchid.len
-               && ngx_strncmp(value->data, conf->mchid.data, value->len) == 0;
+        return ngx_paygw_wechat_is_mchid(&conf->account, value);
 
     case NGX_PAYGW_WECHAT_V3_SUB_MCHID:
-        return ngx_paygw_channel_has(conf->sub_mchids, value);
+        return ngx_paygw_channel_has(conf->account.sub_mchids, value);
 
     default:
-        return ngx_paygw_channel_has(conf->appids, value);
+        return ngx_paygw_channel_has(conf->account.appids, value);
     }
 }

@@ -20,14 +20,16 @@
  * When claim is called, op->token is set, op->pending is NULL, and the key
  * and the times of every operation have been checked.  commit and release are
  * called with the token of the claim.  A backend that returns NGX_AGAIN from
- * claim sets op->pending to something that begins with
- * ngx_paygw_store_pending_t.
+ * claim or append sets op->pending to something that begins with
+ * ngx_paygw_store_pending_t.  append is NULL in one that has no streams.
  */
 
 
 typedef struct {
     ngx_int_t           (*claim)(ngx_paygw_store_t *store,
                                  ngx_paygw_store_op_t *op);
+    ngx_int_t           (*append)(ngx_paygw_store_t *store,
+                                  ngx_paygw_store_op_t *op);
     void                (*cancel)(ngx_paygw_store_op_t *op);
     void                (*commit)(ngx_paygw_store_t *store,
                                   ngx_paygw_store_op_t *op);
@@ -40,6 +42,7 @@ typedef struct {
 struct ngx_paygw_store_s {
     const ngx_paygw_backend_t   *backend;
     void                        *data;      /* the backend's own */
+    ngx_msec_t                   timeout;   /* of an answer; 0: at once */
 
     /* the source of fencing tokens, of one worker */
     uint64_t                     seed[2];

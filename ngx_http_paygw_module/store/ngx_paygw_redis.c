@@ -26,6 +26,7 @@ static void ngx_paygw_redis_done(ngx_event_t *ev);
 
 static const ngx_paygw_backend_t  ngx_paygw_redis_backend = {
     ngx_paygw_redis_claim,
+    ngx_paygw_redis_append,
     ngx_paygw_redis_cancel,
     ngx_paygw_redis_commit,
     ngx_paygw_redis_release,
@@ -53,6 +54,7 @@ ngx_paygw_redis_create(ngx_conf_t *cf, ngx_paygw_redis_t *redis)
     for (i = 0; i < redis->nconns; i++) {
         redis->conns[i].redis = redis;
         ngx_queue_init(&redis->conns[i].commands);
+        ngx_queue_init(&redis->conns[i].appended);
     }
 
     if (ngx_paygw_redis_scripts_init(cf, redis) != NGX_OK) {
@@ -61,6 +63,7 @@ ngx_paygw_redis_create(ngx_conf_t *cf, ngx_paygw_redis_t *redis)
 
     store->backend = &ngx_paygw_redis_backend;
     store->data = redis;
+    store->timeout = redis->timeout;
 
     return store;
 }
@@ -114,6 +117,13 @@ ngx_paygw_redis_claim(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
     cmd->lease = op->lease;
     cmd->life = ngx_paygw_store_life(op);
 
+    return ngx_paygw_redis_ask(cmd, op);
+}
+
+
+ngx_int_t
+ngx_paygw_redis_ask(ngx_paygw_redis_cmd_t *cmd, ngx_paygw_store_op_t *op)
+{
     cmd->op = op;
 
     if (ngx_paygw_redis_send(cmd->redis, cmd) != NGX_OK) {
@@ -145,7 +155,7 @@ ngx_paygw_redis_cancel(ngx_paygw_store_op_t *op)
 
     ngx_delete_posted_event(&cmd->event);
 
-    if (cmd->rc == NGX_OK) {
+    if (cmd->rc == NGX_OK && cmd->type == NGX_PAYGW_REDIS_CLAIM) {
         ngx_paygw_redis_undo(cmd);
         return;
     }
@@ -207,8 +217,9 @@ ngx_paygw_redis_finish(ngx_paygw_redis_cmd_t *cmd, ngx_int_t rc)
 {
     ngx_str_t  key;
 
-    if (cmd->type == NGX_PAYGW_REDIS_CLAIM) {
-
+    if (cmd->type == NGX_PAYGW_REDIS_CLAIM
+        || cmd->type == NGX_PAYGW_REDIS_APPEND)
+    {
         cmd->rc = rc;
 
         if (cmd->op) {
@@ -216,15 +227,14 @@ ngx_paygw_redis_finish(ngx_paygw_redis_cmd_t *cmd, ngx_int_t rc)
             return;
         }
 
-        if (rc == NGX_OK) {
+        if (rc == NGX_OK && cmd->type == NGX_PAYGW_REDIS_CLAIM) {
             ngx_paygw_redis_undo(cmd);
             return;
         }
 
     } else if (cmd->type < NGX_PAYGW_REDIS_SCRIPTS && rc != NGX_OK) {
 
-        key.data = cmd->key + cmd->redis->prefix.len;
-        key.len = cmd->len - cmd->redis->prefix.len;
+        key = ngx_paygw_redis_key(cmd);
 
         if (rc == NGX_ERROR) {
             ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
@@ -245,6 +255,18 @@ ngx_paygw_redis_finish(ngx_paygw_redis_cmd_t *cmd, ngx_int_t rc)
     }
 
     ngx_free(cmd);
+}
+
+
+ngx_str_t
+ngx_paygw_redis_key(ngx_paygw_redis_cmd_t *cmd)
+{
+    ngx_str_t  key;
+
+    key.data = cmd->key + cmd->redis->prefix.len;
+    key.len = cmd->len - cmd->redis->prefix.len;
+
+    return key;
 }
 
 

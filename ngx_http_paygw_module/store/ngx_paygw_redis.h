@@ -24,6 +24,7 @@
  *   ngx_paygw_redis_conf.c    the arguments of "paygw_store"
  *   ngx_paygw_redis.c         the calls of the store, the life of a command
  *   ngx_paygw_redis_cmd.c     scripts, what a command says and a reply means
+ *   ngx_paygw_redis_stream.c  an append to a stream, waiting for replicas
  *   ngx_paygw_redis_conn.c    a connection: opened, given up, kept away from
  *   ngx_paygw_redis_io.c      what is sent and received on it
  *   ngx_paygw_redis_ssl.c     its TLS
@@ -42,11 +43,16 @@ typedef enum {
     NGX_PAYGW_REDIS_CLAIM = 0,
     NGX_PAYGW_REDIS_COMMIT,
     NGX_PAYGW_REDIS_RELEASE,
+    NGX_PAYGW_REDIS_APPEND,
     NGX_PAYGW_REDIS_AUTH,
-    NGX_PAYGW_REDIS_SELECT
+    NGX_PAYGW_REDIS_SELECT,
+    NGX_PAYGW_REDIS_WAIT
 } ngx_paygw_redis_type_e;
 
 #define NGX_PAYGW_REDIS_SCRIPTS  NGX_PAYGW_REDIS_AUTH
+
+/* of a command: EVAL, script, keys, four numbers, and an entry */
+#define NGX_PAYGW_REDIS_ARGS     (9 + 2 * NGX_PAYGW_STORE_FIELDS_MAX)
 
 
 /*
@@ -54,16 +60,19 @@ typedef enum {
  *
  *   claim            command -> FIFO -> reply -> posted event -> handler, free
  *   claim, cancelled op is NULL; -> reply -> released if it was taken, free
+ *   append           as a claim, but nothing is ever released; with replicas
+ *                    FIFO -> reply -> conn->appended -> reply of a WAIT -> ...
  *   all others       command -> FIFO -> reply, free
  */
 typedef struct {
     ngx_paygw_store_pending_t    pending;   /* first: op->pending */
 
-    ngx_queue_t                  queue;     /* in conn->commands */
-    ngx_event_t                  event;     /* calls the handler of a claim */
+    ngx_queue_t                  queue;     /* in conn->commands, appended */
+    ngx_event_t                  event;     /* calls the handler of op */
 
     ngx_paygw_redis_t           *redis;
-    ngx_paygw_store_op_t        *op;        /* of a claim, until cancelled */
+    ngx_paygw_store_op_t        *op;        /* of a claim or an append, until
+                                               it is cancelled */
 
     ngx_uint_t                   type;
     ngx_int_t                    rc;
@@ -73,6 +82,7 @@ typedef struct {
     ngx_msec_t                   lease;
     ngx_msec_t                   life;
     ngx_uint_t                   delivery;
+    ngx_uint_t                   replicas;  /* that an append waits for */
 
     unsigned                     eval:1;    /* the script was sent in full */
 
@@ -100,6 +110,10 @@ struct ngx_paygw_redis_conn_s {
 
     ngx_queue_t                  commands;
 
+    ngx_queue_t                  appended;  /* replied, replicas are missing */
+    ngx_uint_t                   replicas;  /* that the next WAIT is for, */
+    ngx_msec_t                   wait;      /* and its time; 0: no need */
+
     u_char                      *start;     /* of the output buffer */
     u_char                      *pos;       /* not sent yet: pos .. last */
     u_char                      *last;
@@ -111,6 +125,7 @@ struct ngx_paygw_redis_conn_s {
     ngx_msec_t                   retry;     /* no new try before this */
     ngx_msec_t                   quiet;     /* when an error reply was logged */
 
+    unsigned                     covering:1;   /* a WAIT is under way */
     unsigned                     answered:1;   /* by this very connection */
     unsigned                     failed:1;     /* and not working since */
 };
@@ -142,9 +157,16 @@ struct ngx_paygw_redis_s {
 ngx_paygw_store_t *ngx_paygw_redis_create(ngx_conf_t *cf,
     ngx_paygw_redis_t *redis);
 
-/* a new command; key is NULL for AUTH and SELECT */
+/* a new command; key is NULL for AUTH, SELECT and WAIT */
 ngx_paygw_redis_cmd_t *ngx_paygw_redis_cmd(ngx_paygw_redis_t *redis,
     ngx_uint_t type, ngx_str_t *key);
+
+/* sends a command whose answer is for op's handler; takes the command over */
+ngx_int_t ngx_paygw_redis_ask(ngx_paygw_redis_cmd_t *cmd,
+    ngx_paygw_store_op_t *op);
+
+/* the event id of a command */
+ngx_str_t ngx_paygw_redis_key(ngx_paygw_redis_cmd_t *cmd);
 
 /*
  * The command, which is in no FIFO any more, has come to its end; NGX_ERROR if
@@ -159,8 +181,8 @@ ngx_int_t ngx_paygw_redis_scripts_init(ngx_conf_t *cf,
     ngx_paygw_redis_t *redis);
 
 /*
- * Sends claim, commit or release.  NGX_ERROR, with the command still the
- * caller's, if Redis is known to be away.
+ * Sends a script.  NGX_ERROR, with the command still the caller's, if Redis is
+ * known to be away.
  */
 ngx_int_t ngx_paygw_redis_send(ngx_paygw_redis_t *redis,
     ngx_paygw_redis_cmd_t *cmd);
@@ -174,6 +196,40 @@ ngx_int_t ngx_paygw_redis_handshake(ngx_paygw_redis_conn_t *conn);
  * more.
  */
 const char *ngx_paygw_redis_reply(ngx_paygw_redis_conn_t *conn,
+    ngx_paygw_redis_cmd_t *cmd, redisReply *reply);
+
+/* an error reply for the log, in brief only its first word */
+void ngx_paygw_redis_error_reply(ngx_paygw_redis_conn_t *conn,
+    redisReply *reply, ngx_uint_t brief);
+
+/* the level of a line that would otherwise repeat itself for each callback */
+ngx_uint_t ngx_paygw_redis_level(ngx_paygw_redis_conn_t *conn);
+
+
+/* ngx_paygw_redis_stream.c */
+
+ngx_int_t ngx_paygw_redis_append(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+
+/*
+ * The last arguments of an append, how many are returned; maxlen has room for
+ * NGX_INT_T_LEN bytes and lives as long as argv.
+ */
+ngx_uint_t ngx_paygw_redis_entry(ngx_paygw_store_entry_t *entry,
+    u_char *maxlen, ngx_str_t *argv);
+
+/* an append that waits for replicas has been put into the FIFO */
+void ngx_paygw_redis_wanted(ngx_paygw_redis_conn_t *conn,
+    const ngx_paygw_store_stream_t *stream);
+
+/*
+ * Puts a WAIT behind the appends of the FIFO, if they need one and none is
+ * under way.  Called before every write, so that no append goes alone.
+ */
+ngx_int_t ngx_paygw_redis_wait(ngx_paygw_redis_conn_t *conn);
+
+/* the reply to a WAIT; as ngx_paygw_redis_reply() */
+const char *ngx_paygw_redis_waited(ngx_paygw_redis_conn_t *conn,
     ngx_paygw_redis_cmd_t *cmd, redisReply *reply);
 
 

@@ -14,15 +14,24 @@
 #define NGX_PAYGW_REDIS_ERROR_MAX  128     /* bytes of an error in the log */
 #define NGX_PAYGW_REDIS_QUIET      1000    /* ms between two such lines */
 
+#define NGX_PAYGW_REDIS_RIGHTS                                                \
+    ", its user needs +eval +evalsha +get +set +time, for \"paygw_queue\" "   \
+    "+xadd and +wait, and all keys"
+
 
 /*
  * A record is one string, "STATE TOKEN DELIVERIES LEASE-END": the state is
  * "held", "done" or "free", the time is Redis' own, in milliseconds.  Scripts
  * answer with an integer and touch one key, so that they also run in a cluster
- * behind a proxy.
+ * behind a proxy; an append touches two, which there need a hash tag.
  *
  *   KEYS[1]  the event             ARGV[1]  token, 16 hexadecimal digits
  *   ARGV[2]  life of the record    ARGV[3]  lease, for a claim
+ *
+ * and for an append
+ *
+ *   KEYS[2]  the stream            ARGV[3]  1: replicas are waited for
+ *   ARGV[4]  length, or 0          ARGV[5]  names and values ...
  */
 
 #define NGX_PAYGW_REDIS_LUA_READ                                              \
@@ -45,10 +54,9 @@ static ngx_int_t ngx_paygw_redis_script(ngx_paygw_redis_conn_t *conn,
 static const char *ngx_paygw_redis_ready(ngx_paygw_redis_conn_t *conn,
     ngx_paygw_redis_cmd_t *cmd, redisReply *reply);
 static ngx_uint_t ngx_paygw_redis_useless(redisReply *reply);
+static const char *ngx_paygw_redis_hint(redisReply *reply);
 static ngx_int_t ngx_paygw_redis_result(ngx_paygw_redis_cmd_t *cmd,
     redisReply *reply);
-static void ngx_paygw_redis_error_reply(ngx_paygw_redis_conn_t *conn,
-    redisReply *reply, ngx_uint_t brief);
 
 
 static const ngx_str_t  ngx_paygw_redis_scripts[NGX_PAYGW_REDIS_SCRIPTS] = {
@@ -80,7 +88,38 @@ static const ngx_str_t  ngx_paygw_redis_scripts[NGX_PAYGW_REDIS_SCRIPTS] = {
         NGX_PAYGW_REDIS_LUA_READ
         "if s~='held' or k~=ARGV[1] then return 0 end\n"
         NGX_PAYGW_REDIS_LUA_KEEP("free", "n", "'0'")
-        "return 1\n")
+        "return 1\n"),
+
+    /*
+     * append: the number of this delivery; 0: committed; -1: held
+     *
+     * A script is not undone where it fails.  What may fail comes second, and
+     * is told, so that the first can be taken back.
+     */
+
+    ngx_string(
+        NGX_PAYGW_REDIS_LUA_READ
+        "local t=redis.call('TIME')\n"
+        "t=t[1]*1000+math.floor(t[2]/1000)\n"
+        "if s=='done' then\n"
+        " if ARGV[3]=='1' then redis.call('SET',KEYS[1],v,'PX',ARGV[2]) end\n"
+        " return 0\n"
+        "end\n"
+        "if s=='held' and t<tonumber(e) then return -1 end\n"
+        "n=(tonumber(n) or 0)+1\n"
+        "local x={'XADD',KEYS[2]}\n"
+        "if ARGV[4]~='0' then x={'XADD',KEYS[2],'MAXLEN','~',ARGV[4]} end\n"
+        "x[#x+1]='*'\n"
+        "for i=5,#ARGV do x[#x+1]=ARGV[i] end\n"
+        "x[#x+1]='delivery'\n"
+        "x[#x+1]=n\n"
+        NGX_PAYGW_REDIS_LUA_KEEP("done", "n", "'0'")
+        "local r=redis.pcall(unpack(x))\n"
+        "if type(r)=='table' and r.err then\n"
+        NGX_PAYGW_REDIS_LUA_KEEP("free", "n", "'0'")
+        " return r\n"
+        "end\n"
+        "return n\n")
 };
 
 
@@ -132,9 +171,16 @@ static ngx_int_t
 ngx_paygw_redis_script(ngx_paygw_redis_conn_t *conn,
     ngx_paygw_redis_cmd_t *cmd)
 {
-    u_char      token[16], life[NGX_INT64_LEN], lease[NGX_INT64_LEN];
-    ngx_str_t   argv[7];
+    u_char      token[16], life[NGX_INT64_LEN], number[NGX_INT64_LEN];
+    ngx_str_t   argv[NGX_PAYGW_REDIS_ARGS];
     ngx_uint_t  n, bit;
+
+    if (cmd->type == NGX_PAYGW_REDIS_APPEND && cmd->op == NULL) {
+
+        /* cancelled, with its entry; the provider will come again */
+
+        return NGX_ERROR;
+    }
 
     /*
      * The first one on a connection goes in full: a server that has just been
@@ -162,18 +208,25 @@ ngx_paygw_redis_script(ngx_paygw_redis_conn_t *conn,
     argv[3].data = cmd->key;
     argv[3].len = cmd->len;
 
-    argv[4].data = token;
-    argv[4].len = ngx_sprintf(token, "%016xL", cmd->token) - token;
+    n = 4;
 
-    argv[5].data = life;
-    argv[5].len = ngx_sprintf(life, "%M", cmd->life) - life;
+    if (cmd->type == NGX_PAYGW_REDIS_APPEND) {
+        ngx_str_set(&argv[2], "2");
+        argv[n++] = cmd->op->entry->stream->name;
+    }
 
-    n = 6;
+    argv[n].data = token;
+    argv[n++].len = ngx_sprintf(token, "%016xL", cmd->token) - token;
+
+    argv[n].data = life;
+    argv[n++].len = ngx_sprintf(life, "%M", cmd->life) - life;
 
     if (cmd->type == NGX_PAYGW_REDIS_CLAIM) {
-        argv[6].data = lease;
-        argv[6].len = ngx_sprintf(lease, "%M", cmd->lease) - lease;
-        n = 7;
+        argv[n].data = number;
+        argv[n++].len = ngx_sprintf(number, "%M", cmd->lease) - number;
+
+    } else if (cmd->type == NGX_PAYGW_REDIS_APPEND) {
+        n += ngx_paygw_redis_entry(cmd->op->entry, number, &argv[n]);
     }
 
     if (ngx_paygw_redis_enqueue(conn, cmd, n, argv) != NGX_OK) {
@@ -181,6 +234,10 @@ ngx_paygw_redis_script(ngx_paygw_redis_conn_t *conn,
     }
 
     conn->scripts |= bit;
+
+    if (cmd->replicas) {
+        ngx_paygw_redis_wanted(conn, cmd->op->entry->stream);
+    }
 
     return NGX_OK;
 }
@@ -252,6 +309,10 @@ ngx_paygw_redis_reply(ngx_paygw_redis_conn_t *conn,
 {
     ngx_int_t  rc;
 
+    if (cmd->type == NGX_PAYGW_REDIS_WAIT) {
+        return ngx_paygw_redis_waited(conn, cmd, reply);
+    }
+
     if (cmd->type >= NGX_PAYGW_REDIS_SCRIPTS) {
         return ngx_paygw_redis_ready(conn, cmd, reply);
     }
@@ -300,6 +361,13 @@ ngx_paygw_redis_reply(ngx_paygw_redis_conn_t *conn,
         conn->backoff = 0;
 
         ngx_log_error(NGX_LOG_NOTICE, &conn->log, 0, "redis works again");
+    }
+
+    if (cmd->replicas && rc != NGX_BUSY) {
+        cmd->rc = rc;
+        ngx_queue_insert_tail(&conn->appended, &cmd->queue);
+
+        return NULL;
     }
 
     ngx_paygw_redis_finish(cmd, rc);
@@ -371,8 +439,9 @@ ngx_paygw_redis_result(ngx_paygw_redis_cmd_t *cmd, redisReply *reply)
 
     n = reply->integer;
 
-    if (cmd->type == NGX_PAYGW_REDIS_CLAIM) {
-
+    if (cmd->type == NGX_PAYGW_REDIS_CLAIM
+        || cmd->type == NGX_PAYGW_REDIS_APPEND)
+    {
         switch (n) {
 
         case -1:
@@ -401,7 +470,7 @@ ngx_paygw_redis_result(ngx_paygw_redis_cmd_t *cmd, redisReply *reply)
 }
 
 
-static void
+void
 ngx_paygw_redis_error_reply(ngx_paygw_redis_conn_t *conn, redisReply *reply,
     ngx_uint_t brief)
 {
@@ -421,14 +490,59 @@ ngx_paygw_redis_error_reply(ngx_paygw_redis_conn_t *conn, redisReply *reply,
         buf[i] = (p[i] < 0x20 || p[i] > 0x7e) ? '?' : p[i];
     }
 
-    level = NGX_LOG_INFO;
+    level = ngx_paygw_redis_level(conn);
 
-    if (conn->quiet == 0
-        || ngx_current_msec - conn->quiet >= NGX_PAYGW_REDIS_QUIET)
-    {
-        level = NGX_LOG_ERR;
-        conn->quiet = ngx_current_msec;
+    ngx_log_error(level, &conn->log, 0, "redis sent error: \"%*s\"%s", i, buf,
+                  ngx_paygw_redis_hint(reply));
+}
+
+
+/*
+ * What to do about an error.  Its word may stand behind others: a script that
+ * failed is told of in several ways.
+ */
+
+static const char *
+ngx_paygw_redis_hint(redisReply *reply)
+{
+    ngx_uint_t  i;
+
+    static const struct {
+        const char  *word;
+        const char  *hint;
+    } hints[] = {
+        { "NOPERM ", NGX_PAYGW_REDIS_RIGHTS },
+        { "The user executing the script ", NGX_PAYGW_REDIS_RIGHTS },
+        { "WRONGTYPE ", ", the name of the stream, or of the event, belongs "
+                        "to something else: choose another one" },
+        { "OOM ", ", raise \"maxmemory\", or delete what is handled" },
+        { "MISCONF ", ", it cannot write to its disk" },
+        { "READONLY ", ", name the primary in \"paygw_store\"" },
+        { "NOREPLICAS ", ", see its \"min-replicas-to-write\"" },
+        { "CROSSSLOT ", ", give \"prefix\" and the stream one {hash tag}" },
+        { NULL, NULL }
+    };
+
+    for (i = 0; hints[i].word; i++) {
+        if (ngx_strstr(reply->str, hints[i].word)) {
+            return hints[i].hint;
+        }
     }
 
-    ngx_log_error(level, &conn->log, 0, "redis sent error: \"%*s\"", i, buf);
+    return "";
+}
+
+
+ngx_uint_t
+ngx_paygw_redis_level(ngx_paygw_redis_conn_t *conn)
+{
+    if (conn->quiet
+        && ngx_current_msec - conn->quiet < NGX_PAYGW_REDIS_QUIET)
+    {
+        return NGX_LOG_INFO;
+    }
+
+    conn->quiet = ngx_current_msec;
+
+    return NGX_LOG_ERR;
 }

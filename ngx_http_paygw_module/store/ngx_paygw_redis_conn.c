@@ -20,6 +20,7 @@ static ngx_int_t ngx_paygw_redis_open(ngx_paygw_redis_conn_t *conn);
 static ngx_int_t ngx_paygw_redis_opened(ngx_paygw_redis_conn_t *conn);
 static ngx_int_t ngx_paygw_redis_next(ngx_paygw_redis_conn_t *conn,
     ngx_err_t err);
+static void ngx_paygw_redis_take(ngx_queue_t *to, ngx_queue_t *from);
 static void ngx_paygw_redis_back_off(ngx_paygw_redis_conn_t *conn);
 static void ngx_paygw_redis_close(ngx_paygw_redis_conn_t *conn);
 static void ngx_paygw_redis_close_socket(ngx_paygw_redis_conn_t *conn);
@@ -69,6 +70,9 @@ ngx_paygw_redis_connect(ngx_paygw_redis_conn_t *conn)
     conn->answered = 0;
     conn->unparsed = 0;
     conn->scripts = 0;
+    conn->replicas = 0;
+    conn->wait = 0;
+    conn->covering = 0;
     conn->tries = 0;
 
     conn->reader = redisReaderCreate();
@@ -267,10 +271,8 @@ ngx_paygw_redis_drop(ngx_paygw_redis_conn_t *conn, ngx_err_t err,
 
     ngx_queue_init(&lost);
 
-    if (!ngx_queue_empty(&conn->commands)) {
-        ngx_queue_add(&lost, &conn->commands);
-        ngx_queue_init(&conn->commands);
-    }
+    ngx_paygw_redis_take(&lost, &conn->appended);
+    ngx_paygw_redis_take(&lost, &conn->commands);
 
     ngx_paygw_redis_close(conn);
 
@@ -290,6 +292,8 @@ ngx_paygw_redis_exit(ngx_paygw_redis_conn_t *conn)
     ngx_queue_t            *q;
     ngx_paygw_redis_cmd_t  *cmd;
 
+    ngx_paygw_redis_take(&conn->commands, &conn->appended);
+
     while (!ngx_queue_empty(&conn->commands)) {
         q = ngx_queue_head(&conn->commands);
         ngx_queue_remove(q);
@@ -305,6 +309,18 @@ ngx_paygw_redis_exit(ngx_paygw_redis_conn_t *conn)
     }
 
     ngx_paygw_redis_close(conn);
+}
+
+
+/* moves the commands of one queue to the end of another */
+
+static void
+ngx_paygw_redis_take(ngx_queue_t *to, ngx_queue_t *from)
+{
+    if (!ngx_queue_empty(from)) {
+        ngx_queue_add(to, from);
+        ngx_queue_init(from);
+    }
 }
 
 

@@ -14,7 +14,6 @@
 #define NGX_PAYGW_REDIS_BUFFER       4096   /* first size of the output */
 #define NGX_PAYGW_REDIS_BUFFER_KEEP  65536  /* and the last that is kept */
 #define NGX_PAYGW_REDIS_REPLY_MAX    1048576
-#define NGX_PAYGW_REDIS_ARGS         8
 
 
 static ngx_int_t ngx_paygw_redis_reserve(ngx_paygw_redis_conn_t *conn,
@@ -130,6 +129,11 @@ ngx_paygw_redis_write_handler(ngx_event_t *wev)
 
     if (conn->state == NGX_PAYGW_REDIS_CONNECTING) {
         (void) ngx_paygw_redis_test_connect(conn);
+        return;
+    }
+
+    if (ngx_paygw_redis_wait(conn) != NGX_OK) {
+        ngx_paygw_redis_drop(conn, 0, "connection got no memory");
         return;
     }
 

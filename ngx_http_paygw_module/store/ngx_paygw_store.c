@@ -36,6 +36,24 @@ ngx_paygw_store_claim(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
 }
 
 
+ngx_int_t
+ngx_paygw_store_append(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
+{
+    op->pending = NULL;
+    op->delivery = 0;
+
+    if (!ngx_paygw_store_valid(op) || store->backend->append == NULL) {
+        op->rc = NGX_ERROR;
+        return NGX_ERROR;
+    }
+
+    op->token = ngx_paygw_store_token(store);
+    op->rc = store->backend->append(store, op);
+
+    return op->rc;
+}
+
+
 void
 ngx_paygw_store_cancel(ngx_paygw_store_op_t *op)
 {
@@ -64,6 +82,20 @@ ngx_paygw_store_release(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
     if (ngx_paygw_store_valid(op)) {
         store->backend->release(store, op);
     }
+}
+
+
+ngx_uint_t
+ngx_paygw_store_streams(ngx_paygw_store_t *store)
+{
+    return store->backend->append != NULL;
+}
+
+
+ngx_msec_t
+ngx_paygw_store_timeout(ngx_paygw_store_t *store)
+{
+    return store->timeout;
 }
 
 

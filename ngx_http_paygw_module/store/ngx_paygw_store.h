@@ -31,6 +31,10 @@
  *            anything else:                       NGX_DECLINED, unchanged
  *   release  held under op->token:                NGX_OK, may be claimed again
  *            anything else:                       NGX_DECLINED, unchanged
+ *   append   as claim, but what would be taken is put at the end of a stream
+ *            and committed in the same step: NGX_OK, it is there, for good
+ *            committed, in the stream or not:     NGX_DECLINED
+ *            held by another delivery:            NGX_BUSY
  *   any      the store could not answer:          NGX_ERROR
  *
  * A store that cannot answer is never a guess: the caller answers 503.
@@ -43,7 +47,28 @@ typedef struct ngx_paygw_store_op_s  ngx_paygw_store_op_t;
 typedef void (*ngx_paygw_store_handler_pt)(ngx_paygw_store_op_t *op);
 
 
-#define NGX_PAYGW_STORE_KEY_MAX  320    /* bytes of an event id */
+#define NGX_PAYGW_STORE_KEY_MAX     320    /* bytes of an event id */
+#define NGX_PAYGW_STORE_FIELDS_MAX  8      /* of an entry in a stream */
+
+
+/* A stream.  Constant, of a configuration. */
+typedef struct {
+    ngx_str_t                    name;      /* as it is, without a prefix */
+    ngx_uint_t                   maxlen;    /* about; 0: nothing is trimmed */
+    ngx_uint_t                   replicas;  /* that must have it; 0: none */
+    ngx_msec_t                   wait;      /* for them */
+} ngx_paygw_store_stream_t;
+
+
+/*
+ * An entry: names and values of its fields.  The store adds "delivery" after
+ * them, which is counted as for a claim.
+ */
+typedef struct {
+    const ngx_paygw_store_stream_t  *stream;
+    ngx_keyval_t                     fields[NGX_PAYGW_STORE_FIELDS_MAX];
+    ngx_uint_t                       nfields;
+} ngx_paygw_store_entry_t;
 
 
 /*
@@ -56,8 +81,9 @@ struct ngx_paygw_store_op_s {
     ngx_msec_t                   lease;     /* of a claim, milliseconds */
     ngx_msec_t                   keep;      /* of the record, milliseconds */
     ngx_log_t                   *log;       /* of the request */
-    ngx_paygw_store_handler_pt   handler;   /* of a claim */
+    ngx_paygw_store_handler_pt   handler;   /* of a claim or an append */
     void                        *data;      /* for the handler */
+    ngx_paygw_store_entry_t     *entry;     /* of an append */
 
     uint64_t                     token;     /* set by claim: fencing token */
     ngx_uint_t                   delivery;  /* set by claim: 1, 2, ... */
@@ -77,9 +103,22 @@ ngx_int_t ngx_paygw_store_claim(ngx_paygw_store_t *store,
     ngx_paygw_store_op_t *op);
 
 /*
- * Forgets a claim that is under way: its handler will not be called, and if
- * the store did take the event, it is released as soon as the answer comes.
- * Legal at any time, also when nothing is under way.
+ * Takes the event, appends op->entry to its stream and commits, all in one
+ * step or nothing of it; answers as a claim does.  NGX_ERROR leaves open
+ * whether that was done: the next append of the event will find it committed,
+ * and nothing is ever appended twice.
+ *
+ * If the stream has replicas, NGX_OK and NGX_DECLINED also say that so many of
+ * them have the event, else it is NGX_ERROR.
+ */
+ngx_int_t ngx_paygw_store_append(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+
+/*
+ * Forgets a claim or an append that is under way: its handler will not be
+ * called.  If the store did take a claim, it is released as soon as the answer
+ * comes; what was appended stays.  Legal at any time, also when nothing is
+ * under way.
  */
 void ngx_paygw_store_cancel(ngx_paygw_store_op_t *op);
 
@@ -120,6 +159,10 @@ ngx_paygw_store_t *ngx_paygw_store_zone(ngx_conf_t *cf,
     ngx_paygw_zone_t *zone);
 ngx_paygw_store_t *ngx_paygw_store_redis(ngx_conf_t *cf, ngx_str_t *args,
     ngx_uint_t nargs, ngx_str_t *password);
+
+/* 1 if the store has streams, and how long one of its answers may take */
+ngx_uint_t ngx_paygw_store_streams(ngx_paygw_store_t *store);
+ngx_msec_t ngx_paygw_store_timeout(ngx_paygw_store_t *store);
 
 
 /* A worker's own state: Redis connections are made lazily after this. */

@@ -10,7 +10,7 @@ import threading
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from sandbox import alipay, wechat_v3
+from sandbox import alipay, stripe, unionpay, wechat_v3
 from sandbox.keys import Keys
 from sandbox.server import Sandbox, Server
 
@@ -45,6 +45,17 @@ def check_alipay(body, **more):
     account = {"app_id": k.ids["app_id"], "seller_id": k.ids["seller_id"]}
     public = [k.alipay().public_key(), k.alipay("next").public_key()]
     return alipay.check_notify(body, public, dict(account, **more))
+
+
+def check_unionpay(body, **more):
+    k = keys()
+    trust = {"root": k.read("unionpay/root.cer"),
+             "middle": k.read("unionpay/middle.cer")}
+    return unionpay.check_notify(
+        body, trust, dict({"merId": k.unionpay_ids["merId"]}, **more))
+
+def check_stripe(headers, body, now=None):
+    return stripe.check_notify(headers, body, [keys().stripe()], now, False)
 
 
 class Shop:
@@ -102,12 +113,20 @@ class Shop:
             if self.script:
                 return self.script.pop(0)
         try:
-            if form:
+            if b"signPubKeyCert=" in body:
+                check_unionpay(body)
+            elif form:
                 check_alipay(body)
+            elif handler.headers.get("Stripe-Signature"):
+                check_stripe(pairs, body)
+                return (200, b"")
             else:
                 check_wechat(pairs, body)
-        except (alipay.Refused, wechat_v3.Refused) as error:
+        except (alipay.Refused, stripe.Refused, unionpay.Refused,
+                wechat_v3.Refused) as error:
             text = error.reason.encode()
+            if b"signPubKeyCert=" in body:
+                return (401, text)
             return (200, b"fail " + text) if form else (401, text)
         return (200, b"success") if form else (204, b"")
 

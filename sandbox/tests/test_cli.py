@@ -130,9 +130,11 @@ class Serve(unittest.TestCase):
         with open(conf, encoding="utf-8") as file:
             text = file.read()
         self.assertEqual(re.findall(r"^paygw_channel (\S+) {$", text, re.M),
-                         ["wxpay", "alipay"])
+                         ["wxpay", "wxv2", "alipay", "unionpay", "stripe"])
         for word in ("sub_mchid", "alipay_root_cert", "alipay_cert",
-                     "apiv3_key", "platform_public_key"):
+                     "apiv3_key", "platform_public_key", "api_key",
+                     "sign_type", "root_cert", "middle_cert", "merId",
+                     "webhook_secret"):
             self.assertRegex(text, r"(?m)^    %s  +\S.*;$" % word)
         for path in re.findall(r"(/\S+);", text):
             self.assertTrue(os.path.exists(path), path)
@@ -144,11 +146,11 @@ class Serve(unittest.TestCase):
                 path = os.path.join(where, name)
                 with open(path, "rb") as file:
                     private = b"PRIVATE KEY" in file.read()
-                if private or name == "apiv3.key":
+                if private or name == "apiv3.key" or "stripe" in where:
                     secret += 1
                     self.assertEqual(stat.S_IMODE(os.stat(path).st_mode),
                                      0o600, path)
-        self.assertEqual(secret, 11)
+        self.assertEqual(secret, 19)
 
     def test_keys_are_used_again(self):
         with tempfile.TemporaryDirectory() as folder:

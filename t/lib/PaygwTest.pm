@@ -25,7 +25,7 @@ use Socket ();
 use Time::HiRes ();
 
 our @EXPORT = qw(
-    wechat alipay callback_raw
+    wechat wechat2 alipay stripe callback_raw with_wxv2
     send_callback begin finish abort_client pipeline curl2 ack_ok
     shop_plan shop_requests shop_release shop_port shop_event shop_header
     shop_body shop_count
@@ -43,6 +43,9 @@ our ($Keys, $Peer, $PeerIn, $PeerOut, $ShopPort, $Block, $LogPos, $Prefix);
 our ($RedisPort, $RedisPid, $RedisDir);
 our $Blocks = 0;
 our @Callbacks;
+
+# more providers: name, channel, location, ack and secrets, see PaygwUnionpay.pm
+our @More;
 
 my $json = JSON::PP->new->canonical->allow_nonref;
 
@@ -224,7 +227,9 @@ END {
 # -- callbacks --
 
 sub wechat { my %o = @_; return PaygwTest::Message->new('wechat_v3', %o) }
+sub wechat2 { my %o = @_; return PaygwTest::Message->new('wechat_v2', %o) }
 sub alipay { my %o = @_; return PaygwTest::Message->new('alipay', %o) }
+sub stripe { my %o = @_; return PaygwTest::Message->new('stripe', %o) }
 
 
 # the bytes of a request, for "raw_request"; %o as in send_callback()
@@ -473,6 +478,21 @@ sub ack_ok {
     if ($provider eq 'alipay') {
         ($type, $body) = ('text/plain', $status < 300 ? 'success' : 'fail');
 
+    } elsif (my ($more) = grep { $_->{name} eq $provider } @More) {
+        ($type, $body) = $more->{ack}->($status);
+
+    } elsif ($provider eq 'stripe') {
+        $status = 200 if $status < 300;
+        $body = '';
+
+    } elsif ($provider eq 'wechat_v2') {
+        $type = 'text/xml';
+        $body = '<xml><return_code><![CDATA['
+            . ($status < 300 ? 'SUCCESS' : 'FAIL')
+            . ']]></return_code><return_msg><![CDATA['
+            . ($status < 300 ? 'OK' : 'not processed')
+            . ']]></return_msg></xml>';
+
     } elsif ($status < 300) {
         $status = 204;
 
@@ -487,8 +507,8 @@ sub ack_ok {
               grep { $_->[0] !~ /^(?:server|date|connection)$/i }
               map { [ lc $_->[0], $_->[1] ] } @{ $res->{headers} };
     my $want = '';
-    $want .= 'content-length: ' . length($body) . "\n"
-        . "content-type: $type\n" if defined $body;
+    $want .= 'content-length: ' . length($body) . "\n" if defined $body;
+    $want .= "content-type: $type\n" if defined $type;
 
     Test::More::is("$res->{status}\n$got\n$res->{body}"
                    . ($res->{error} ? " ($res->{error})" : ''),
@@ -528,8 +548,13 @@ sub refused_ok {
 
     my @secrets = map { substr $_, 0, 40 } grep { defined && length > 5 }
         '0123456789abcdefghijklmnopqrstuv', $m->{body},
+        '192006250b4c09247ec02edce69f6a2d',
+        $m->{body} =~ /<(?:sign|req_info)><!\[CDATA\[([^\]]{20})/ ? $1 : undef,
         $m->header('Wechatpay-Signature'), $m->{order_id},
-        $m->{body} =~ /sign=([^&]{20})/ ? $1 : undef;
+        'whsec_paygwTestSecret000000000000000001',
+        ($m->header('Stripe-Signature') // '') =~ /v1=(\w+)/ ? $1 : undef,
+        $m->{body} =~ /sign=([^&]{20})/ ? $1 : undef,
+        map { $_->{name} eq $m->{provider} ? $_->{secrets}->($m) : () } @More;
     my @told = grep { index($text, $_) >= 0 } @secrets;
     Test::More::is("@told", '', block_name("$line: nothing secret is told"));
 
@@ -690,6 +715,35 @@ our $Alipay = <<'CONF';
         alipay_public_key     $TEST_NGINX_KEYS/alipay.pem;
 CONF
 
+our $Stripe = <<'CONF';
+        provider              stripe;
+        webhook_secret        file:$TEST_NGINX_KEYS/stripe.key;
+CONF
+
+our $Wxv2 = <<'CONF';
+        provider   wechat_v2;
+        appid      wxd930ea5d5a258f4f;
+        mchid      10000100;
+        api_key    file:$TEST_NGINX_KEYS/wxv2.key;
+        sign_type  MD5;
+CONF
+
+# the blocks of this file have a channel "wxv2" and its location as well
+
+our $WithWxv2;
+
+sub with_wxv2 { $WithWxv2 = 1 }
+
+our $Generic = <<'CONF';
+        provider              generic;
+        algorithm             hmac(sha256);
+        key                   file:$TEST_NGINX_KEYS/apiv3.key;
+        signature             header(X-Signature) hex;
+        signed                body;
+        replay_id             json(/id);
+        ack                   ok 200;
+CONF
+
 # a channel with the changes of a block: a line "-NAME" drops a parameter, any
 # other line is one more
 
@@ -717,6 +771,17 @@ our $Locations = <<'CONF';
         paygw_notify  alipay;
         proxy_pass    http://127.0.0.1:$TEST_NGINX_SHOP_PORT/shop;
     }
+    location = /notify/stripe {
+        paygw_notify  stripe;
+        proxy_pass    http://127.0.0.1:$TEST_NGINX_SHOP_PORT/shop;
+    }
+CONF
+
+our $LocationWxv2 = <<'CONF';
+    location = /notify/wxv2 {
+        paygw_notify  wxv2;
+        proxy_pass    http://127.0.0.1:$TEST_NGINX_SHOP_PORT/shop;
+    }
 CONF
 
 
@@ -729,12 +794,21 @@ add_block_preprocessor(sub {
         $conf .= store_conf() if !defined $block->no_store;
         $conf .= channel_conf('wxpay', $Wxpay, $block->wxpay)
             . channel_conf('alipay', $Alipay, $block->alipay)
+            . join('', map { my $name = $_->{name};
+                             channel_conf($name, $_->{channel},
+                                          $block->$name) } @More)
+            . channel_conf('stripe', $Stripe, $block->stripe)
+            . ($WithWxv2 ? channel_conf('wxv2', $Wxv2, $block->wxv2) : '')
             if !defined $block->no_channels;
+        $conf .= channel_conf('hook', $Generic, $block->generic)
+            if defined $block->generic;
         $block->set_value('http_config', $conf . ($block->http_config // ''));
     }
 
     if (!defined $block->config) {
-        $block->set_value('config', defined $block->bare ? '' : $Locations);
+        $block->set_value('config', defined $block->bare ? '' : $Locations
+                          . ($WithWxv2 ? $LocationWxv2 : '')
+                          . join '', map { $_->{location} } @More);
     }
 
     if (defined $block->h2) {
@@ -948,7 +1022,8 @@ use warnings;
 
 sub new {
     my ($class, $provider, %o) = @_;
-    my $m = PaygwTest::peer($provider eq 'alipay' ? 'alipay' : 'wechat', %o);
+    my $m = PaygwTest::peer($provider eq 'wechat_v3' ? 'wechat' : $provider,
+                            %o);
     $m->{body} = MIME::Base64::decode_base64($m->{body});
     $m->{provider} = $provider;
     return bless $m, $class;
@@ -1022,10 +1097,11 @@ PaygwTest - Test::Nginx::Socket with a payment provider and a shop
 =head1 DESCRIPTION
 
 Every block gets by default: in C<http> a store (C<paygw_zone>, or Redis with
-a prefix of its own if PAYGW_TEST_STORE=redis) and the channels C<wxpay> and
-C<alipay>; in C<server> the locations /notify/wxpay and /notify/alipay, which
-proxy to the shop, unless there is a C<config> section.  It must not log
-anything at alert, crit or emerg.  The number of tests is not planned.
+a prefix of its own if PAYGW_TEST_STORE=redis) and the channels C<wxpay>,
+C<alipay> and C<stripe>; in C<server> the locations /notify/wxpay,
+/notify/alipay and /notify/stripe, which proxy to the shop, unless there is a
+C<config> section.  It must not log anything at alert, crit or emerg.  The
+number of tests is not planned.
 
 Sections with code are run while nginx is up, so that callbacks are fresh:
 
@@ -1057,10 +1133,16 @@ What the shop got: a number of deliveries, or Perl code for a list of them.
 
 Perl code for the list of answers of the shop: see paygw_peer.py.
 
-=item wxpay, alipay
+=item wxpay, alipay, stripe, wxv2
 
-Changes of the default channels: a line "-NAME" drops a parameter, any other
-line is one more.
+Changes of the default channels (wxv2 is one after with_wxv2() alone,
+unionpay after C<use PaygwUnionpay>): a line "-NAME" drops a parameter, any
+other line is one more.
+
+=item generic
+
+A third channel, C<hook>, of the provider generic, with such changes; it has
+no location by default.
 
 =item h2
 
@@ -1076,8 +1158,8 @@ The block may log alerts.
 
 =back
 
-wechat() and alipay() take options for every part of a message and for every
-fault: see paygw_peer.py.  In C<config>, $TEST_NGINX_KEYS is the folder of
-keys (t/data/keys), $TEST_NGINX_SHOP_PORT the port of the shop.
+wechat(), wechat2(), alipay() and stripe() take options for every part of a
+message and for every fault: see paygw_peer.py.  In C<config>, $TEST_NGINX_KEYS
+is the folder of keys (t/data/keys), $TEST_NGINX_SHOP_PORT the port of the shop.
 
 =cut

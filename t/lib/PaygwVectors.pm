@@ -208,11 +208,12 @@ sub vectors_body {
 
     my $line;
 
-    # the shop may write its log after the provider has the answer
+    # the shop may write its log after the provider has the answer, and a line
+    # may be read before all of it is there
 
     for (1 .. 100) {
-        ($line) = reverse grep { /^shop got \{/ }
-                  split /\n/, slurp("$servroot/logs/error.log");
+        ($line) = reverse slurp("$servroot/logs/error.log")
+                          =~ /^(shop got \{.*)\n/mg;
         last if $line;
         Time::HiRes::sleep(0.05);
     }
@@ -226,7 +227,8 @@ sub vectors_body {
     Test::More::ok($ev, "$name - event is JSON $@");
 
     # is() does not tell 1 from "1"
-    Test::More::unlike($line, qr/"(?:amount|time|delivery)":"/,
+    Test::More::unlike($line =~ s/,"data":.*//r,
+                       qr/"(?:amount|time|delivery)":"/,
                        "$name - event has numbers")
         if $ev->{type} ne 'unknown';
 

@@ -62,8 +62,36 @@ def pem(cert):
     return cert.public_bytes(serialization.Encoding.PEM)
 
 
+UNIONPAY = '中国银联股份有限公司'
+
+
+def unionpay():
+    """UnionPay: a root, an intermediate, a signer and the one after it."""
+    root_key = private('up_root.key')
+    root = make(root_key, 'TEST CS CA', 0x2001, ca=True)
+    write('up_root.crt', pem(root))
+    middle_key = private('up_middle.key')
+    middle = make(middle_key, 'TEST OCA1', 0x3001, root.subject, root_key,
+                  True)
+    write('up_middle.crt', pem(middle))
+    for name, serial in (('up', 0x1039308534), ('up_next', 0x1039308535)):
+        cn = '041@8310000000083040@%s@00016495' % UNIONPAY
+        write(name + '.crt', pem(make(private(name + '.key'), cn, serial,
+                                      middle.subject, middle_key)))
+    for name, text in (('up_secure', '979da4cfccbae7923641daa5dd7047c2'),
+                       ('up_secure_next', '0f1e2d3c4b5a69788796a5b4c3d2e1f0')):
+        with open(os.path.join(DIR, name + '.key'), 'w') as f:
+            f.write(text + '\n')
+
+
 def main():
     os.makedirs(DIR, exist_ok=True)
+
+    if sys.argv[1:] == ['unionpay']:
+        unionpay()
+        return 0
+
+    unionpay()
 
     # WeChat Pay: two platform certificates, the first with a leading zero in
     # its serial, one public key, and a forger's key under the first serial
@@ -82,6 +110,9 @@ def main():
     public('mch.pem', mch)
     write('mch.crt', pem(make(mch, '1900009191',
                               0x5157F09EFDC096DE15EBE81A47057A7232F1B8E1)))
+    for name, digit in (('stripe', 1), ('stripe_other', 2)):
+        with open(os.path.join(DIR, name + '.key'), 'w') as f:
+            f.write('whsec_paygwTestSecret%018d\n' % digit)
     with open(os.path.join(DIR, 'apiv3.key'), 'w') as f:
         f.write('0123456789abcdefghijklmnopqrstuv\n')
     with open(os.path.join(DIR, 'apiv3_other.key'), 'w') as f:

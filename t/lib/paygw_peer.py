@@ -11,7 +11,9 @@ request as it came and answers as it was told to.
 import base64
 import copy
 import datetime
+import gzip
 import hashlib
+import hmac
 import json
 import os
 import secrets
@@ -25,6 +27,9 @@ import urllib.parse
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+import peer_unionpay
+import peer_wechat_v2
 
 CST = datetime.timezone(datetime.timedelta(hours=8))
 KEYS = {}
@@ -77,6 +82,34 @@ def tamper(body, pairs):
 
 def dumps(obj):
     return json.dumps(obj, ensure_ascii=False, separators=(',', ':'))
+
+
+MANGLE = {
+    'spaces': lambda b: json.dumps(json.loads(b), ensure_ascii=False),
+    'unicode': lambda b: json.dumps(json.loads(b), separators=(',', ':')),
+    'python': lambda b: json.dumps(json.loads(b)),
+    'slashes': lambda b: dumps(json.loads(b)).replace('/', '\\/'),
+    'php': lambda b: json.dumps(json.loads(b),
+                                separators=(',', ':')).replace('/', '\\/'),
+    'sorted': lambda b: json.dumps(json.loads(b), ensure_ascii=False,
+                                   separators=(',', ':'), sort_keys=True),
+    'compact': lambda b: dumps(json.loads(b)),
+    'lines': lambda b: json.dumps(json.loads(b), ensure_ascii=False,
+                                  indent=2).replace('/', '\\/'),
+    'crlf': lambda b: b.replace(b'\n', b'\r\n'),
+    'line_feed': lambda b: b + b'\n',
+    'no_line_feed': lambda b: b.rstrip(b'\n'),
+    'bom': lambda b: b'\xef\xbb\xbf' + b,
+    'gzip': gzip.compress,
+}
+
+
+def mangle(body, how):
+    """What a program on the way makes of a body that it meant well with."""
+    if how is None:
+        return body
+    body = MANGLE[how](body)
+    return body.encode() if isinstance(body, str) else body
 
 
 # -- WeChat Pay APIv3 --
@@ -191,7 +224,7 @@ def wechat(o):
         ['Wechatpay-Serial',
          o.get('serial', WX_SERIALS.get(key, WX_SERIALS['wx_a']))],
         ['Wechatpay-Signature-Type', 'WECHATPAY2-SHA256-RSA2048']]
-    body = tamper(body, o.get('tamper'))
+    body = mangle(tamper(body, o.get('tamper')), o.get('mangle'))
     return message(o, '/notify/wxpay', headers, body, {
         'id': envelope.get('id'), 'kind': kind, 'order_id': o['order_id'],
         'plaintext': plain.decode('utf-8', 'replace'),
@@ -291,7 +324,7 @@ def alipay(o):
                      .encode('latin1') for k, v in pairs)
     if 'body' in o:
         body = raw(o['body'])
-    body = tamper(body, o.get('tamper'))
+    body = mangle(tamper(body, o.get('tamper')), o.get('mangle'))
 
     # what the gateway should have tried to verify
     got = urllib.parse.parse_qsl(body.decode('latin1'), True,
@@ -307,6 +340,81 @@ def alipay(o):
         'params': {k: v for k, v in params.items() if isinstance(v, str)},
         'signed_len': len(text),
         'signed_sha256': hashlib.sha256(text).hexdigest()})
+
+
+# -- Stripe --
+
+STRIPE_SECRET = 'whsec_paygwTestSecret000000000000000001'
+
+
+def stripe_object(o):
+    kind = o['kind']
+    order = o['order_id']
+    amount = int(o.get('amount', 1099))
+    obj = {'id': o.get('trade_no', 'pi_3' + order),
+           'object': 'payment_intent', 'amount': amount,
+           'amount_received': amount, 'currency': o.get('currency', 'eur'),
+           'customer': 'cus_9s6XKzkNRiz8i3', 'description': 'Größe 支付 a/b',
+           'status': 'succeeded', 'metadata': {'out_trade_no': order}}
+    if kind.startswith('checkout.session.'):
+        obj = {'id': 'cs_test_' + order, 'object': 'checkout.session',
+               'amount_total': amount, 'currency': o.get('currency', 'eur'),
+               'client_reference_id': order, 'customer': None,
+               'metadata': {}, 'mode': 'payment',
+               'payment_intent': o.get('trade_no', 'pi_3' + order),
+               'payment_status': 'paid', 'status': 'complete'}
+    elif kind == 'charge.refunded':
+        obj = {'id': 'ch_3' + order, 'object': 'charge', 'amount': amount,
+               'amount_refunded': int(o.get('refund', 10)),
+               'currency': o.get('currency', 'eur'), 'customer': None,
+               'metadata': {'out_trade_no': order},
+               'payment_intent': o.get('trade_no', 'pi_3' + order)}
+    elif kind.startswith('refund.') or kind == 'charge.refund.updated':
+        obj = {'id': o.get('refund_no', 're_3' + order), 'object': 'refund',
+               'amount': int(o.get('refund', 10)), 'charge': 'ch_3' + order,
+               'currency': o.get('currency', 'eur'),
+               'metadata': {'out_trade_no': order,
+                            'out_refund_no': o.get('refund_id',
+                                                   'R' + order)},
+               'payment_intent': o.get('trade_no', 'pi_3' + order),
+               'status': 'succeeded'}
+    elif kind.startswith('charge.dispute.'):
+        obj = {'id': 'du_1', 'object': 'dispute', 'amount': amount}
+    return patch(obj, o.get('object'))
+
+
+def stripe(o):
+    o.setdefault('order_id', unique('S'))
+    o.setdefault('kind', 'payment_intent.succeeded')
+    event = {
+        'id': o.get('id') or unique('evt_1'), 'object': 'event',
+        'api_version': '2026-10-28.endive',
+        'created': o.get('created', int(time.time())),
+        'data': {'object': stripe_object(o)},
+        'livemode': True, 'pending_webhooks': 1,
+        'request': {'id': None, 'idempotency_key': None},
+        'type': o['kind']}
+    patch(event, o.get('event'))
+    body = raw(o['body']) if 'body' in o \
+        else json.dumps(event, ensure_ascii=False, indent=2).encode()
+    body = tamper(body, o.get('before'))
+
+    stamp = str(o['timestamp']) if 'timestamp' in o \
+        else str(int(time.time()) + int(o.get('skew', 0)))
+    signed = stamp.encode() + b'.' + body
+    macs = [hmac.new(raw(s), signed, o.get('digest', 'sha256')).hexdigest()
+            for s in o.get('secrets') or [STRIPE_SECRET]]
+    parts = ['t=' + stamp] + ['v1=' + m for m in macs]
+    value = o.get('signature', ','.join(parts)).replace('{t}', stamp)
+    value = value.replace('{v1}', macs[0])
+    headers = [['Content-Type', 'application/json; charset=utf-8'],
+               ['Stripe-Signature', value]]
+    body = mangle(tamper(body, o.get('tamper')), o.get('mangle'))
+    signed = stamp.encode() + b'.' + body
+    return message(o, '/notify/stripe', headers, body, {
+        'id': event.get('id'), 'kind': o['kind'], 'order_id': o['order_id'],
+        'signed_len': len(signed),
+        'signed_sha256': hashlib.sha256(signed).hexdigest()})
 
 
 def message(o, target, headers, body, more):
@@ -462,6 +570,12 @@ def main():
                 result = wechat(o)
             elif do == 'alipay':
                 result = alipay(o)
+            elif do == 'unionpay':
+                result = peer_unionpay.make(o, sys.modules[__name__])
+            elif do == 'stripe':
+                result = stripe(o)
+            elif do == 'wechat_v2':
+                result = peer_wechat_v2.make(o, sys.modules[__name__])
             elif do == 'port':
                 result = shop.port
             elif do == 'plan':

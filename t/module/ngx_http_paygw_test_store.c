@@ -14,6 +14,9 @@
  * Drives the store by the arguments of a request:
  *
  *   op=claim|commit|release   what to do
+ *   op=append stream=NAME     the same with an entry of one field, "size" bytes
+ *     size=N maxlen=N           or one; as for a claim, but nothing is released
+ *     replicas=N wait=MS
  *   key=TEXT                  the event id
  *   lease=MS keep=MS          default 30000 and 60000
  *   delay=MS                  waits before
@@ -24,8 +27,8 @@
  *   then=commit|release       what to do with a claim that was taken
  *   cancel=1                  forgets the claim at once
  *
- * A claim answers "ok DELIVERY TOKEN", "committed", "busy" or "error"; with n,
- * "ok=N committed=N busy=N error=N"; all others answer "sent".
+ * A claim or an append answers "ok DELIVERY TOKEN", "committed", "busy" or
+ * "error"; with n, "ok=N committed=N busy=N error=N"; all others answer "sent".
  */
 
 
@@ -37,6 +40,10 @@ typedef struct {
     ngx_paygw_store_t           *store;
     ngx_paygw_store_op_t        *ops;
     ngx_event_t                  delay;
+
+    ngx_uint_t                   append;
+    ngx_paygw_store_stream_t     stream;
+    ngx_paygw_store_entry_t      entry;
 
     ngx_str_t                    op;
     ngx_str_t                    then;
@@ -60,6 +67,7 @@ static void ngx_http_paygw_test_arg(ngx_http_request_t *r, char *name,
     ngx_str_t *value);
 static ngx_uint_t ngx_http_paygw_test_number(ngx_http_request_t *r,
     char *name, ngx_uint_t value);
+static ngx_int_t ngx_http_paygw_test_entry(ngx_http_paygw_test_ctx_t *ctx);
 static uint64_t ngx_http_paygw_test_token(ngx_http_request_t *r);
 static ngx_int_t ngx_http_paygw_test_ops(ngx_http_paygw_test_ctx_t *ctx);
 static void ngx_http_paygw_test_delay_handler(ngx_event_t *ev);
@@ -160,7 +168,46 @@ ngx_http_paygw_test_args(ngx_http_request_t *r, ngx_http_paygw_test_ctx_t *ctx)
         ctx->n = 1;
     }
 
+    if (ctx->op.len == 6 && ngx_strncmp(ctx->op.data, "append", 6) == 0
+        && ngx_http_paygw_test_entry(ctx) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     return ngx_http_paygw_test_ops(ctx);
+}
+
+
+static ngx_int_t
+ngx_http_paygw_test_entry(ngx_http_paygw_test_ctx_t *ctx)
+{
+    ngx_keyval_t        *field;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    ctx->append = 1;
+    ctx->entry.stream = &ctx->stream;
+    ctx->entry.nfields = 1;
+
+    ngx_http_paygw_test_arg(r, "stream", &ctx->stream.name);
+
+    ctx->stream.maxlen = ngx_http_paygw_test_number(r, "maxlen", 0);
+    ctx->stream.replicas = ngx_http_paygw_test_number(r, "replicas", 0);
+    ctx->stream.wait = ngx_http_paygw_test_number(r, "wait", 100);
+
+    field = &ctx->entry.fields[0];
+    ngx_str_set(&field->key, "event");
+
+    field->value.len = ngx_http_paygw_test_number(r, "size", 1);
+    field->value.data = ngx_pnalloc(r->pool, field->value.len);
+    if (field->value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memset(field->value.data, 'x', field->value.len);
+
+    return NGX_OK;
 }
 
 
@@ -257,6 +304,7 @@ ngx_http_paygw_test_ops(ngx_http_paygw_test_ctx_t *ctx)
         op->log = r->connection->log;
         op->handler = ngx_http_paygw_test_claimed;
         op->data = ctx;
+        op->entry = &ctx->entry;
     }
 
     return NGX_OK;
@@ -312,7 +360,8 @@ ngx_http_paygw_test_start(ngx_http_paygw_test_ctx_t *ctx)
 
         ctx->waiting++;
 
-        rc = ngx_paygw_store_claim(ctx->store, &ctx->ops[i]);
+        rc = ctx->append ? ngx_paygw_store_append(ctx->store, &ctx->ops[i])
+                         : ngx_paygw_store_claim(ctx->store, &ctx->ops[i]);
 
         if (ctx->cancel) {
             ngx_paygw_store_cancel(&ctx->ops[i]);

@@ -90,7 +90,9 @@ mkdir -p "$dir"
 exec 9> "$objs.lock"
 flock 9
 
-if [ "$(cat "$objs.key" 2> /dev/null)" != "$key" ]; then
+if [ ! -f "$objs/Makefile" ] \
+   || [ "$(cat "$objs.key" 2> /dev/null)" != "$key" ]
+then
     say "configure for nginx $(tree_version "$tree"): ${objs#$PAYGW_ROOT/}"
     rm -rf "$objs" "$objs.key"
     cd "$tree"

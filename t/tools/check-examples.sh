@@ -23,10 +23,16 @@ key() {
 openssl req -x509 -newkey rsa:2048 -nodes -keyout "$work/root.key" -days 3650 \
     -subj "/O=example root" -out "$work/root.crt" 2> /dev/null
 
+echo "basicConstraints=critical,CA:TRUE" > "$work/ca.ext"
+
 certificate() {
-    openssl req -new -key "$1" -subj "/O=example" -out "$work/csr" 2> /dev/null
+    key=$1
+    out=$2
+    shift 2
+    openssl req -new -key "$key" -subj "/O=example" -out "$work/csr" \
+        2> /dev/null
     openssl x509 -req -in "$work/csr" -CA "$work/root.crt" \
-        -CAkey "$work/root.key" -CAcreateserial -days 3650 -out "$2" \
+        -CAkey "$work/root.key" -CAcreateserial -days 3650 -out "$out" "$@" \
         2> /dev/null
 }
 
@@ -40,6 +46,9 @@ make_key() {
     case ${1##*/} in
         *root*)
             cp "$work/root.crt" "$file" ;;
+        *middle*)
+            key "$work/key"
+            certificate "$work/key" "$file" -extfile "$work/ca.ext" ;;
         *pub*)
             key "$work/key"
             openssl pkey -in "$work/key" -pubout -out "$file" ;;
@@ -54,6 +63,8 @@ make_key() {
             certificate "$work/key" "$file" ;;
         *.pem)
             key "$file" ;;
+        webhook*)
+            echo "whsec_$(openssl rand -base64 24)" > "$file" ;;
         *)
             # 32 characters, as a secret of WeChat Pay is
             openssl rand -hex 16 | tr -d '\n' > "$file" ;;

@@ -96,6 +96,7 @@ step selftest     bash $tools/sanitize.sh selftest
 step sanitize     bash $tools/sanitize.sh
 step fuzz         sh t/fuzz/run.sh "${FUZZ_SECONDS:-20}"
 step ledger       env DURATION="${DURATION:-30}" bash $tools/ledger.sh
+step ledger-queue env DURATION="${DURATION:-20}" bash $tools/ledger-queue.sh
 
 echo
 printf '%s' "$table"

@@ -170,6 +170,30 @@ dated() {
 dated Ended 20200101000000Z 20210101000000Z ended.crt
 dated Later 20900101000000Z 20950101000000Z later.crt
 
+# certificates that come along in messages: ten good ones, and others
+
+for i in 0 1 2 3 4 5 6 7 8 9; do
+    sign rsa.pem "/O=Unit/CN=Leaf" CA:FALSE root.crt other.pem 2$i 4000 \
+        kept$i.crt
+done
+
+sign small.pem "/O=Unit/CN=Leaf" CA:FALSE root.crt other.pem 30 4000 \
+    smallleaf.crt
+sign ec.pem "/O=Unit/CN=Leaf" CA:FALSE root.crt other.pem 31 4000 ecleaf.crt
+sign rsa.pem "/O=Unit/CN=Leaf/CN=Leaf" CA:FALSE root.crt other.pem 32 4000 \
+    names.crt
+sign rsa.pem "/O=Unit" CA:FALSE root.crt other.pem 33 4000 nameless.crt
+sign rsa.pem "/O=Unit/CN=Leaf" "CA:FALSE\nkeyUsage=keyEncipherment" root.crt \
+    other.pem 34 4000 encipher.crt
+sign rsa.pem "/O=Unit/CN=Leaf" "CA:FALSE\n1.2.3.4=critical,ASN1:NULL" \
+    root.crt other.pem 35 4000 critical.crt
+sign rsa.pem "/O=Unit/CN=Leaf" CA:FALSE rogueroot.crt rsa.pem 36 4000 \
+    rogueleaf.crt
+sign rsa.pem "/O=Unit/CN=Leaf" CA:FALSE farroot.crt rsa.pem 37 4000 farleaf.crt
+sign rsa.pem "/O=Unit/CN=Leaf" CA:FALSE notca.crt rsa.pem 38 4000 notcaleaf.crt
+openssl req -x509 -new -key rsa.pem -subj "/O=Unit/CN=Leaf" -days 400 \
+    -addext basicConstraints=CA:FALSE -out selfleaf.crt
+
 # a certificate of Alipay's real roots has this issuer and this serial
 
 real() {

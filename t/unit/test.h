@@ -47,13 +47,16 @@ void test_text(void);
 void test_charset(void);
 void test_form(void);
 void test_json(void);
+void test_xml(void);
 void test_key(void);
 void test_secret(void);
 void test_cert(void);
+void test_chain(void);
 void test_sign(void);
 void test_scheme(void);
 void test_mac(void);
 void test_aead(void);
+void test_ecb(void);
 
 
 #endif /* _TEST_H_INCLUDED_ */

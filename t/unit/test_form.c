@@ -8,9 +8,11 @@
 #include "ngx_paygw_form.h"
 
 
+static void test_form_anywhere(void);
 static void test_form_refused(void);
 static void test_form_limit(void);
 static void test_form_canonical(void);
+static void test_form_hides(void);
 static ngx_int_t test_form_parse(ngx_conf_t *cf, ngx_str_t body,
     ngx_paygw_form_t *form, char **err);
 
@@ -54,9 +56,60 @@ test_form(void)
 
     harness_conf_free(cf);
 
+    test_form_anywhere();
     test_form_refused();
     test_form_limit();
     test_form_canonical();
+    test_form_hides();
+}
+
+
+/* an escape at each place of a value that is read by words */
+
+static void
+test_form_anywhere(void)
+{
+    int                i, same;
+    char              *err;
+    u_char             text[21], want[19];
+    ngx_str_t          body;
+    ngx_conf_t        *cf;
+    ngx_paygw_form_t   form;
+
+    cf = harness_conf();
+    same = 1;
+
+    for (i = 0; i < 17; i++) {
+        memset(text, '~', sizeof(text));
+        memcpy(text, "a=", 2);
+        memcpy(text + 2 + i, "%2b", 3);
+
+        memset(want, '~', sizeof(want));
+        want[i] = '+';
+
+        body.data = text;
+        body.len = sizeof(text);
+
+        same &= test_form_parse(cf, body, &form, &err) == NGX_OK
+                && form.fields[0].value.len == 17
+                && memcmp(form.fields[0].value.data, want, 17) == 0;
+
+        text[2 + i] = '+';
+        want[i] = ' ';
+        memcpy(want + i + 1, "2b", 2);
+
+        same &= test_form_parse(cf, body, &form, &err) == NGX_OK
+                && form.fields[0].value.len == 19
+                && memcmp(form.fields[0].value.data, want, 19) == 0;
+
+        text[2 + i] = '\0';
+
+        same &= test_form_parse(cf, body, &form, &err) == NGX_ABORT;
+    }
+
+    ok(same, "form, an escape at each place");
+
+    harness_conf_free(cf);
 }
 
 
@@ -183,6 +236,61 @@ test_form_canonical(void)
     is_int(ngx_paygw_form_canonical(cf->pool, &form, all, 0, &out), NGX_OK,
            "canonical, all left out");
     is_str(&out, "", "canonical, all left out");
+
+    harness_conf_free(cf);
+}
+
+
+static void
+test_form_hides(void)
+{
+    char               *err;
+    size_t              i;
+    ngx_str_t           body;
+    ngx_conf_t         *cf;
+    ngx_paygw_form_t    form;
+    ngx_paygw_field_t  *field;
+
+    static const ngx_str_t  names[] = {
+        ngx_string("fee"), ngx_string("fee_type"), ngx_null_string
+    };
+
+    static const struct {
+        const char  *body;
+        const char  *hides;
+    } t[] = {
+        { "a=%26fee%3d1", "a" },
+        { "a=x%26fee%3d", "a" },
+        { "a=1&b=%26%26fee_type%3dx", "b" },
+        { "a=%26x%26fee%3d1", "a" },
+        { "a=fee%3d1", NULL },
+        { "a=%26fee", NULL },
+        { "a=%26feex%3d1", NULL },
+        { "a=%26xfee%3d1", NULL },
+        { "a=%26Fee%3d1", NULL },
+        { "a=%26+fee%3d1", NULL },
+        { "a=%26", NULL },
+        { "a=", NULL }
+    };
+
+    cf = harness_conf();
+
+    for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        body.data = (u_char *) t[i].body;
+        body.len = strlen(t[i].body);
+
+        (void) test_form_parse(cf, body, &form, &err);
+
+        field = ngx_paygw_form_hides(&form, names);
+
+        if (t[i].hides == NULL) {
+            ok(field == NULL, "form, hides nothing: %s", t[i].body);
+            continue;
+        }
+
+        ok(field != NULL, "form, hides: %s", t[i].body);
+        is_str(&field->name, t[i].hides, "form, hidden there");
+    }
 
     harness_conf_free(cf);
 }

@@ -14,6 +14,7 @@ static void test_json_refused(void);
 static void test_json_limits(void);
 static void test_json_types(void);
 static void test_json_writer(void);
+static void test_json_spelling(void);
 static ngx_int_t test_json_parse(ngx_conf_t *cf, ngx_str_t text,
     ngx_paygw_json_t **root, char **err);
 static ngx_str_t test_json_repeat(ngx_conf_t *cf, const char *before,
@@ -29,6 +30,7 @@ test_json(void)
     test_json_limits();
     test_json_types();
     test_json_writer();
+    test_json_spelling();
 }
 
 
@@ -348,7 +350,7 @@ test_json_types(void)
 static void
 test_json_writer(void)
 {
-    int                i, same;
+    int                i, k, same;
     char              *err;
     u_char            *p;
     ngx_str_t          s, text;
@@ -369,22 +371,80 @@ test_json_writer(void)
 
     same = 1;
 
+    /* it reads by words: each byte at each place */
+
+    s = harness_str(cf->pool, "0123456789012345678");
+
     for (i = 1; i < 128; i++) {
-        s.len = 1;
-        s.data[0] = (u_char) i;
+        for (k = 0; k < 19; k++) {
+            s.len = 19;
+            memset(s.data, '~', s.len);
+            s.data[k] = (u_char) i;
 
-        text.len = ngx_paygw_json_string_len(&s);
-        text.data = ngx_pnalloc(cf->pool, text.len);
-        p = ngx_paygw_json_write_string(text.data, &s);
+            text.len = ngx_paygw_json_string_len(&s);
+            text.data = ngx_pnalloc(cf->pool, text.len);
+            p = ngx_paygw_json_write_string(text.data, &s);
 
-        same &= (size_t) (p - text.data) == text.len
-                && ngx_paygw_json_parse(cf->pool, &text, &root, &err)
-                   == NGX_OK
-                && root->value.len == 1
-                && root->value.data[0] == i;
+            same &= (size_t) (p - text.data) == text.len
+                    && ngx_paygw_json_parse(cf->pool, &text, &root, &err)
+                       == NGX_OK
+                    && root->value.len == s.len
+                    && memcmp(root->value.data, s.data, s.len) == 0;
+        }
     }
 
     ok(same, "JSON writer, what it writes is read back");
+
+    harness_conf_free(cf);
+}
+
+
+static void
+test_json_spelling(void)
+{
+    ngx_str_t    text, out;
+    ngx_uint_t   i, found;
+    ngx_conf_t  *cf;
+
+    static const struct {
+        const char  *text;
+        ngx_uint_t   what;
+        const char  *out;
+        ngx_uint_t   found;
+    } cases[] = {
+        { "", 7, "", 0 },
+        { " {\n\t\"a b\" : \" c \\\" \" ,\r\n\"d\": [ 1, 2 ]\n}\n", 1,
+          "{\"a b\":\" c \\\" \",\"d\":[1,2]}", 1 },
+        { "\"a\\/b\\\\/\\/\"", 2, "\"a/b\\\\//\"", 2 },
+        { "\"\\u652f\\u00E9\\u07ff\\uffff\"", 4,
+          "\"\xe6\x94\xaf\xc3\xa9\xdf\xbf\xef\xbf\xbf\"", 4 },
+        { "\"\\ud83d\\ude00\\uDBFF\\uDFFF\"", 4,
+          "\"\xf0\x9f\x98\x80\xf4\x8f\xbf\xbf\"", 4 },
+        /* what is no character stays as it is */
+        { "\"\\ude00\\ud83d\\ud83d\\u0041\\ud83dx\\u12g4\"", 7,
+          "\"\\ude00\\ud83d\\ud83d\\u0041\\ud83dx\\u12g4\"", 0 },
+        { "\"\\u0041\\u007f\\n\"", 7, "\"\\u0041\\u007f\\n\"", 0 },
+        { " \"\\u652f\\/\"", 0, " \"\\u652f\\/\"", 0 },
+        { " \"\\u652f\\/\"", 7, "\"\xe6\x94\xaf/\"", 7 },
+        /* not JSON: cut anywhere */
+        { "\"\\", 7, "\"\\", 0 },
+        { "\"\\u12", 7, "\"\\u12", 0 },
+        { "\"\\ud83d\\ude0", 7, "\"\\ud83d\\ude0", 0 },
+        { "\\/ x", 7, "\\/x", 1 },
+        { NULL, 0, NULL, 0 }
+    };
+
+    cf = harness_conf();
+
+    for (i = 0; cases[i].text; i++) {
+        text = harness_str(cf->pool, cases[i].text);
+
+        is_int(ngx_paygw_json_respell(cf->pool, &text, cases[i].what, &out,
+                                      &found), NGX_OK, "JSON spelling");
+        is_str(&out, cases[i].out, "JSON spelling");
+        is_int(found, cases[i].found, "JSON spelling, what was found");
+        ok(out.len <= text.len, "JSON spelling, it is not longer");
+    }
 
     harness_conf_free(cf);
 }

@@ -28,13 +28,16 @@ main(int argc, char **argv)
     test_charset();
     test_form();
     test_json();
+    test_xml();
     test_key();
     test_secret();
     test_cert();
+    test_chain();
     test_sign();
     test_scheme();
     test_mac();
     test_aead();
+    test_ecb();
 
     printf("1..%lu\n", (unsigned long) test_count);
 

@@ -26,6 +26,8 @@ typedef struct {
 } test_vector_t;
 
 
+static void test_scheme_stranger(const test_scheme_t *t);
+static void test_scheme_zero(void);
 static void test_scheme_run(const test_scheme_t *t);
 static void test_scheme_flips(ngx_conf_t *cf, const char *name,
     const ngx_paygw_scheme_t *scheme, ngx_paygw_key_t *pub, ngx_str_t *text,
@@ -55,6 +57,34 @@ static const test_scheme_t  test_schemes[] = {
     { "sm2_sm3", "sm2", "othersm2",
       "pkeyutl -sign -rawin -digest sm3 -inkey sm2.pem -in unit.in "
       "-pkeyopt distid:1234567812345678" },
+    { NULL, NULL, NULL, NULL }
+};
+
+
+/* good signatures of the same key, in another scheme than that of the name */
+
+static const test_scheme_t  test_strangers[] = {
+    { "rsa_sha1", "rsa", NULL, "dgst -sha256 -sign rsa.pem unit.in" },
+    { "rsa_sha256", "rsa", NULL, "dgst -sha1 -sign rsa.pem unit.in" },
+    { "rsa_sha256", "rsa", NULL, "dgst -sha512 -sign rsa.pem unit.in" },
+    { "rsa_sha512", "rsa", NULL, "dgst -sha256 -sign rsa.pem unit.in" },
+    { "rsa_sha256", "rsa", NULL,
+      "dgst -sha256 " PSS "32 -sign rsa.pem unit.in" },
+    { "rsa_pss_sha256", "rsa", NULL, "dgst -sha256 -sign rsa.pem unit.in" },
+    { "rsa_pss_sha256", "rsa", NULL,
+      "dgst -sha256 " PSS "20 -sign rsa.pem unit.in" },
+    { "rsa_pss_sha256", "rsa", NULL,
+      "dgst -sha256 " PSS "-2 -sign rsa.pem unit.in" },
+    { "rsa_pss_sha256", "rsa", NULL,
+      "dgst -sha256 " PSS "32 -sigopt rsa_mgf1_md:sha1 -sign rsa.pem "
+      "unit.in" },
+    { "ecdsa_p256", "ec", NULL, "dgst -sha1 -sign ec.pem unit.in" },
+    { "sm2_sm3", "sm2", NULL,
+      "pkeyutl -sign -rawin -digest sm3 -inkey sm2.pem -in unit.in "
+      "-pkeyopt distid:1234567812345670" },
+    { "sm2_sm3", "sm2", NULL,
+      "pkeyutl -sign -rawin -digest sm3 -inkey sm2.pem -in unit.in "
+      "-pkeyopt distid:" },
     { NULL, NULL, NULL, NULL }
 };
 
@@ -119,6 +149,10 @@ test_scheme(void)
         test_scheme_run(t);
     }
 
+    for (t = test_strangers; t->name; t++) {
+        test_scheme_stranger(t);
+    }
+
     for (v = test_vectors; v->name; v++) {
         test_scheme_vector(v);
     }
@@ -133,8 +167,84 @@ test_scheme(void)
     ngx_str_set(&name, "");
     ok(ngx_paygw_scheme_find(&name) == NULL, "no name is no scheme");
 
+    test_scheme_zero();
     test_scheme_types();
     test_scheme_der();
+}
+
+
+static void
+test_scheme_stranger(const test_scheme_t *t)
+{
+    ngx_str_t        text, b64, sig;
+    ngx_conf_t      *cf;
+    ngx_paygw_key_t  pub;
+    char             file[64];
+
+    cf = harness_conf();
+
+    snprintf(file, sizeof(file), "%spub.pem",
+             ngx_strcmp(t->key, "rsa") == 0 ? "" : t->key);
+    (void) test_scheme_public(cf, file, &pub);
+
+    b64 = openssl(cf->pool, "%s | openssl base64 -A", t->command);
+    sig = base64(cf->pool, &b64);
+    ok(sig.len != 0, "the openssl command signs: %s", t->command);
+
+    ngx_str_set(&text, "the quick brown fox\n");
+
+    is_int(ngx_paygw_verify(test_scheme_named(t->name), &pub, &text, 1, &sig,
+                            cf->log),
+           NGX_DECLINED, t->name);
+    quiet(t->name);
+
+    harness_conf_free(cf);
+}
+
+
+/* a signature whose first byte is 0 is not to be taken without it */
+
+static void
+test_scheme_zero(void)
+{
+    size_t            i;
+    ngx_str_t         path, text, sig;
+    ngx_conf_t       *cf;
+    ngx_paygw_key_t   priv;
+
+    cf = harness_conf();
+
+    path = made(cf->pool, "rsa.pem");
+    (void) ngx_paygw_key_private(cf, &path, &priv);
+
+    ngx_str_set(&text, "x");
+
+    /* PSS is another one each time */
+
+    for (i = 0; i < 20000; i++) {
+        (void) ngx_paygw_sign(&ngx_paygw_rsa_pss_sha256, &priv, &text, 1,
+                              &sig, cf->pool, cf->log);
+
+        if (sig.data[0] == 0) {
+            break;
+        }
+
+        ngx_pfree(cf->pool, sig.data);
+    }
+
+    is_int(ngx_paygw_verify(&ngx_paygw_rsa_pss_sha256, &priv, &text, 1, &sig,
+                            cf->log),
+           NGX_OK, "a signature that begins with 0");
+
+    sig.data++;
+    sig.len--;
+
+    is_int(ngx_paygw_verify(&ngx_paygw_rsa_pss_sha256, &priv, &text, 1, &sig,
+                            cf->log),
+           NGX_DECLINED, "the same without it");
+    quiet("a signature that begins with 0");
+
+    harness_conf_free(cf);
 }
 
 

@@ -12,9 +12,12 @@ static void test_base64(void);
 static void test_base64_oracle(void);
 static void test_amount(void);
 static void test_timestamp(void);
+static void test_minor(void);
+static void test_compact(void);
 static void test_rfc3339(void);
 static void test_datetime(void);
 static void test_visible(void);
+static void test_visible_anywhere(void);
 static void test_utf8(void);
 
 
@@ -25,9 +28,12 @@ test_text(void)
     test_base64_oracle();
     test_amount();
     test_timestamp();
+    test_minor();
+    test_compact();
     test_rfc3339();
     test_datetime();
     test_visible();
+    test_visible_anywhere();
     test_utf8();
 }
 
@@ -241,6 +247,64 @@ test_timestamp(void)
 
 
 static void
+test_minor(void)
+{
+    size_t     i;
+    int64_t    value;
+    ngx_str_t  text;
+
+    static const char  *bad[] = {
+        "", " ", "-1", "+1", "1.0", "1 ", " 1", "1e3", "0x1", "1,0",
+        "1234567890123456"
+    };
+
+    ngx_str_set(&text, "999999999999999");
+    is_int(ngx_paygw_minor_parse(&text, &value), NGX_OK, "minor units");
+    is_int(value, 999999999999999, "minor units, the most");
+
+    ngx_str_set(&text, "0");
+    is_int(ngx_paygw_minor_parse(&text, &value), NGX_OK, "minor units, 0");
+    is_int(value, 0, "minor units, 0");
+
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        text.data = (u_char *) bad[i];
+        text.len = strlen(bad[i]);
+
+        is_int(ngx_paygw_minor_parse(&text, &value), NGX_ABORT, bad[i]);
+    }
+}
+
+
+static void
+test_compact(void)
+{
+    size_t     i;
+    time_t     t;
+    ngx_str_t  text;
+
+    static const char  *bad[] = {
+        "", "2024102711331", "202410271133199", "20241327113319",
+        "20241032113319", "20240230113319", "20241027243319",
+        "20241027116019", "20241027113360", "2024-10-271133",
+        "2024102711331x", "00000101000000"
+    };
+
+    /* date -d "2024-10-27 11:33:19 +0800" +%s */
+
+    ngx_str_set(&text, "20241027113319");
+    is_int(ngx_paygw_compact_parse(&text, 8 * 3600, &t), NGX_OK, "compact");
+    is_int(t, 1729999999, "compact, in its zone");
+
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        text.data = (u_char *) bad[i];
+        text.len = strlen(bad[i]);
+
+        is_int(ngx_paygw_compact_parse(&text, 0, &t), NGX_ABORT, bad[i]);
+    }
+}
+
+
+static void
 test_rfc3339(void)
 {
     size_t       i;
@@ -407,6 +471,33 @@ test_visible(void)
     }
 
     is_int(i, 256, "visible, every byte");
+}
+
+
+/* each byte at each place of a text that is read by words */
+
+static void
+test_visible_anywhere(void)
+{
+    int        c, i, wrong;
+    u_char     text[19];
+    ngx_str_t  s;
+
+    wrong = 0;
+    s.data = text;
+    s.len = sizeof(text);
+
+    for (c = 0; c < 256; c++) {
+        for (i = 0; i < (int) sizeof(text); i++) {
+            memset(text, '~', sizeof(text));
+            text[i] = (u_char) c;
+
+            wrong += ngx_paygw_visible(&s, sizeof(text))
+                     != (c > 0x20 && c < 0x7f);
+        }
+    }
+
+    is_int(wrong, 0, "visible, each byte at each place");
 }
 
 

@@ -16,17 +16,21 @@ import time
 import traceback
 
 import stage
+from queueing import Scene
 from stage import ROOT, Failure
 
 sys.path.insert(0, ROOT)
 
-from sandbox import deliver         # noqa: E402
+from sandbox import deliver, generic, wechat_v2  # noqa: E402
 from sandbox.keys import Keys       # noqa: E402
-from sandbox.orders import Order    # noqa: E402
+from sandbox.orders import Order, Store  # noqa: E402
 from sandbox.server import Sandbox, Server  # noqa: E402
 
-ACKS = {"alipay": (200, b"success"), "wechat_v3": (204, b"")}
+ACKS = {"alipay": (200, b"success"), "wechat_v3": (204, b""),
+        "stripe": (200, b""), "wechat_v2": (200, wechat_v2.ACK),
+        "unionpay": (200, b"ok")}
 PASSWORD = "a-password-of-redis"
+SECRET = "a-secret-of-the-gateway-and-the-shop"
 
 
 class Case:
@@ -57,7 +61,7 @@ class Case:
             text = text.replace("127.0.0.1:8080",
                                 "127.0.0.1:%d" % self.shop.port)
         if "redis://" in text:
-            port = stage.free_port()
+            port = self.redis_port = stage.free_port()
             text = text.replace("127.0.0.1:6379", "127.0.0.1:%d" % port)
             self.programs.append(stage.redis(self.folder, port, PASSWORD))
         for channel in self.channels():
@@ -98,6 +102,8 @@ class Case:
         for word in ("app_id", "seller_id", "appid", "mchid"):
             new = re.sub(r"(?m)^( +%s +)\S+;" % word,
                          lambda m: m.group(1) + ids[word] + ";", new)
+        new = re.sub(r"(?m)^( +merId +)\S+;", lambda m: m.group(1)
+                     + self.ring(block).unionpay_ids["merId"] + ";", new)
         new = re.sub(r"PUB_KEY_ID_\d+", ids["pub_key_id"], new)
         return text.replace(block, new)
 
@@ -109,18 +115,41 @@ class Case:
         return re.search(r"location = (\S+) \{[^}]*?paygw_notify [^;]*\b%s\b"
                          % channel, self.text).group(1)
 
+    def ack(self, channel):
+        """Status and body of the answer to what is taken."""
+        provider = self.provider(channel)
+        if provider != "generic":
+            return ACKS[provider]
+        found = re.search(r"ack ok +(\d+)(?:\s+\S+\s+'?([^';]+)'?)?;",
+                          self.text)
+        return int(found.group(1)), (found.group(2) or "").encode()
+
     # messages
 
     def message(self, channel, kind="payment", keys=None, **faults):
         block = dict((name, text) for text, name in self.channels())[channel]
         keys = keys or self.ring(block)
         provider = self.provider(channel)
+        if provider == "generic":
+            return self.generic_message(**faults)
         if provider == "wechat_v3" and "platform_certificate" not in block:
             # sign with what the channel holds
             faults.setdefault("key", "pub")
+        if provider == "stripe" and "livemode off;" not in block:
+            faults.setdefault("livemode", True)
         self.orders += 1
         order = Order(provider, "EXAMPLE-%d" % self.orders, 1234)
         message = deliver.compose(keys, order, None, faults, url="any")
+        return order, dict(message.headers), message.body
+
+    def generic_message(self, forged=None, stranger=False):
+        """Of the style that the file is named after."""
+        self.orders += 1
+        order = Order("alipay", "EXAMPLE-%d" % self.orders, 1234)
+        message = generic.compose(
+            self.keys.generic, self.name[len("generic-"):-len(".conf")],
+            order.order_id, order.amount, order.currency,
+            forged=forged is not None, stranger=stranger)
         return order, dict(message.headers), message.body
 
     def send(self, channel, message):
@@ -166,7 +195,7 @@ class Case:
         order = message[0]
         before = len(self.shop.got)
 
-        self.same(self.send(channel, message), ACKS[provider],
+        self.same(self.send(channel, message), self.ack(channel),
                   channel + " is acknowledged")
         self.same(len(self.shop.got), before + 1, channel + " is delivered")
         if len(self.shop.got) == before:
@@ -190,7 +219,7 @@ class Case:
             self.same(delivery.headers.get("content-length"),
                       str(len(delivery.body)), channel + ": the length")
 
-        self.same(self.again(channel, message), ACKS[provider],
+        self.same(self.again(channel, message), self.ack(channel),
                   channel + " is acknowledged when it comes again")
         self.same(len(self.shop.got), before + 1,
                   channel + " is not delivered again")
@@ -209,9 +238,10 @@ class Case:
         self.shop.status = 500
         status, body = self.send(channel, message)
         self.same(status, 502, channel + ": the shop fails, no success")
-        self.ok(b"thank you" not in body, channel + ": not the shop's body")
+        self.ok(b"thank you" not in body and body != self.ack(channel)[1]
+                or body == b"", channel + ": not the shop's body")
         self.shop.status = 200
-        self.same(self.again(channel, message), ACKS[provider],
+        self.same(self.again(channel, message), self.ack(channel),
                   channel + ": the next try is acknowledged")
         self.same(self.shop.got[-1].fields().get("delivery"), "2",
                   channel + ": it is delivery 2")
@@ -269,7 +299,8 @@ def access_log(case):
     with open(os.path.join(case.folder, "notify.log")) as file:
         lines = [json.loads(line) for line in file]
     results = {(l["provider"], l["result"], l["reason"]) for l in lines}
-    wanted = {(p, r, w) for p in ACKS for r, w in (
+    providers = {case.provider(channel) for _, channel in case.channels()}
+    wanted = {(p, r, w) for p in providers for r, w in (
         ("taken", ""), ("duplicate", "duplicate"), ("refused", "signature"),
         ("released", "shop"))}
     case.same(results, wanted, "each result has its line")
@@ -321,6 +352,65 @@ def fetched(case):
     case.same(kept, [case.channels()[0][1] + ".pem"], "and kept")
 
 
+def queueing(case):
+    Scene(case, PASSWORD).run()
+
+
+def configured(case):
+    plain(case)
+    channel = case.channels()[0][1]
+    case.refuses(channel, stranger=True)
+
+
+def signed(case):
+    path = os.path.join(ROOT, "conf-examples", "verify")
+    sys.path.insert(0, path)
+    sys.dont_write_bytecode = True
+    import paygw
+    plain(case)
+    got = case.shop.got
+    case.ok(got, "the shop was asked")
+    for delivery in got:
+        case.ok(paygw.genuine(delivery.headers, delivery.body,
+                              SECRET.encode()), "the shop takes it")
+        case.ok(not paygw.genuine(delivery.headers, delivery.body + b" ",
+                                  SECRET.encode()), "but nothing else")
+
+
+def refunds(case):
+    """What nobody has signed goes where it is confirmed."""
+    plain(case)
+    case.same(case.shop.got[-1].target, "/payments", "a payment")
+    store = Store()
+    order = store.add(Order("wechat_v2", "EXAMPLE-REFUND", 1234))
+    store.pay(order)
+    store.refund(order, 34, "R1")
+    message = deliver.compose(case.ring(case.channels()[0][0]), order,
+                              order.event(), {}, url="any")
+    case.same(case.send("wxv2", (order, dict(message.headers),
+                                 message.body)),
+              ACKS["wechat_v2"], "a refund is acknowledged")
+    got = case.shop.got[-1]
+    case.same((got.target, got.fields().get("confirm"),
+               got.event()["confirm"], got.event()["refund"]["amount"]),
+              ("/refunds-to-confirm", "query", "query", 34),
+              "and delivered to be confirmed")
+
+
+def confirming(case):
+    """A success with defects goes where it is confirmed."""
+    plain(case)
+    case.same(case.shop.got[-1].target, "/payments", "a payment")
+    message = case.message("unionpay", set={"respCode": "A6"})
+    case.same(case.send("unionpay", message), ACKS["unionpay"],
+              "a success with defects is acknowledged")
+    got = case.shop.got[-1]
+    case.same((got.target, got.fields().get("confirm")),
+              ("/payments-to-confirm", "query"), "has to be confirmed")
+    for kind in ("self_signed", "other_ca", "other_name", "expired"):
+        case.refuses("unionpay", certificate=kind)
+
+
 SCENES = {
     "alipay-auto-certificates.conf": fetched,
     "wechat-v3-auto-certificates.conf": fetched,
@@ -329,20 +419,27 @@ SCENES = {
     "filter-by-event.conf": filtering,
     "key-rotation.conf": rotation,
     "many-accounts.conf": many,
+    "queue.conf": queueing,
+    "signed-delivery.conf": signed,
+    "unionpay.conf": confirming,
+    "wechat-v2.conf": refunds,
 }
 
 
 class AllKeys:
-    """The folder that stands for /etc/paygw: three accounts and a secret."""
+    """The folder that stands for /etc/paygw: three accounts and secrets."""
 
     def __init__(self, folder):
         self.dir = folder
         self.rings = {name: Keys(os.path.join(folder, name) if name
                                  else folder)
                       for name in ("", "north", "south")}
-        path = os.path.join(folder, "redis.secret")
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
-            f.write(PASSWORD + "\n")
+        self.generic = generic.Ring(folder)
+        for name, text in (("redis", PASSWORD), ("shop", SECRET)):
+            path = os.path.join(folder, name + ".secret")
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600),
+                      "w") as f:
+                f.write(text + "\n")
 
 
 def run(path, folder, keys):
@@ -350,7 +447,8 @@ def run(path, folder, keys):
     case = Case(path, folder, keys)
     try:
         case.start()
-        SCENES.get(case.name, plain)(case)
+        scene = configured if case.name.startswith("generic-") else plain
+        SCENES.get(case.name, scene)(case)
         with open(os.path.join(folder, "error.log")) as file:
             bad = re.findall(r".*\[(?:alert|crit|emerg)\].*", file.read())
         case.same(bad, [], "nothing alarming in the error log")

@@ -1,0 +1,394 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_paygw_generic.h"
+
+
+/* The parameters of a configured provider, those that are an expression. */
+
+
+static char *ngx_paygw_generic_key_id(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+static char *ngx_paygw_generic_signed(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+static char *ngx_paygw_generic_replay_id(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+static char *ngx_paygw_generic_kind(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+static char *ngx_paygw_generic_order_id(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+static char *ngx_paygw_generic_trade_no(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+static char *ngx_paygw_generic_refund_id(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+static char *ngx_paygw_generic_refund_no(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+static char *ngx_paygw_generic_payer(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+static char *ngx_paygw_generic_decrypt(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+static char *ngx_paygw_generic_currency(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+static char *ngx_paygw_generic_each(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+static char *ngx_paygw_generic_url(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+static char *ngx_paygw_generic_xml_root(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+
+
+const ngx_paygw_param_t  ngx_paygw_generic_params[] = {
+
+    { ngx_string("algorithm"), 1, 1, 0,
+      ngx_paygw_generic_algorithm },
+
+    { ngx_string("key"), 1, 4, 1,
+      ngx_paygw_generic_key },
+
+    { ngx_string("public_key"), 1, 2, 1,
+      ngx_paygw_generic_public_key },
+
+    { ngx_string("certificate"), 1, 2, 1,
+      ngx_paygw_generic_certificate },
+
+    { ngx_string("key_id"), 1, 1, 0,
+      ngx_paygw_generic_key_id },
+
+    { ngx_string("signature"), 2, 2, 0,
+      ngx_paygw_generic_signature },
+
+    { ngx_string("signed"), 1, 1, 0,
+      ngx_paygw_generic_signed },
+
+    { ngx_string("time"), 2, 4, 0,
+      ngx_paygw_generic_time },
+
+    { ngx_string("url"), 1, 1, 0,
+      ngx_paygw_generic_url },
+
+    { ngx_string("xml_root"), 1, 1, 0,
+      ngx_paygw_generic_xml_root },
+
+    { ngx_string("each"), 1, 1, 0,
+      ngx_paygw_generic_each },
+
+    { ngx_string("decrypt_key"), 1, 3, 0,
+      ngx_paygw_generic_decrypt_key },
+
+    { ngx_string("decrypt"), 1, 1, 0,
+      ngx_paygw_generic_decrypt },
+
+    { ngx_string("replay_id"), 1, 1, 0,
+      ngx_paygw_generic_replay_id },
+
+    { ngx_string("kind"), 1, 1, 0,
+      ngx_paygw_generic_kind },
+
+    { ngx_string("map"), 2, 3, 1,
+      ngx_paygw_generic_map },
+
+    { ngx_string("ignore"), 1, 64, 1,
+      ngx_paygw_generic_ignore },
+
+    { ngx_string("order_id"), 1, 1, 0,
+      ngx_paygw_generic_order_id },
+
+    { ngx_string("trade_no"), 1, 1, 0,
+      ngx_paygw_generic_trade_no },
+
+    { ngx_string("amount"), 2, 2, 0,
+      ngx_paygw_generic_amount },
+
+    { ngx_string("currency"), 1, 1, 0,
+      ngx_paygw_generic_currency },
+
+    { ngx_string("refund_id"), 1, 1, 0,
+      ngx_paygw_generic_refund_id },
+
+    { ngx_string("refund_no"), 1, 1, 0,
+      ngx_paygw_generic_refund_no },
+
+    { ngx_string("refund_amount"), 2, 2, 0,
+      ngx_paygw_generic_refund_amount },
+
+    { ngx_string("payer"), 1, 1, 0,
+      ngx_paygw_generic_payer },
+
+    { ngx_string("event_time"), 2, 2, 0,
+      ngx_paygw_generic_event_time },
+
+    { ngx_string("require"), 2, 64, 1,
+      ngx_paygw_generic_require },
+
+    { ngx_string("confirm"), 1, 1, 0,
+      ngx_paygw_generic_confirm },
+
+    { ngx_string("content_type"), 1, 16, 1,
+      ngx_paygw_generic_content_type },
+
+    { ngx_string("ack"), 2, 4, 1,
+      ngx_paygw_generic_ack },
+
+    { ngx_null_string, 0, 0, 0, NULL }
+};
+
+
+const char  *ngx_paygw_generic_names[] = {
+    "replay_id",
+    "kind",
+    "order_id",
+    "trade_no",
+    "currency",
+    "refund_id",
+    "refund_no",
+    "payer"
+};
+
+
+ngx_int_t
+ngx_paygw_generic_create(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
+{
+    ngx_paygw_generic_conf_t  *conf;
+
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_paygw_generic_conf_t));
+    if (conf == NULL) {
+        return NGX_ERROR;
+    }
+
+    conf->env.channel = &ch->name;
+    conf->back = NGX_CONF_UNSET;
+    conf->forward = NGX_CONF_UNSET;
+
+    ngx_str_set(&conf->env.xml_root, "xml");
+
+    ch->conf = conf;
+
+    return NGX_OK;
+}
+
+
+char *
+ngx_paygw_generic_expr(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    const char *name, ngx_str_t *text, ngx_paygw_expr_t **e)
+{
+    ngx_paygw_generic_conf_t  *conf = ch->conf;
+
+    if (ngx_paygw_expr_compile(cf, &conf->env, name, text, e) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_paygw_generic_invalid(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    const char *name, ngx_str_t *value, const char *fix)
+{
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid \"%s\" of channel \"%V\": \"%V\", it must "
+                       "be %s", name, &ch->name, value, fix);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_paygw_generic_key_id(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs)
+{
+    ngx_paygw_generic_conf_t  *conf = ch->conf;
+
+    return ngx_paygw_generic_expr(cf, ch, "key_id", &args[0],
+                                  &conf->key_id);
+}
+
+
+static char *
+ngx_paygw_generic_signed(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs)
+{
+    ngx_paygw_generic_conf_t  *conf = ch->conf;
+
+    return ngx_paygw_generic_expr(cf, ch, "signed", &args[0],
+                                  &conf->signed_text);
+}
+
+
+static char *
+ngx_paygw_generic_replay_id(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs)
+{
+    ngx_paygw_generic_conf_t  *conf = ch->conf;
+
+    return ngx_paygw_generic_expr(cf, ch, "replay_id", &args[0],
+                                  &conf->fields[NGX_PAYGW_GENERIC_REPLAY_ID]);
+}
+
+
+static char *
+ngx_paygw_generic_kind(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs)
+{
+    ngx_paygw_generic_conf_t  *conf = ch->conf;
+
+    return ngx_paygw_generic_expr(cf, ch, "kind", &args[0],
+                                  &conf->fields[NGX_PAYGW_GENERIC_KIND]);
+}
+
+
+static char *
+ngx_paygw_generic_order_id(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs)
+{
+    ngx_paygw_generic_conf_t  *conf = ch->conf;
+
+    return ngx_paygw_generic_expr(cf, ch, "order_id", &args[0],
+                                  &conf->fields[NGX_PAYGW_GENERIC_ORDER_ID]);
+}
+
+
+static char *
+ngx_paygw_generic_trade_no(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs)
+{
+    ngx_paygw_generic_conf_t  *conf = ch->conf;
+
+    return ngx_paygw_generic_expr(cf, ch, "trade_no", &args[0],
+                                  &conf->fields[NGX_PAYGW_GENERIC_TRADE_NO]);
+}
+
+
+static char *
+ngx_paygw_generic_refund_id(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs)
+{
+    ngx_paygw_generic_conf_t  *conf = ch->conf;
+
+    return ngx_paygw_generic_expr(cf, ch, "refund_id", &args[0],
+                                  &conf->fields[NGX_PAYGW_GENERIC_REFUND_ID]);
+}
+
+
+static char *
+ngx_paygw_generic_refund_no(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs)
+{
+    ngx_paygw_generic_conf_t  *conf = ch->conf;
+
+    return ngx_paygw_generic_expr(cf, ch, "refund_no", &args[0],
+                                  &conf->fields[NGX_PAYGW_GENERIC_REFUND_NO]);
+}
+
+
+static char *
+ngx_paygw_generic_payer(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs)
+{
+    ngx_paygw_generic_conf_t  *conf = ch->conf;
+
+    return ngx_paygw_generic_expr(cf, ch, "payer", &args[0],
+                                  &conf->fields[NGX_PAYGW_GENERIC_PAYER]);
+}
+
+
+static char *
+ngx_paygw_generic_decrypt(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs)
+{
+    ngx_paygw_generic_conf_t  *conf = ch->conf;
+
+    return ngx_paygw_generic_expr(cf, ch, "decrypt", &args[0],
+                                  &conf->env.decrypt);
+}
+
+
+/* three capital letters are the currency itself */
+
+static char *
+ngx_paygw_generic_currency(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs)
+{
+    ngx_paygw_generic_conf_t  *conf = ch->conf;
+
+    size_t  i;
+
+    for (i = 0; i < args[0].len; i++) {
+        if (args[0].data[i] < 'A' || args[0].data[i] > 'Z') {
+            return ngx_paygw_generic_expr(cf, ch, "currency", &args[0],
+                                &conf->fields[NGX_PAYGW_GENERIC_CURRENCY]);
+        }
+    }
+
+    if (i != 3) {
+        return ngx_paygw_generic_invalid(cf, ch, "currency", &args[0],
+                                         "an expression or a currency such "
+                                         "as EUR");
+    }
+
+    conf->fields[NGX_PAYGW_GENERIC_CURRENCY] =
+                                          ngx_paygw_expr_string(cf, &args[0]);
+
+    return conf->fields[NGX_PAYGW_GENERIC_CURRENCY] ? NGX_CONF_OK
+                                                    : NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_paygw_generic_each(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs)
+{
+    ngx_paygw_generic_conf_t  *conf = ch->conf;
+
+    u_char     *p;
+    ngx_str_t   text;
+
+    p = ngx_pnalloc(cf->pool, args[0].len + sizeof("json(\"\")") - 1);
+    if (p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    text.data = p;
+    text.len = ngx_sprintf(p, "json(\"%V\")", &args[0]) - p;
+
+    return ngx_paygw_generic_expr(cf, ch, "each", &text, &conf->each);
+}
+
+
+static char *
+ngx_paygw_generic_url(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs)
+{
+    ngx_paygw_generic_conf_t  *conf = ch->conf;
+
+    if (args[0].len == 0) {
+        return "must not be empty";
+    }
+
+    conf->env.url = args[0];
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_paygw_generic_xml_root(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs)
+{
+    ngx_paygw_generic_conf_t  *conf = ch->conf;
+
+    if (args[0].len == 0) {
+        return "must not be empty";
+    }
+
+    /* a word of the configuration ends with a NUL */
+
+    conf->env.xml_root = args[0];
+
+    return NGX_CONF_OK;
+}
