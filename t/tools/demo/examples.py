@@ -66,11 +66,11 @@ class Case:
             self.programs.append(stage.redis(self.folder, port, PASSWORD))
         for channel in self.channels():
             text = self.fill(text, channel)
+        ring = self.keys.rings[""]
+        ring.alipay_active = ("alipay_next" if "alipay_certs" in text
+                              else "alipay")
         if "endpoint " in text:
             # the sandbox has the keys that are to be fetched
-            ring = self.keys.rings[""]
-            ring.alipay_active = ("alipay_next" if "alipay_certs" in text
-                                  else "alipay")
             self.programs.append(Server(Sandbox(ring)).start())
             text = re.sub(r"(endpoint +)[^;]*;", lambda m: "%s%s;" % (
                 m.group(1), self.programs[-1].url), text)
