@@ -69,11 +69,13 @@ class Case:
         ring = self.keys.rings[""]
         ring.alipay_active = ("alipay_next" if "alipay_certs" in text
                               else "alipay")
-        if "endpoint " in text:
+        endpoint = re.compile(r"(?m)^( +endpoint +)https:[^;]*;")
+        if endpoint.search(text):
             # the sandbox has the keys that are to be fetched
-            self.programs.append(Server(Sandbox(ring)).start())
-            text = re.sub(r"(endpoint +)[^;]*;", lambda m: "%s%s;" % (
-                m.group(1), self.programs[-1].url), text)
+            server = Server(Sandbox(ring)).start()
+            self.programs.append(server)
+            text = endpoint.sub(lambda m: "%s%s;" % (m.group(1), server.url),
+                                text)
         text = text.replace("/etc/paygw/", self.keys.dir + "/")
         self.programs.append(stage.nginx(self.folder, text, self.port))
 
