@@ -47,11 +47,17 @@ sub reset_sandbox {
     return fetches();
 }
 
-sub last_line {
-    my $nginx = shift;
-    open my $fh, '<', "$nginx->{dir}/logs/k.log" or return '';
-    my @lines = <$fh>;
-    return $lines[-1] // '';
+# the line is written after the answer
+
+sub last_is {
+    my ($nginx, $re, $what) = @_;
+    my $line = '';
+    ok($nginx->wait_for(sub {
+        open my $fh, '<', "$nginx->{dir}/logs/k.log" or return 0;
+        my @lines = <$fh>;
+        $line = $lines[-1] // '';
+        return $line =~ $re;
+    }, 2), $what) or diag($line);
 }
 
 sub clean {
@@ -109,12 +115,12 @@ for my $workers (1, 2) {
     ok($nginx->wait_for(sub { fetches() - $before == 1 }, 3), 'absent: start');
     my @got = map { notify($nginx, set => sn(sprintf '%032x', $_)) } 1 .. 20;
     like(join(' ', @got), qr/^(?:\d+ fail ?)+$/, 'absent: not accepted');
-    like(last_line($nginx), qr/^unavailable keyring/, 'absent: undecided');
+    last_is($nginx, qr/^unavailable keyring/, 'absent: undecided');
     is(fetches() - $before, 1, 'absent: no fetch within the interval');
     notify($nginx, set => sn('A' x 32));
-    like(last_line($nginx), qr/^refused unknown_key/, 'absent: upper case');
+    last_is($nginx, qr/^refused unknown_key/, 'absent: upper case');
     notify($nginx, set => sn('a' x 31));
-    like(last_line($nginx), qr/^refused unknown_key/, 'absent: too short');
+    last_is($nginx, qr/^refused unknown_key/, 'absent: too short');
     ok($nginx->wait_for(
            sub { $nginx->log =~ /refused: answer is not a success/ }, 8),
        'absent: the provider says so');

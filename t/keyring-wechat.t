@@ -47,11 +47,17 @@ sub reset_sandbox {
     return fetches();
 }
 
-sub last_line {
-    my $nginx = shift;
-    open my $fh, '<', "$nginx->{dir}/logs/k.log" or return '';
-    my @lines = <$fh>;
-    return $lines[-1] // '';
+# the line is written after the answer
+
+sub last_is {
+    my ($nginx, $re, $what) = @_;
+    my $line = '';
+    ok($nginx->wait_for(sub {
+        open my $fh, '<', "$nginx->{dir}/logs/k.log" or return 0;
+        my @lines = <$fh>;
+        $line = $lines[-1] // '';
+        return $line =~ $re;
+    }, 2), $what) or diag($line);
 }
 
 sub clean {
@@ -72,8 +78,8 @@ for my $workers (1, 2) {
     is(fetches() - $before, 1, "start: one fetch by $workers workers");
     is(notify($nginx, key => 'b'), 204, 'start: the other certificate');
     is(notify($nginx, key => 'pub'), 401, 'start: no public key');
-    like(last_line($nginx), qr/^refused unknown_key PUB_KEY_ID_/,
-         'start: which a fetch cannot bring');
+    last_is($nginx, qr/^refused unknown_key PUB_KEY_ID_/,
+            'start: which a fetch cannot bring');
     is(notify($nginx, wrong_key => JSON::PP::true), 401, 'start: forged');
     is(fetches() - $before, 1, 'start: and no more');
     like($nginx->log, qr/key "0A[0-9A-F]+" of channel "wxpay" is in use/,
@@ -110,8 +116,8 @@ for my $workers (1, 2) {
     is(notify($nginx), 204, 'rotation: the old one');
     $Sandbox->keys(listed => ['a', 'b'], active => 'b');
     is(notify($nginx), 503, 'rotation: too soon after the last fetch');
-    like(last_line($nginx), qr/^unavailable keyring 50/,
-         'rotation: not refused');
+    last_is($nginx, qr/^unavailable keyring 50/,
+            'rotation: not refused');
     sleep 3;
     is(notify($nginx), 204, 'rotation: D15: then it waits for the fetch');
     is(fetches() - $before, 2, 'rotation: one more fetch');
@@ -147,7 +153,7 @@ for my $workers (1, 2) {
     notify($nginx);
     sleep 3;
     is(notify($nginx, serial => 'AB' x 20), 401, 'absent: asked for');
-    like(last_line($nginx), qr/^refused unknown_key AB/, 'absent: refused');
+    last_is($nginx, qr/^refused unknown_key AB/, 'absent: refused');
     is(fetches() - $before, 2, 'absent: by a fetch');
     sleep 3;
     is(notify($nginx, serial => 'AB' x 20), 401, 'absent: known to be');
@@ -251,6 +257,38 @@ for my $lie (sort keys %Lies) {
     like($nginx->log, qr/\[notice\].*provider has no certificates/,
          'public key only: no error');
     clean($nginx, 'public key only');
+}
+
+# -- callbacks that wait: some go away, the others hear of it in time --
+
+{
+    reset_sandbox(lie => 'slow');
+    my $nginx = start([ platform_certificates => $Auto ]);
+
+    my $body = '{}';
+    my @s = map {
+        my $s = $nginx->connect;
+        print $s "POST /n HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+            . "Content-Type: application/json\r\nContent-Length: 2\r\n"
+            . 'Wechatpay-Timestamp: ' . time . "\r\nWechatpay-Nonce: n\r\n"
+            . "Wechatpay-Signature: QUJD\r\n"
+            . 'Wechatpay-Serial: ' . sprintf('%040X', $_) . "\r\n\r\n$body";
+        $s->flush;
+        $s;
+    } 1 .. 40;
+
+    select undef, undef, undef, 0.3;
+    my $begin = time;
+    close $_ for @s[0 .. 19];
+
+    my $n = 0;
+    for my $s (@s[20 .. 39]) {
+        my $line = <$s> // '';
+        $n++ if $line =~ m{^HTTP/1.1 503 };
+    }
+    is($n, 20, 'waiting: come again');
+    cmp_ok(time - $begin, '<=', 4, 'waiting: not for long');
+    clean($nginx, 'waiting');
 }
 
 done_testing();
