@@ -145,6 +145,7 @@ for my $workers (1, 2) {
     is(fetches() - $before, 1, 'forged: no fetch within the interval');
     is(notify($nginx, serial => 'XYZ'), 401, 'forged: no serial');
     is(notify($nginx, serial => '0af0'), 401, 'forged: lower case');
+    is(notify($nginx, serial => 'ABC'), 401, 'forged: half a byte');
     is(notify($nginx, serial => 'F' x 42), 401, 'forged: too long');
     clean($nginx, 'forged');
 
