@@ -26,7 +26,7 @@ def put(name, cert):
 rogue, root = key('rogue.key'), make_keys.subject('TEST CS CA')
 put('up_rogue_middle.crt', make_keys.make(rogue, 'TEST OCA1', 7, root, rogue,
                                           True))
-end = datetime.datetime.utcnow() + datetime.timedelta(days=10)
+end = datetime.datetime.utcnow() + datetime.timedelta(days=9.5)
 put('up_soon_root.crt', make_keys.make(key('up_root.key'), 'TEST CS CA', 8,
                                        ca=True, end=end))
 PY

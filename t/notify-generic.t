@@ -209,6 +209,8 @@ my $send = sub {
 is($send->('a', (time - 50) . '999'), 200, 'late');
 is($send->('b', (time - 62) . '000'), 401, 'too late');
 is($send->('c', (time + 8) . '000'), 401, 'too early');
+like(error_log_text(), qr/clock 6\d s off, the message is from the past/);
+like(error_log_text(), qr/clock [78] s off, the message is from the future/);
 is($send->('d', '"x"'), 400, 'no time');
 is($send->('d', '999'), 400, 'too short');
 is($send->('d', time . '0.5'), 400, 'a fraction');

@@ -16,7 +16,7 @@ use PaygwRedis;
 delete $ENV{TEST_NGINX_REDIS_PORT};
 
 my $Slow = $PaygwNginx::Slow;
-my $Timeout = 500 * $Slow;
+my $Timeout = 1500 * $Slow;
 my $Keys = 0;
 
 my $redis = PaygwRedis->start;

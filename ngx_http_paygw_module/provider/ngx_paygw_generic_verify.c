@@ -173,7 +173,7 @@ ngx_paygw_generic_fresh(ngx_paygw_notify_t *n, ngx_paygw_generic_conf_t *conf)
     age = n->msg.now - ctx->time;
 
     if (age > conf->back || -age > conf->forward) {
-        return ngx_paygw_refuse_clock(n, ngx_abs(age));
+        return ngx_paygw_refuse_clock(n, ctx->time);
     }
 
     return NGX_OK;
