@@ -54,7 +54,8 @@ make_key() {
             openssl pkey -in "$work/key" -pubout -out "$file" ;;
         apiclient_cert* | app*cert*)
             # belongs to the key next to it
-            own=$(echo "${1##*/}" | sed 's/_*cert/_key/; s/\.crt$/.pem/')
+            own=$(echo "${1##*/}" | sed 's/^app_cert.crt/app_private.pem/
+                                         s/_*cert/_key/; s/\.crt$/.pem/')
             own=${file%/*}/$own
             [ -e "$own" ] || key "$own"
             certificate "$own" "$file" ;;
