@@ -109,6 +109,7 @@ lane() {
              "$(ls "$reports/$name" | wc -l) reports in $reports/$name" >&2
         grep -hE '(ERROR|runtime error|SUMMARY)' "$reports/$name"/* \
             | sort | uniq -c | sort -rn | head -n 10 >&2
+        head -v -n 25 $(ls -d "$reports/$name"/* | head -n 4) >&2
         note_reports "$name"
     fi
 
