@@ -92,10 +92,10 @@ my @forged = (
      $r->{body} =~ s/8/9/r),
     sign_make($r, 'another key of 32 bytes and more', $now),
     sign_make($r, '', $now),
-    sign_make($r, $Key, $now - 310), sign_make($r, $Key, $now + 310),
+    sign_make($r, $Key, $now - 310), sign_make($r, $Key, $now + 900),
     sign_make($r, $Key, ''),
 );
-push @good, sign_make($r, $Key, $now - 200), sign_make($r, $Key, $now + 200),
+push @good, sign_make($r, $Key, $now - 100), sign_make($r, $Key, $now + 200),
             sign_other($r, 'X-Paygw-Signature' => 'v1=0,v2=1,' .
                        shop_header($r, 'X-Paygw-Signature'));
 my %said = sign_shops($Key, @good, @forged[0 .. $#forged - 1]);

@@ -55,15 +55,28 @@ build_pool() {
 
 common=abort_on_error=0:halt_on_error=1:detect_odr_violation=0
 
+# libasan takes a block of thread-local data whose address ends in 0x010 for one
+# with the header of glibc 2.19, and follows what it reads in front of it; the
+# search for leaks then ends with "Tracer caught signal 11".  libluajit has such
+# data, and nothing of it that points to memory of nginx.
+common+=:intercept_tls_get_addr=0
+
 # a leak is reported, and does not change the exit code that a test expects
 leaks=exitcode=0:print_suppressions=0
 
 # nginx that refuses its configuration leaves without freeing the pool that
-# main() made; a report of that leak alone is none
+# main() made; a report of that leak alone is none.  Neither is the one line of
+# a process that Test::Nginx has killed, a second after its end, in the search
+# for leaks.
 drop_early_exits() {
     local file
     for file in "$1"/*; do
         [ -f "$file" ] || continue
+        if ! grep -qv 'Unable to get registers from thread [0-9]*\.$' "$file"
+        then
+            rm "$file"
+            continue
+        fi
         if awk -v RS= '
             /ERROR: AddressSanitizer|runtime error/ { bad = 1 }
             /^(Direct|Indirect) leak/ { seen = 1 }
@@ -109,6 +122,7 @@ lane() {
              "$(ls "$reports/$name" | wc -l) reports in $reports/$name" >&2
         grep -hE '(ERROR|runtime error|SUMMARY)' "$reports/$name"/* \
             | sort | uniq -c | sort -rn | head -n 10 >&2
+        head -v -n 25 $(ls -d "$reports/$name"/* | head -n 4) >&2
         note_reports "$name"
     fi
 
