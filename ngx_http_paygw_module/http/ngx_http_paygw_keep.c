@@ -269,7 +269,7 @@ ngx_http_paygw_keep_save(ngx_http_paygw_main_conf_t *mcf,
     size_t                 len;
     ngx_str_t              name, tmp, text;
     ngx_pool_t            *pool;
-    ngx_uint_t             i;
+    ngx_uint_t             i, n;
     ngx_array_t           *entries;
     ngx_paygw_ring_key_t  *entry;
 
@@ -307,9 +307,12 @@ ngx_http_paygw_keep_save(ngx_http_paygw_main_conf_t *mcf,
 
     text.data = p;
 
-    for (i = 0; i < entries->nelts && i < NGX_PAYGW_KEYS_MAX; i++) {
+    n = 0;
+
+    for (i = 0; i < entries->nelts && n < NGX_PAYGW_KEYS_MAX; i++) {
         if (entry[i].file.len == 0) {
             p = ngx_sprintf(p, "# %V\n%V\n", &entry[i].id, &entry[i].text);
+            n++;
         }
     }
 
@@ -328,7 +331,11 @@ done:
 }
 
 
-/* the file is either whole or the old one */
+/*
+ * The file is either whole or the old one.  It is not synced, which might block
+ * the worker: what a power failure leaves of it is no certificate, and they are
+ * fetched anew.
+ */
 
 static ngx_int_t
 ngx_http_paygw_keep_write(ngx_str_t *name, ngx_str_t *tmp, ngx_str_t *text)
@@ -346,9 +353,7 @@ ngx_http_paygw_keep_write(ngx_str_t *name, ngx_str_t *tmp, ngx_str_t *text)
 
     rc = NGX_OK;
 
-    if (ngx_write_fd(fd, text->data, text->len) != (ssize_t) text->len
-        || fsync(fd) == -1)
-    {
+    if (ngx_write_fd(fd, text->data, text->len) != (ssize_t) text->len) {
         rc = NGX_ERROR;
     }
 
