@@ -116,6 +116,10 @@ soak: setup-bench build ## a million callbacks and reloads: nothing may grow
 ledger: setup-demo build ## kill -9 under load, then count; DURATION=60
 	@bash $(TOOLS)/ledger.sh
 
+.PHONY: rotation
+rotation: build setup-test ## keys change under load, forged serials; DURATION=
+	@bash $(TOOLS)/rotation.sh
+
 .PHONY: ledger-queue
 ledger-queue: setup-demo build ## the same for paygw_queue; COUNT=100000
 	@bash $(TOOLS)/ledger-queue.sh

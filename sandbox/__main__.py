@@ -79,6 +79,8 @@ def parser():
     serve.add_argument("--ready-file", metavar="FILE",
                        help="written, with the URL, once requests are taken")
     serve.add_argument("--verbose", action="store_true")
+    serve.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"),
+                       help="listen with TLS, with this certificate")
 
     keys = commands.add_parser("keys", help="only make the keys")
     add_common(keys)
@@ -131,7 +133,7 @@ def run_serve(options):
     sandbox = Sandbox(prepare(options), options.orders, options.speed,
                       options.probe_every, options.base_url)
     server = Server(sandbox, options.host, options.port,
-                    options.verbose).start()
+                    options.verbose, options.tls).start()
     print("sandbox listens on %s" % server.url, flush=True)
     if options.ready_file:
         write_whole(options.ready_file, server.url + "\n")

@@ -224,7 +224,9 @@ def _bend(params, f):
 def _key(keys, f):
     if f.wrong_key:
         return keys.app if f.wrong_key == "own" else keys.rogue
-    return keys.alipay("next" if f.key in ("next", "b") else None)
+    if f.key in ("next", "b"):
+        return keys.alipay("next")
+    return keys.alipay("current" if f.key else None)
 
 
 def _sign_pairs(keys, pairs, f):

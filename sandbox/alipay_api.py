@@ -12,8 +12,12 @@ from .alipay import (CODES, DIGESTS, ORDER_ID, PAGES, PROVIDER, ApiError,
                      build_form, clock, fen, parse_form, request_string,
                      string_to_sign, trade_status, yuan)
 from .keys import cert_sn, sign, verify
+from .lies import MANNERS, forged_pem
 from .orders import Order, OrderError
-from .wire import Response
+from .wire import Response, flip_digit
+
+
+DOWNLOAD = "alipay.open.app.alipaycert.download"
 
 
 class Api:
@@ -38,7 +42,7 @@ class Api:
             "alipay.trade.cancel": self._cancel,
             "alipay.trade.refund": self._refund,
             "alipay.trade.fastpay.refund.query": self._refund_query,
-            "alipay.open.app.alipaycert.download": self._certificate,
+            DOWNLOAD: self._certificate,
         }
 
     def handle(self, request):
@@ -64,7 +68,34 @@ class Api:
             signed = True
         except ApiError as error:
             content, signed = error.content, error.signed
-        return self._answer(params, content, signed)
+        response = self._answer(params, content, signed)
+        if params.get("method") == DOWNLOAD:
+            return self._bent(response)
+        return response
+
+    def _bent(self, response):
+        """The answer with a certificate, or what stands for it."""
+        self.keys.fetches[PROVIDER] += 1
+        lie, body = self.keys.lie, response.body
+        if lie == "error":
+            return Response(500, b"{}")
+        if lie == "missing":
+            return Response(404, b"{}")
+        if lie == "garbage":
+            body = b"<html>not JSON</html>"
+        elif lie == "huge":
+            body = body[:-1] + b" " * (1 << 20) + b"}"
+        elif lie == "unsigned":
+            body = re.sub(rb',"sign":"[^"]*"', b"", body)
+        elif lie == "bad_signature":
+            body = flip_digit(body, body.index(b'"sign":"') + 8)
+        elif lie == "slash":
+            head, mark, tail = body.partition(b',"alipay_cert_sn"')
+            body = head.replace(b"/", b"\\/") + mark + tail
+        response.body = body
+        if lie in MANNERS:
+            response.manner = lie
+        return response
 
     # reading
 
@@ -177,8 +208,8 @@ class Api:
         body = b'{"' + word.encode() + b'":' + raw
         if signed:
             if params.get("app_cert_sn"):
-                body += (b',"alipay_cert_sn":"'
-                         + self.keys.ids["alipay_cert_sn"].encode() + b'"')
+                sn = self.keys.ids[self.keys.alipay_active + "_cert_sn"]
+                body += b',"alipay_cert_sn":"' + sn.encode() + b'"'
             digest = DIGESTS[params["sign_type"]]
             text = sign(self.keys.alipay(), raw, digest)
             body += b',"sign":"' + text.encode() + b'"'
@@ -367,6 +398,10 @@ class Api:
         for part in ("alipay", "alipay_next"):
             pem = self.keys.read("alipay/%s_cert.crt" % part)
             if cert_sn(pem) == biz["alipay_cert_sn"]:
+                if self.keys.lie == "wrong_chain":
+                    pem = forged_pem(self.keys, pem)
+                elif self.keys.lie == "wrong_serial":
+                    pem = self.keys.read("alipay/app_cert.crt")
                 text = base64.b64encode(pem).decode("ascii")
                 return {"alipay_cert_content": text}
         raise ApiError("40004", "isv.invalid-parameter",

@@ -223,6 +223,11 @@ class Keys:
         with open(self.path("sandbox.json"), encoding="utf-8") as file:
             self.ids = json.load(file)
         self.active = "a"
+        # what fetches of keys are answered with
+        self.listed = ["a", "b"]
+        self.alipay_active = "alipay"
+        self.lie = ""
+        self.fetches = {"wechat_v3": 0, "alipay": 0}
         self.api_v3_key = self.read("wechat/apiv3.key")
         self.api_key = self.read("wechat/apiv2.key")
         self.api_key_next = self.read("wechat/apiv2_next.key")
@@ -281,7 +286,8 @@ class Keys:
         return self.private("alipay/app_private.pem")
 
     def alipay(self, which=None):
-        part = "alipay_next" if which == "next" else "alipay"
+        part = self.alipay_active if which is None else "alipay"
+        part = "alipay_next" if which == "next" else part
         return self.private("alipay/%s_private.pem" % part)
 
     # Stripe
@@ -369,6 +375,8 @@ class Keys:
             member = ("merchant_serial" if which == "merchant"
                       else "serial_" + which)
             ids[member] = serial_hex(x509.load_pem_x509_certificate(pem))
+        self._write("wechat/platform_root.crt",
+                    certificate(issuer, issuer, ca_key, ca_key, ca=True))
         self._write("wechat/pub_key.pem",
                     public_pem(made["wechat/pub_key_private.pem"]))
         self._write("wechat/apiv3.key", secret_text().encode(), private=True)
@@ -450,7 +458,9 @@ class Keys:
 
     def describe(self):
         """What a client may know: ids and file names, no secret."""
-        return {"dir": self.dir, "active": self.active, **self.ids,
+        return {"dir": self.dir, "active": self.active,
+                "listed": self.listed, "alipay": self.alipay_active,
+                "lie": self.lie, "fetches": self.fetches, **self.ids,
                 **self.unionpay_ids}
 
     def conf(self, cert_mode=False, partner=False):

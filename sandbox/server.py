@@ -7,13 +7,14 @@ Alipay and /sandbox/ is ours.
 
 import json
 import os
+import ssl
 import threading
 import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from . import (alipay, alipay_api, faults, page, stripe, stripe_api,
-               unionpay, unionpay_api,
+from . import (alipay, alipay_api, faults, lies, page, stripe,
+               stripe_api, unionpay, unionpay_api,
                wechat_api, wechat_v2, wechat_v2_api, wechat_v3)
 from .deliver import Deliverer
 from .orders import PROVIDERS, Order, OrderError, Store, number
@@ -179,11 +180,7 @@ class Sandbox:
         if parts == ["callbacks"]:
             return self._callbacks(values, query)
         if parts == ["keys"]:
-            which = values.get("active")
-            if which not in ("a", "b", "pub"):
-                raise ControlError(400, "active is a, b or pub")
-            self.keys.active = which
-            return answer(200, self.keys.describe())
+            return self._keys(values)
         if len(parts) == 3 and parts[0] == "orders":
             order = self._find(parts[1], query)
             verb = {"pay": self._pay, "refund": self._refund,
@@ -192,6 +189,27 @@ class Sandbox:
                 verb(order, values)
                 return answer(200, order.plain())
         raise ControlError(404, "no such resource")
+
+    def _keys(self, values):
+        """Which keys sign, which are listed, and how fetches are answered."""
+        if not values:
+            raise ControlError(400, "active is a, b or pub")
+        which = values.get("active", self.keys.active)
+        listed = values.get("listed", self.keys.listed)
+        alipay_active = values.get("alipay", self.keys.alipay_active)
+        lie = values.get("lie", self.keys.lie)
+        if which not in ("a", "b", "pub"):
+            raise ControlError(400, "active is a, b or pub")
+        if not isinstance(listed, list) \
+                or any(item not in ("a", "b") for item in listed):
+            raise ControlError(400, "listed is a list of a and b")
+        if alipay_active not in ("alipay", "alipay_next"):
+            raise ControlError(400, "alipay is alipay or alipay_next")
+        if lie not in lies.WORDS:
+            raise ControlError(400, "lie is one of " + " ".join(lies.WORDS))
+        self.keys.active, self.keys.listed = which, listed
+        self.keys.alipay_active, self.keys.lie = alipay_active, lie
+        return answer(200, self.keys.describe())
 
     def _find(self, order_id, query):
         order = self.store.get(query.get("provider"), order_id)
@@ -326,16 +344,38 @@ class Handler(BaseHTTPRequestHandler):
                     for word, value in self.headers.items()}
             response = self.sandbox.handle(
                 Request(self.command, self.path, head, body))
+        chunked = response.manner == "chunked"
+        if response.manner == "truncated":
+            self.close_connection = True
         self.send_response(response.status)
         for word, value in response.headers.items():
             self.send_header(word, value)
-        if response.status != 204:
+        if chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        elif response.status != 204:
             self.send_header("Content-Length", str(len(response.body)))
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(response.body)
+            self._write(response)
+
+    def _write(self, response):
+        """The body in the manner that was asked for."""
+        body = response.body
+        if response.manner == "truncated":
+            body = body[:len(body) // 2]
+        if response.manner == "slow":
+            for at in range(len(body)):
+                self.wfile.write(body[at:at + 1])
+                time.sleep(0.1)
+        elif response.manner == "chunked":
+            for at in range(0, len(body), 100):
+                piece = body[at:at + 100]
+                self.wfile.write(b"%x;ext\r\n%s\r\n" % (len(piece), piece))
+            self.wfile.write(b"0\r\nTrailer: x\r\n\r\n")
+        else:
+            self.wfile.write(body)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = _serve
 
@@ -346,17 +386,26 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, sandbox, host="127.0.0.1", port=0, verbose=False):
+    def __init__(self, sandbox, host="127.0.0.1", port=0, verbose=False,
+                 tls=None):
         handler = type("BoundHandler", (Handler,),
                        {"sandbox": sandbox, "verbose": verbose})
         super().__init__((host, port), handler)
         self.sandbox = sandbox
+        self.tls = tls
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self.socket = context.wrap_socket(
+                self.socket, server_side=True,
+                do_handshake_on_connect=False)
         if not sandbox.base_url:
             sandbox.base_url = self.url
 
     @property
     def url(self):
-        return "http://%s:%d" % self.server_address[:2]
+        scheme = "https" if self.tls else "http"
+        return "%s://%s:%d" % ((scheme,) + self.server_address[:2])
 
     def handle_error(self, request, client_address):
         """A client that goes away is no news."""

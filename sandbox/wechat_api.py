@@ -6,12 +6,13 @@ import time
 import urllib.parse
 
 from .keys import sign
+from .lies import MANNERS
 from .orders import Order, OrderError, number
 from .wechat_v3 import (ORDER_ID, PROVIDER, REFUND_ID, SCHEME,
                         ApiError, Refused, answer_message, certificates,
                         check_request, dump, parse_json, random_text,
                         refund_answer, transaction)
-from .wire import Request, Response
+from .wire import Request, Response, flip_digit
 
 # what a create needs beyond the fields that all of them need
 METHODS = {"jsapi": ("payer",), "native": (), "app": (),
@@ -43,7 +44,34 @@ class Api:
             value = {"code": error.code, "message": error.message}
             which = which if error.signed else None
         body = b"" if value is None else dump(value).encode("utf-8")
+        if request.path == "/v3/certificates":
+            return self._bent(status, body, which)
         return self._answer(status, body, which)
+
+    def _bent(self, status, body, which):
+        """The answer with the certificates, or what stands for it."""
+        self.keys.fetches[PROVIDER] += 1
+        lie = self.keys.lie
+        if lie == "error":
+            return Response(500, b"{}")
+        if lie == "missing":
+            return self._answer(404, b'{"code":"RESOURCE_NOT_EXISTS"}', which)
+        if lie == "garbage":
+            body = b"<html>not JSON</html>"
+        elif lie == "huge":
+            body = body[:-1] + b" " * (1 << 20) + b"}"
+        if lie == "unsigned":
+            which = None
+        elif which == self.keys.active and which not in self.keys.listed:
+            which = self.keys.listed[0]
+        response = self._answer(status, body, which,
+                                3600 if lie == "stale" else 0,
+                                lie == "wrong_chain")
+        if lie == "bad_signature":
+            response.body = flip_digit(body, body.index(b"expire_time") + 14)
+        if lie in MANNERS:
+            response.manner = lie
+        return response
 
     def _merchants(self):
         ids = self.keys.ids
@@ -62,13 +90,14 @@ class Api:
                            "certificate and no key of the platform", False)
         return which
 
-    def _answer(self, status, body, which):
+    def _answer(self, status, body, which, age=0, rogue=False):
         headers = {"Request-ID": secrets.token_hex(12).upper()}
         if body:
             headers["Content-Type"] = "application/json; charset=utf-8"
         if which:
             serial, key = self.keys.platform(which)
-            timestamp, nonce = str(int(time.time())), random_text()
+            key = self.keys.rogue if rogue else key
+            timestamp, nonce = str(int(time.time()) - age), random_text()
             headers.update({
                 "Wechatpay-Timestamp": timestamp, "Wechatpay-Nonce": nonce,
                 "Wechatpay-Signature":

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from . import faults as fault_table
 from .keys import CST, sign, verify
+from .lies import forged_pem
 from .orders import Order
 from .wire import flip_digit
 
@@ -258,18 +259,26 @@ def check_notify(headers, body, keys, api_v3_key, mchids, now=None,
 def certificates(keys, now=None):
     """The content of GET /v3/certificates."""
     data = []
-    for which in ("a", "b"):
+    for which in keys.listed:
         pem = keys.read("wechat/platform_cert_%s.pem" % which)
+        secret = keys.api_v3_key
+        serial = keys.platform(which)[0]
+        if keys.lie == "wrong_chain":
+            pem = forged_pem(keys, pem)
+        elif keys.lie == "wrong_apiv3":
+            secret = secret[::-1]
+        elif keys.lie == "wrong_serial":
+            serial = keys.ids["merchant_serial"]
         nonce = random_text(12)
         now = time.time() if now is None else now
         data.append({
-            "serial_no": keys.platform(which)[0],
+            "serial_no": serial,
             "effective_time": rfc3339(now - 86400),
             "expire_time": rfc3339(now + 1824 * 86400),
             "encrypt_certificate": {
                 "algorithm": ALGORITHM, "nonce": nonce,
                 "associated_data": "certificate",
-                "ciphertext": seal(keys.api_v3_key, nonce.encode(),
+                "ciphertext": seal(secret, nonce.encode(),
                                    b"certificate", pem)}})
     return {"data": data}
 

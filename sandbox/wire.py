@@ -23,11 +23,15 @@ class Request:
 
 @dataclass
 class Response:
-    """An answer with the exact bytes of its body."""
+    """An answer with the exact bytes of its body.
+
+    manner says how it is sent: see lies.MANNERS.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: dict = field(default_factory=dict)
+    manner: str = ""
 
 
 def flip_digit(data, at):

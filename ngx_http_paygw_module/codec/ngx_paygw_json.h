@@ -78,6 +78,15 @@ ngx_int_t ngx_paygw_json_get_string(ngx_paygw_json_t *obj, const char *name,
 ngx_int_t ngx_paygw_json_get_integer(ngx_paygw_json_t *obj, const char *name,
     int64_t *value);
 
+/*
+ * The bytes of a member's value as they were sent, of a text that
+ * ngx_paygw_json_parse() has taken for an object: what is signed of an answer
+ * of Alipay.  A name that was sent with an escape is not found.  Returns
+ * NGX_OK or NGX_DECLINED.
+ */
+ngx_int_t ngx_paygw_json_raw(ngx_str_t *text, const char *name,
+    ngx_str_t *raw);
+
 
 /*
  * The writer: the length of s as a quoted and escaped string, and its bytes.

@@ -26,20 +26,13 @@ static ngx_int_t ngx_paygw_cert_open(ngx_conf_t *cf, ngx_str_t *path,
 static void ngx_paygw_cert_close(ngx_paygw_bundle_t *bundle);
 static ngx_int_t ngx_paygw_cert_next(ngx_conf_t *cf, ngx_str_t *path,
     ngx_paygw_bundle_t *bundle, X509 **cert);
-static int ngx_paygw_cert_password(char *buf, int size, int rwflag,
-    void *data);
 
-static ngx_int_t ngx_paygw_cert_serial(ngx_conf_t *cf, X509 *cert,
-    ngx_str_t *id);
 static void ngx_paygw_cert_warn(ngx_conf_t *cf, ngx_str_t *path,
     time_t begin, time_t end);
 
-static ngx_int_t ngx_paygw_cert_sn_hex(X509 *cert, u_char *hex);
 static ngx_uint_t ngx_paygw_cert_rsa_signed(X509 *cert);
 
 static ngx_uint_t ngx_paygw_cert_issued(STACK_OF(X509) *certs, X509 *cert);
-static ngx_int_t ngx_paygw_cert_verify(ngx_conf_t *cf, ngx_str_t *path,
-    STACK_OF(X509) *certs, STACK_OF(X509) *roots);
 
 
 ngx_int_t
@@ -50,7 +43,7 @@ ngx_paygw_key_cert(ngx_conf_t *cf, ngx_str_t *path, ngx_paygw_key_t *key)
     ngx_paygw_bundle_t       bundle;
     ngx_paygw_key_handle_t  *handle;
 
-    handle = ngx_paygw_key_handle(cf, key);
+    handle = ngx_paygw_key_handle(cf->pool, key);
     if (handle == NULL) {
         return NGX_ERROR;
     }
@@ -78,7 +71,7 @@ ngx_paygw_key_cert(ngx_conf_t *cf, ngx_str_t *path, ngx_paygw_key_t *key)
     }
 
     if (ngx_paygw_key_set(cf, path, key, pkey) != NGX_OK
-        || ngx_paygw_cert_serial(cf, key->cert, &key->id) != NGX_OK)
+        || ngx_paygw_cert_serial(cf->pool, key->cert, &key->id) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -160,15 +153,15 @@ ngx_paygw_cert_next(ngx_conf_t *cf, ngx_str_t *path,
 
 /* without it OpenSSL would ask the terminal */
 
-static int
+int
 ngx_paygw_cert_password(char *buf, int size, int rwflag, void *data)
 {
     return -1;
 }
 
 
-static ngx_int_t
-ngx_paygw_cert_serial(ngx_conf_t *cf, X509 *cert, ngx_str_t *id)
+ngx_int_t
+ngx_paygw_cert_serial(ngx_pool_t *pool, X509 *cert, ngx_str_t *id)
 {
     u_char              *p;
     size_t               i, len;
@@ -180,7 +173,7 @@ ngx_paygw_cert_serial(ngx_conf_t *cf, X509 *cert, ngx_str_t *id)
     data = ASN1_STRING_get0_data(serial);
     len = ASN1_STRING_length(serial);
 
-    p = ngx_pnalloc(cf->pool, 2 * len + 1);
+    p = ngx_pnalloc(pool, 2 * len + 1);
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -354,9 +347,7 @@ ngx_paygw_cert_root_sn(ngx_conf_t *cf, ngx_str_t *path, ngx_str_t *out)
 }
 
 
-/* md5 of the issuer and the decimal serial, 32 characters */
-
-static ngx_int_t
+ngx_int_t
 ngx_paygw_cert_sn_hex(X509 *cert, u_char *hex)
 {
     BIO        *bio;
@@ -466,6 +457,7 @@ ngx_paygw_cert_chain(ngx_conf_t *cf, ngx_str_t *path, ngx_str_t *roots)
 {
     X509            *cert;
     ngx_int_t        rc;
+    const char      *err;
     STACK_OF(X509)  *certs, *anchors;
 
     rc = NGX_ERROR;
@@ -490,7 +482,14 @@ ngx_paygw_cert_chain(ngx_conf_t *cf, ngx_str_t *path, ngx_str_t *roots)
         goto done;
     }
 
-    rc = ngx_paygw_cert_verify(cf, path, certs, anchors);
+    if (ngx_paygw_cert_verify(certs, anchors, &err) == NGX_OK) {
+        rc = NGX_OK;
+        goto done;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "certificate \"%V\" does not chain to the "
+                       "root certificates: %s", path, err);
 
 done:
 
@@ -526,9 +525,9 @@ ngx_paygw_cert_issued(STACK_OF(X509) *certs, X509 *cert)
 }
 
 
-static ngx_int_t
-ngx_paygw_cert_verify(ngx_conf_t *cf, ngx_str_t *path, STACK_OF(X509) *certs,
-    STACK_OF(X509) *roots)
+ngx_int_t
+ngx_paygw_cert_verify(STACK_OF(X509) *certs, STACK_OF(X509) *roots,
+    const char **err)
 {
     int              rc;
     ngx_int_t        i;
@@ -554,21 +553,18 @@ ngx_paygw_cert_verify(ngx_conf_t *cf, ngx_str_t *path, STACK_OF(X509) *certs,
         rc = X509_verify_cert(ctx);
 
         if (rc != 1) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "certificate \"%V\" does not chain to the "
-                               "root certificates: %s", path,
-                               X509_verify_cert_error_string(
-                                           X509_STORE_CTX_get_error(ctx)));
+            *err = X509_verify_cert_error_string(
+                                               X509_STORE_CTX_get_error(ctx));
         }
 
     } else {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "cannot check the chain of certificate \"%V\": %s",
-                           path, ngx_paygw_openssl_error());
+        *err = ngx_paygw_openssl_error();
     }
 
     X509_STORE_CTX_free(ctx);
     X509_STORE_free(store);
 
-    return rc == 1 ? NGX_OK : NGX_ERROR;
+    ERR_clear_error();
+
+    return rc == 1 ? NGX_OK : NGX_DECLINED;
 }

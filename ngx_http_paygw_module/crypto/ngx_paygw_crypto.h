@@ -126,8 +126,8 @@ ngx_int_t ngx_paygw_cert_validity(ngx_conf_t *cf, ngx_str_t *path, X509 *cert,
  */
 STACK_OF(X509) *ngx_paygw_cert_stack(ngx_conf_t *cf, ngx_str_t *path);
 
-/* an empty handle that cf->pool frees, also set as key->handle */
-ngx_paygw_key_handle_t *ngx_paygw_key_handle(ngx_conf_t *cf,
+/* an empty handle that the pool frees, also set as key->handle */
+ngx_paygw_key_handle_t *ngx_paygw_key_handle(ngx_pool_t *pool,
     ngx_paygw_key_t *key);
 
 /*
@@ -136,6 +136,26 @@ ngx_paygw_key_handle_t *ngx_paygw_key_handle(ngx_conf_t *cf,
  */
 ngx_int_t ngx_paygw_key_set(ngx_conf_t *cf, ngx_str_t *path,
     ngx_paygw_key_t *key, EVP_PKEY *pkey);
+
+/* the same at run time: NGX_OK, or NGX_ABORT and *err */
+ngx_int_t ngx_paygw_key_take(ngx_paygw_key_t *key, EVP_PKEY *pkey,
+    const char **err);
+
+/* the serial as WeChat Pay writes it, in pool: NGX_OK or NGX_ERROR */
+ngx_int_t ngx_paygw_cert_serial(ngx_pool_t *pool, X509 *cert, ngx_str_t *id);
+
+/* what OpenSSL asks for the password of a block: there is none */
+int ngx_paygw_cert_password(char *buf, int size, int rwflag, void *data);
+
+/* md5 of the issuer and the decimal serial, 32 characters */
+ngx_int_t ngx_paygw_cert_sn_hex(X509 *cert, u_char *hex);
+
+/*
+ * The first of certs chains, with the others as intermediates, to one of the
+ * roots; time is not looked at.  NGX_OK, or NGX_DECLINED and *err.
+ */
+ngx_int_t ngx_paygw_cert_verify(STACK_OF(X509) *certs, STACK_OF(X509) *roots,
+    const char **err);
 
 
 /* the algorithm in OpenSSL's words, or NULL */

@@ -46,8 +46,8 @@ static ngx_int_t ngx_paygw_key_block(ngx_paygw_key_file_t *f,
 static ngx_int_t ngx_paygw_key_base64(ngx_paygw_key_file_t *f);
 static EVP_PKEY *ngx_paygw_key_parse(ngx_uint_t type, ngx_str_t *der);
 static void ngx_paygw_key_wipe(ngx_paygw_key_file_t *f);
+static int ngx_paygw_key_least(ngx_paygw_key_handle_t *handle);
 static ngx_int_t ngx_paygw_key_kind(ngx_paygw_key_handle_t *handle);
-static void ngx_paygw_key_cleanup(void *data);
 
 
 static const ngx_paygw_block_t  ngx_paygw_blocks[] = {
@@ -85,7 +85,7 @@ ngx_paygw_key_load(ngx_conf_t *cf, ngx_str_t *path, ngx_paygw_key_t *key,
     ngx_paygw_key_file_t     f;
     ngx_paygw_key_handle_t  *handle;
 
-    handle = ngx_paygw_key_handle(cf, key);
+    handle = ngx_paygw_key_handle(cf->pool, key);
     if (handle == NULL) {
         return NGX_ERROR;
     }
@@ -114,6 +114,47 @@ ngx_paygw_key_load(ngx_conf_t *cf, ngx_str_t *path, ngx_paygw_key_t *key,
     ERR_clear_error();
 
     return ngx_paygw_key_set(cf, path, key, pkey);
+}
+
+
+ngx_int_t
+ngx_paygw_key_read_public(ngx_pool_t *pool, ngx_str_t *text,
+    ngx_paygw_key_t *key, const char **err)
+{
+    EVP_PKEY              *pkey;
+    ngx_paygw_key_file_t   f;
+
+    *err = "no memory";
+
+    if (ngx_paygw_key_handle(pool, key) == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(&f, sizeof(ngx_paygw_key_file_t));
+
+    f.want = NGX_PAYGW_BLOCK_PUBLIC;
+
+    /* reading base64 squeezes the text */
+
+    f.text.len = text->len;
+    f.text.data = ngx_alloc(text->len + 1, pool->log);
+    if (f.text.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(f.text.data, text->data, text->len);
+
+    pkey = ngx_paygw_key_decode(&f);
+
+    ngx_paygw_key_wipe(&f);
+    ERR_clear_error();
+
+    if (pkey == NULL) {
+        *err = f.err;
+        return NGX_ABORT;
+    }
+
+    return ngx_paygw_key_take(key, pkey, err);
 }
 
 
@@ -406,20 +447,7 @@ ngx_paygw_key_set(ngx_conf_t *cf, ngx_str_t *path, ngx_paygw_key_t *key,
         return NGX_ERROR;
     }
 
-    switch (handle->type) {
-
-    case EVP_PKEY_RSA:
-        least = NGX_PAYGW_RSA_MIN_BITS;
-        break;
-
-    case EVP_PKEY_EC:
-        least = NGX_PAYGW_EC_MIN_BITS;
-        break;
-
-    default:
-        return NGX_OK;
-    }
-
+    least = ngx_paygw_key_least(handle);
     bits = EVP_PKEY_bits(pkey);
 
     if (bits < least) {
@@ -431,6 +459,49 @@ ngx_paygw_key_set(ngx_conf_t *cf, ngx_str_t *path, ngx_paygw_key_t *key,
     }
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_paygw_key_take(ngx_paygw_key_t *key, EVP_PKEY *pkey, const char **err)
+{
+    ngx_paygw_key_handle_t  *handle;
+
+    handle = key->handle;
+    handle->pkey = pkey;
+    key->pkey = pkey;
+
+    if (ngx_paygw_key_kind(handle) != NGX_OK) {
+        ERR_clear_error();
+        *err = "key is of no known type or on a curve without a name";
+        return NGX_ABORT;
+    }
+
+    if (EVP_PKEY_bits(pkey) < ngx_paygw_key_least(handle)) {
+        *err = "key is too short";
+        return NGX_ABORT;
+    }
+
+    return NGX_OK;
+}
+
+
+/* the bits that a key of its type must have */
+
+static int
+ngx_paygw_key_least(ngx_paygw_key_handle_t *handle)
+{
+    switch (handle->type) {
+
+    case EVP_PKEY_RSA:
+        return NGX_PAYGW_RSA_MIN_BITS;
+
+    case EVP_PKEY_EC:
+        return NGX_PAYGW_EC_MIN_BITS;
+
+    default:
+        return 0;
+    }
 }
 
 
@@ -484,57 +555,4 @@ ngx_paygw_key_kind(ngx_paygw_key_handle_t *handle)
     }
 
     return NGX_OK;
-}
-
-
-ngx_paygw_key_handle_t *
-ngx_paygw_key_handle(ngx_conf_t *cf, ngx_paygw_key_t *key)
-{
-    ngx_pool_cleanup_t  *cln;
-
-    cln = ngx_pool_cleanup_add(cf->pool, sizeof(ngx_paygw_key_handle_t));
-    if (cln == NULL) {
-        return NULL;
-    }
-
-    ngx_memzero(cln->data, sizeof(ngx_paygw_key_handle_t));
-
-    cln->handler = ngx_paygw_key_cleanup;
-
-    key->handle = cln->data;
-
-    return key->handle;
-}
-
-
-/* EVP_PKEY_free() wipes the private half */
-
-static void
-ngx_paygw_key_cleanup(void *data)
-{
-    ngx_paygw_key_handle_t *handle = data;
-
-    EVP_PKEY_CTX_free(handle->ctx[NGX_PAYGW_KEY_VERIFY]);
-    EVP_PKEY_CTX_free(handle->ctx[NGX_PAYGW_KEY_SIGN]);
-    EVP_PKEY_free(handle->pkey);
-    X509_free(handle->cert);
-
-    ngx_memzero(handle, sizeof(ngx_paygw_key_handle_t));
-}
-
-
-ngx_uint_t
-ngx_paygw_key_equal(ngx_paygw_key_t *a, ngx_paygw_key_t *b)
-{
-    int  rc;
-
-    if (a->pkey == NULL || b->pkey == NULL) {
-        return 0;
-    }
-
-    rc = EVP_PKEY_eq(a->pkey, b->pkey);
-
-    ERR_clear_error();
-
-    return rc == 1;
 }

@@ -80,6 +80,44 @@ ngx_int_t ngx_paygw_cert_root_sn(ngx_conf_t *cf, ngx_str_t *path,
 ngx_int_t ngx_paygw_cert_chain(ngx_conf_t *cf, ngx_str_t *path,
     ngx_str_t *roots);
 
+
+/*
+ * At run time, from bytes that came over the network or from a file that was
+ * changed.  The key lives in pool and is freed with it.  Nothing is logged:
+ * NGX_OK; NGX_ABORT with *err set to a constant phrase if the text is of no
+ * use; NGX_ERROR if memory is short.
+ *
+ * ngx_paygw_key_read_cert() takes the first certificate of a PEM text, and
+ * does not look at the time; id is the serial as above.
+ */
+ngx_int_t ngx_paygw_key_read_public(ngx_pool_t *pool, ngx_str_t *text,
+    ngx_paygw_key_t *key, const char **err);
+ngx_int_t ngx_paygw_key_read_cert(ngx_pool_t *pool, ngx_str_t *text,
+    ngx_paygw_key_t *key, const char **err);
+
+/* as ngx_paygw_cert_sn(), of a key with a certificate */
+ngx_int_t ngx_paygw_key_sn(ngx_pool_t *pool, ngx_paygw_key_t *key,
+    ngx_str_t *sn);
+
+/*
+ * What certificates are checked against at run time: the roots of a file, and
+ * the certificates of other files as intermediates.  Both log as above.
+ */
+typedef struct ngx_paygw_trust_s  ngx_paygw_trust_t;
+
+ngx_paygw_trust_t *ngx_paygw_trust_create(ngx_conf_t *cf, ngx_str_t *roots);
+ngx_int_t ngx_paygw_trust_add(ngx_conf_t *cf, ngx_paygw_trust_t *trust,
+    ngx_str_t *path);
+
+/*
+ * The first certificate of a PEM text chains to a root, with the others of the
+ * text and those that were added between.  Validity in time is not looked at.
+ * NGX_OK, NGX_DECLINED or NGX_ABORT with *err, or NGX_ERROR.
+ */
+ngx_int_t ngx_paygw_trust_check(ngx_paygw_trust_t *trust, ngx_str_t *text,
+    const char **err);
+
+
 /* 1 if both hold the same public key, else 0 */
 ngx_uint_t ngx_paygw_key_equal(ngx_paygw_key_t *a, ngx_paygw_key_t *b);
 

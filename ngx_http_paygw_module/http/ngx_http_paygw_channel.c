@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_conf.h"
+#include "ngx_http_paygw_keyring.h"
 
 
 /* The block paygw_channel: what all providers share, and the way to theirs. */
@@ -148,6 +149,12 @@ ngx_http_paygw_channel_line(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
     }
 
     if (ngx_http_paygw_channel_time(cf, ctx->channel, &known) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (!known
+        && ngx_http_paygw_endpoint_line(cf, ctx->channel, &known) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 

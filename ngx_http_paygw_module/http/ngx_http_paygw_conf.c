@@ -11,6 +11,7 @@
 #include "ngx_paygw_text.h"
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_conf.h"
+#include "ngx_http_paygw_keyring.h"
 #include "ngx_http_paygw_sign.h"
 
 
@@ -48,6 +49,13 @@ ngx_command_t  ngx_http_paygw_commands[] = {
       ngx_http_paygw_channel,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
+      NULL },
+
+    { ngx_string("paygw_keyring_path"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_path_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_paygw_main_conf_t, keyring_path),
       NULL },
 
     { ngx_string("paygw_notify"),
@@ -117,7 +125,9 @@ ngx_http_paygw_create_main_conf(ngx_conf_t *cf)
 
     if (ngx_array_init(&mcf->channels, cf->pool, 4,
                        sizeof(ngx_paygw_channel_t *))
-        != NGX_OK)
+        != NGX_OK
+        || ngx_array_init(&mcf->keyrings, cf->pool, 4, sizeof(void *))
+           != NGX_OK)
     {
         return NULL;
     }
@@ -143,6 +153,10 @@ ngx_http_paygw_init_main_conf(ngx_conf_t *cf, void *conf)
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"paygw_store zone\" needs a zone, "
                       "add \"paygw_zone paygw:16m\"");
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_paygw_endpoint_init(cf, mcf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 

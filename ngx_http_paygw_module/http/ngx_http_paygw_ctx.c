@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_ctx.h"
+#include "ngx_http_paygw_wait.h"
 
 
 static void ngx_http_paygw_request_cleanup(void *data);
@@ -149,6 +150,8 @@ ngx_http_paygw_settle(ngx_http_paygw_ctx_t *ctx, ngx_uint_t taken)
     if (ctx->timer.timer_set) {
         ngx_del_timer(&ctx->timer);
     }
+
+    ngx_http_paygw_wait_end(ctx);
 
     if (!ctx->claimed || ctx->settled) {
         return;

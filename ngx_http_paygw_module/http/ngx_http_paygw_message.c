@@ -89,6 +89,11 @@ ngx_http_paygw_message_fill(ngx_http_paygw_ctx_t *ctx)
     msg = &ctx->notify.msg;
     name = ctx->notify.channels[0]->headers;
 
+    /* a callback that has waited for a key is read again */
+
+    ngx_memzero(msg->headers, sizeof(msg->headers));
+    msg->repeated = 0;
+
     msg->method = r->method_name;
     msg->target = r->unparsed_uri;
     msg->now = ngx_time();

@@ -9,12 +9,14 @@
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_conf.h"
+#include "ngx_http_paygw_keyring.h"
 #include "ngx_http_paygw_phases.h"
 #include "ngx_http_paygw_reply.h"
 #include "ngx_http_paygw_variables.h"
 
 
 static ngx_int_t ngx_http_paygw_init(ngx_conf_t *cf);
+static ngx_int_t ngx_http_paygw_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_paygw_init_process(ngx_cycle_t *cycle);
 static void ngx_http_paygw_exit_process(ngx_cycle_t *cycle);
 
@@ -40,7 +42,7 @@ ngx_module_t  ngx_http_paygw_module = {
     ngx_http_paygw_commands,               /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
+    ngx_http_paygw_init_module,            /* init module */
     ngx_http_paygw_init_process,           /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
@@ -110,6 +112,21 @@ ngx_http_paygw_init(ngx_conf_t *cf)
 
 
 static ngx_int_t
+ngx_http_paygw_init_module(ngx_cycle_t *cycle)
+{
+    ngx_http_paygw_main_conf_t  *mcf;
+
+    mcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_paygw_module);
+
+    if (mcf) {
+        ngx_http_paygw_keep_load(cycle, mcf);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
 ngx_http_paygw_init_process(ngx_cycle_t *cycle)
 {
     ngx_http_paygw_main_conf_t  *mcf;
@@ -120,7 +137,11 @@ ngx_http_paygw_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    return ngx_paygw_store_init_process(mcf->store, cycle);
+    if (ngx_paygw_store_init_process(mcf->store, cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_paygw_keyring_init_process(cycle, mcf);
 }
 
 
@@ -132,6 +153,7 @@ ngx_http_paygw_exit_process(ngx_cycle_t *cycle)
     mcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_paygw_module);
 
     if (mcf && mcf->store) {
+        ngx_http_paygw_keyring_exit_process(mcf);
         ngx_paygw_store_exit_process(mcf->store);
     }
 }

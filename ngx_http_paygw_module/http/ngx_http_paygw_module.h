@@ -27,6 +27,18 @@ typedef struct {
     ngx_paygw_store_t           *store;
     ngx_uint_t                   store_set;    /* paygw_store was given */
     ngx_uint_t                   in_use;       /* some location needs us */
+
+    /* keyrings: see ngx_http_paygw_keyring.h */
+    uint64_t                     read;         /* when the configuration was,
+                                                  Unix milliseconds */
+    ngx_array_t                  keyrings;     /* ngx_http_paygw_keyring_t * */
+    ngx_path_t                  *keyring_path;
+    ngx_atomic_uint_t            version;      /* of the worker's copy */
+    ngx_atomic_uint_t            turn;         /* that the one worker saw */
+    ngx_uint_t                   waiting;      /* callbacks, for a key */
+    ngx_event_t                 *keyring_timer;
+    ngx_msec_t                   keyring_due;  /* the next look at all */
+    ngx_msec_t                   watch_due;    /* the next look at files */
 } ngx_http_paygw_main_conf_t;
 
 
@@ -79,7 +91,8 @@ typedef enum {
  * One callback in a worker.
  *
  *   READING --body--> verify --refused--------------> ANSWER
- *                       |
+ *                       |  ^
+ *                       |  +---> WAITING for a key
  *                       v
  *                    CLAIMING --duplicate, busy, down-> ANSWER
  *                       |
@@ -92,11 +105,13 @@ typedef enum {
  * The context lives as long as the request's pool.  It is found through a pool
  * cleanup as well, since an internal redirect wipes r->ctx.
  *
- * Who owns the request: while READING nginx's body reader; while CLAIMING
- * nobody (the store's handler resumes the phases); after that the phases.
+ * Who owns the request: while READING nginx's body reader; while WAITING or
+ * CLAIMING nobody (a timer, the store's handler resume the phases); after that
+ * the phases.
  */
 typedef enum {
     NGX_HTTP_PAYGW_READING = 0,
+    NGX_HTTP_PAYGW_WAITING,      /* for a key that is being fetched */
     NGX_HTTP_PAYGW_CLAIMING,
     NGX_HTTP_PAYGW_ANSWER,       /* status is the answer to the provider */
     NGX_HTTP_PAYGW_DELIVERING,
@@ -104,7 +119,9 @@ typedef enum {
 } ngx_http_paygw_state_e;
 
 
-typedef struct {
+typedef struct ngx_http_paygw_ctx_s  ngx_http_paygw_ctx_t;
+
+struct ngx_http_paygw_ctx_s {
     ngx_http_request_t          *request;
     ngx_http_paygw_loc_conf_t   *lcf;          /* of the notify location; a
                                                   redirect changes r's own */
@@ -119,7 +136,11 @@ typedef struct {
 
     ngx_paygw_store_op_t         op;
 
-    ngx_event_t                  timer;        /* hand-over to the shop */
+    ngx_event_t                  timer;        /* of the wait for a key, then
+                                                  of the hand-over */
+    ngx_msec_t                   waited;       /* since when for a key */
+    ngx_atomic_uint_t            turn;         /* of the keyrings, then */
+    void                       (*resume)(ngx_http_paygw_ctx_t *ctx);
     ngx_connection_t             fake;         /* timer.data: debug logs read
                                                   its fd */
 
@@ -133,7 +154,8 @@ typedef struct {
     unsigned                     replied:1;    /* the ack has been sent */
     unsigned                     timed_out:1;  /* the shop was too slow */
     unsigned                     failed:1;     /* an error page answers */
-} ngx_http_paygw_ctx_t;
+    unsigned                     waits:1;      /* is counted in waiting */
+};
 
 
 extern ngx_module_t  ngx_http_paygw_module;

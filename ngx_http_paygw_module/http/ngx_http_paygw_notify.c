@@ -13,9 +13,11 @@
 #include "ngx_http_paygw_message.h"
 #include "ngx_http_paygw_body.h"
 #include "ngx_http_paygw_deliver.h"
+#include "ngx_http_paygw_keyring.h"
 #include "ngx_http_paygw_queue.h"
 #include "ngx_http_paygw_refusal.h"
 #include "ngx_http_paygw_reply.h"
+#include "ngx_http_paygw_wait.h"
 
 
 /* The conductor of a callback: body, verification, claim, hand-over. */
@@ -25,6 +27,9 @@ static void ngx_http_paygw_notify_go_on(ngx_http_request_t *r);
 static ngx_int_t ngx_http_paygw_notify_again(ngx_http_paygw_ctx_t *ctx);
 static void ngx_http_paygw_notify_body_handler(ngx_http_request_t *r);
 static void ngx_http_paygw_notify_decide(ngx_http_paygw_ctx_t *ctx);
+static void ngx_http_paygw_notify_judge(ngx_http_paygw_ctx_t *ctx,
+    ngx_int_t rc);
+static void ngx_http_paygw_notify_waited(ngx_http_paygw_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_notify_verify(ngx_http_paygw_ctx_t *ctx);
 static void ngx_http_paygw_notify_claim(ngx_http_paygw_ctx_t *ctx);
 static void ngx_http_paygw_notify_claim_handler(ngx_paygw_store_op_t *op);
@@ -106,6 +111,7 @@ ngx_http_paygw_notify_again(ngx_http_paygw_ctx_t *ctx)
     switch (ctx->state) {
 
     case NGX_HTTP_PAYGW_READING:
+    case NGX_HTTP_PAYGW_WAITING:
     case NGX_HTTP_PAYGW_CLAIMING:
         return NGX_DONE;
 
@@ -141,7 +147,9 @@ ngx_http_paygw_notify_body_handler(ngx_http_request_t *r)
 
     ngx_http_paygw_notify_decide(ctx);
 
-    if (ctx->state == NGX_HTTP_PAYGW_CLAIMING) {
+    if (ctx->state == NGX_HTTP_PAYGW_CLAIMING
+        || ctx->state == NGX_HTTP_PAYGW_WAITING)
+    {
         r->read_event_handler = ngx_http_test_reading;
         r->write_event_handler = ngx_http_request_empty_handler;
         return;
@@ -208,6 +216,38 @@ ngx_http_paygw_notify_decide(ngx_http_paygw_ctx_t *ctx)
         n->reason = NGX_PAYGW_REASON_INTERNAL;
     }
 
+    ngx_http_paygw_notify_judge(ctx, rc);
+}
+
+
+/* after the verification, which may have waited for a key */
+
+static void
+ngx_http_paygw_notify_judge(ngx_http_paygw_ctx_t *ctx, ngx_int_t rc)
+{
+    if (rc == NGX_DECLINED && ctx->notify.wanted.len
+        && !ngx_http_paygw_observing(ctx->lcf))
+    {
+        switch (ngx_http_paygw_wait(ctx, ngx_http_paygw_notify_waited)) {
+
+        case NGX_AGAIN:
+            ctx->state = NGX_HTTP_PAYGW_WAITING;
+            return;
+
+        case NGX_BUSY:
+            ctx->notify.reason = NGX_PAYGW_REASON_KEYRING;
+            ngx_http_paygw_refusal_log(ctx);
+
+            ngx_http_paygw_notify_answer(ctx, NGX_HTTP_PAYGW_UNAVAILABLE,
+                                         NGX_PAYGW_REASON_KEYRING,
+                                         NGX_HTTP_SERVICE_UNAVAILABLE);
+            return;
+
+        default: /* NGX_DECLINED */
+            break;
+        }
+    }
+
     if (rc == NGX_DONE && !ngx_http_paygw_observing(ctx->lcf)) {
         ngx_http_paygw_notify_answer(ctx, NGX_HTTP_PAYGW_IGNORED,
                                      NGX_PAYGW_REASON_NONE, NGX_HTTP_OK);
@@ -247,6 +287,12 @@ ngx_http_paygw_notify_verify(ngx_http_paygw_ctx_t *ctx)
 
     n->log->action = "verifying payment callback";
 
+    ngx_str_null(&n->wanted);
+
+    ngx_http_paygw_keyring_refresh(
+        ngx_http_get_module_main_conf(ctx->request, ngx_http_paygw_module),
+        n->log);
+
     ngx_http_paygw_message_fill(ctx);
 
     rc = n->provider->parse(n);
@@ -270,6 +316,33 @@ ngx_http_paygw_notify_verify(ngx_http_paygw_ctx_t *ctx)
     }
 
     return NGX_OK;
+}
+
+
+/* there may be a new key now */
+
+static void
+ngx_http_paygw_notify_waited(ngx_http_paygw_ctx_t *ctx)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    c = r->connection;
+
+    ngx_http_paygw_notify_judge(ctx, ngx_http_paygw_notify_verify(ctx));
+
+    if (ctx->state == NGX_HTTP_PAYGW_WAITING
+        || ctx->state == NGX_HTTP_PAYGW_CLAIMING)
+    {
+        return;
+    }
+
+    r->read_event_handler = ngx_http_block_reading;
+
+    ngx_http_paygw_notify_go_on(r);
+
+    ngx_http_run_posted_requests(c);
 }
 
 

@@ -261,7 +261,7 @@ ngx_paygw_alipay_keyring(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
         }
     }
 
-    if (ngx_array_init(usable, n->pool, conf->keys->nelts,
+    if (ngx_array_init(usable, n->pool, ch->keys->nelts + 1,
                        sizeof(ngx_paygw_key_t *))
         != NGX_OK)
     {
@@ -269,9 +269,9 @@ ngx_paygw_alipay_keyring(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx,
     }
 
     known = 0;
-    keys = conf->keys->elts;
+    keys = ch->keys->elts;
 
-    for (i = 0; i < conf->keys->nelts; i++) {
+    for (i = 0; i < ch->keys->nelts; i++) {
 
         if (sn
             && (keys[i]->id.len != sn->len

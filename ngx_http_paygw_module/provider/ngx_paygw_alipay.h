@@ -11,6 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_paygw_provider.h"
+#include "ngx_paygw_source.h"
 #include "ngx_paygw_form.h"
 
 
@@ -36,6 +37,8 @@ typedef struct {
     ngx_str_t                sign_type;
     ngx_paygw_key_t         *private_key;
     ngx_paygw_key_t         *certificate;
+    ngx_str_t                app_sn;           /* for fetches: of app_cert */
+    ngx_str_t                root_sn;          /* and of the roots */
 } ngx_paygw_alipay_conf_t;
 
 
@@ -85,6 +88,14 @@ ngx_int_t ngx_paygw_alipay_create(ngx_conf_t *cf, ngx_paygw_channel_t *ch);
 char *ngx_paygw_alipay_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch);
 ngx_uint_t ngx_paygw_alipay_same(ngx_paygw_channel_t *a,
     ngx_paygw_channel_t *b);
+
+
+/* ngx_paygw_alipay_keys.c: Alipay's keys while nginx runs */
+
+extern const ngx_paygw_source_t  ngx_paygw_alipay_source;
+
+ngx_int_t ngx_paygw_alipay_check_fetch(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_paygw_alipay_conf_t *conf);
 
 
 /* ngx_paygw_alipay_event.c */

@@ -59,6 +59,9 @@ const ngx_paygw_param_t  ngx_paygw_alipay_params[] = {
     { ngx_string("alipay_cert"), 1, 1, 1,
       ngx_paygw_alipay_cert },
 
+    { ngx_string("alipay_certs"), 1, 3, 0,
+      ngx_paygw_source_param },
+
     { ngx_string("alipay_root_cert"), 1, 1, 0,
       ngx_paygw_alipay_root_cert },
 
@@ -80,7 +83,11 @@ ngx_paygw_alipay_create(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
 {
     ch->conf = ngx_pcalloc(cf->pool, sizeof(ngx_paygw_alipay_conf_t));
 
-    return ch->conf ? NGX_OK : NGX_ERROR;
+    if (ch->conf == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_paygw_source_create(cf, ch, &ngx_paygw_alipay_source);
 }
 
 
@@ -129,7 +136,10 @@ ngx_paygw_alipay_public_key(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_paygw_key_public(cf, &args[0], key) != NGX_OK) {
+    if (ngx_paygw_key_public(cf, &args[0], key) != NGX_OK
+        || ngx_paygw_source_file(cf, ch, "alipay_public_key", &args[0], key)
+           != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -157,7 +167,9 @@ ngx_paygw_alipay_cert(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     }
 
     if (ngx_paygw_key_cert(cf, &args[0], key) != NGX_OK
-        || ngx_paygw_cert_sn(cf, key, &key->id) != NGX_OK)
+        || ngx_paygw_cert_sn(cf, key, &key->id) != NGX_OK
+        || ngx_paygw_source_file(cf, ch, "alipay_cert", &args[0], key)
+           != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -231,10 +243,13 @@ ngx_paygw_alipay_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
         || ngx_paygw_alipay_check_chain(cf, ch, conf) != NGX_OK
         || ngx_paygw_channel_check_repeats(cf, ch,
                                  "Alipay repeats a callback for 25 hours")
-           != NGX_OK)
+           != NGX_OK
+        || ngx_paygw_alipay_check_fetch(cf, ch, conf) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
+
+    ch->keys = conf->keys;
 
     return NGX_CONF_OK;
 }

@@ -33,11 +33,10 @@ ngx_int_t
 ngx_paygw_alipay_unknown(ngx_paygw_notify_t *n, ngx_paygw_channel_t *ch,
     ngx_uint_t known)
 {
-    ngx_paygw_alipay_conf_t  *conf = ch->conf;
-
-    ngx_uint_t                i;
-    ngx_paygw_key_t         **key;
-    ngx_paygw_explain_ids_t   ids;
+    ngx_str_t                 *sn;
+    ngx_uint_t                 i;
+    ngx_paygw_key_t          **key;
+    ngx_paygw_explain_ids_t    ids;
 
     if (known) {
         return ngx_paygw_refuse(n, NGX_DECLINED, NGX_PAYGW_REASON_UNKNOWN_KEY,
@@ -47,10 +46,19 @@ ngx_paygw_alipay_unknown(ngx_paygw_notify_t *n, ngx_paygw_channel_t *ch,
     ids.count = 0;
     ids.len = 0;
 
-    key = conf->keys->elts;
+    key = ch->keys->elts;
 
-    for (i = 0; i < conf->keys->nelts; i++) {
+    for (i = 0; i < ch->keys->nelts; i++) {
         ngx_paygw_explain_id(&ids, &key[i]->id);
+    }
+
+    /* it may be a new one */
+
+    sn = ngx_paygw_alipay_value(n->data, "alipay_cert_sn");
+
+    if (sn) {
+        n->wanted = *sn;
+        n->wanting = ch;
     }
 
     return ngx_paygw_explain_unknown(n, "alipay_cert_sn", &ids);
@@ -238,8 +246,7 @@ ngx_paygw_alipay_guess_key(ngx_paygw_notify_t *n, ngx_paygw_channel_t *ch,
         }
 
         other = n->channels[i];
-        conf = other->conf;
-        guess = *(ngx_paygw_key_t **) conf->keys->elts;
+        guess = *(ngx_paygw_key_t **) other->keys->elts;
     }
 
     if (guess == NULL || ngx_paygw_key_equal(guess, key)) {

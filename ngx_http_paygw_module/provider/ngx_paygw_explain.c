@@ -80,6 +80,12 @@ ngx_paygw_explain_unknown(ngx_paygw_notify_t *n, const char *name,
                                      ids->count - NGX_PAYGW_EXPLAIN_LISTED);
     }
 
+    if (ids->count == 0) {
+        return ngx_paygw_refuse_with(n, NGX_DECLINED,
+                                     NGX_PAYGW_REASON_UNKNOWN_KEY,
+                                     "unknown %s, none is known yet", name);
+    }
+
     return ngx_paygw_refuse_with(n, NGX_DECLINED, NGX_PAYGW_REASON_UNKNOWN_KEY,
                                  "unknown %s, known %s%*s", name,
                                  ids->count > 1 ? "are" : "is",

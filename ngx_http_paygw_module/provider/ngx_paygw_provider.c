@@ -45,7 +45,8 @@ const ngx_str_t  ngx_paygw_reasons[] = {
     ngx_string("store"),
     ngx_string("in_flight"),
     ngx_string("duplicate"),
-    ngx_string("shop")
+    ngx_string("shop"),
+    ngx_string("keyring")
 };
 
 
@@ -209,12 +210,17 @@ ngx_paygw_check_age(ngx_paygw_notify_t *n, ngx_paygw_channel_t *ch, time_t t,
 void
 ngx_paygw_note_key(ngx_paygw_notify_t *n, ngx_str_t *id)
 {
-    if (ngx_paygw_visible(id, 128)) {
-        n->key_id = *id;
-        return;
-    }
-
     ngx_str_null(&n->key_id);
+
+    /* a copy: the key may be gone before the log line is written */
+
+    if (ngx_paygw_visible(id, 128)) {
+        n->key_id.data = ngx_pstrdup(n->pool, id);
+
+        if (n->key_id.data) {
+            n->key_id.len = id->len;
+        }
+    }
 }
 
 

@@ -24,6 +24,7 @@
 typedef struct ngx_paygw_provider_s  ngx_paygw_provider_t;
 typedef struct ngx_paygw_channel_s   ngx_paygw_channel_t;
 typedef struct ngx_paygw_notify_s    ngx_paygw_notify_t;
+typedef struct ngx_paygw_keyring_s   ngx_paygw_keyring_t;
 
 
 #define NGX_PAYGW_MAX_HEADERS  16
@@ -113,7 +114,8 @@ typedef enum {
     NGX_PAYGW_REASON_STORE,
     NGX_PAYGW_REASON_IN_FLIGHT,
     NGX_PAYGW_REASON_DUPLICATE,
-    NGX_PAYGW_REASON_SHOP
+    NGX_PAYGW_REASON_SHOP,
+    NGX_PAYGW_REASON_KEYRING
 } ngx_paygw_reason_e;
 
 extern const ngx_str_t  ngx_paygw_reasons[];
@@ -144,6 +146,10 @@ struct ngx_paygw_notify_s {
     u_char                       signed_sha256[32];
                                               /* of it; set on a refusal at the
                                                  signature, for the log */
+    ngx_str_t                    wanted;      /* id of a key that is not known
+                                                 and might be fetched, with the
+                                                 reason UNKNOWN_KEY; or empty */
+    ngx_paygw_channel_t         *wanting;     /* whose; NULL: any of them */
     ngx_msec_t                   keep;        /* how long its id must be kept
                                                  to make a replay impossible */
     ngx_paygw_event_t            event;
@@ -194,6 +200,17 @@ struct ngx_paygw_channel_s {
      */
     const ngx_str_t             *headers;
     const ngx_str_t             *content_types;
+
+    /*
+     * The provider's keys that count now, of ngx_paygw_key_t *: the configured
+     * ones, until a worker puts its own copy of the keyring here.  A key of it
+     * may be gone when the event loop comes back.  NULL: the provider has no
+     * keyring.
+     */
+    ngx_array_t                 *keys;
+    ngx_paygw_keyring_t         *keyring;
+
+    void                        *upper;       /* what the floor above has */
 };
 
 

@@ -192,14 +192,12 @@ ngx_paygw_wechat_v3_keyring(ngx_paygw_notify_t *n,
 static ngx_paygw_key_t *
 ngx_paygw_wechat_v3_key(ngx_paygw_channel_t *ch, ngx_str_t *serial)
 {
-    ngx_paygw_wechat_v3_conf_t  *conf = ch->conf;
-
     ngx_uint_t         i;
     ngx_paygw_key_t  **keys;
 
-    keys = conf->keys->elts;
+    keys = ch->keys->elts;
 
-    for (i = 0; i < conf->keys->nelts; i++) {
+    for (i = 0; i < ch->keys->nelts; i++) {
         if (keys[i]->id.len == serial->len
             && ngx_strncmp(keys[i]->id.data, serial->data, serial->len) == 0)
         {

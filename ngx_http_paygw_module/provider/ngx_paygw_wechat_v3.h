@@ -11,6 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_paygw_provider.h"
+#include "ngx_paygw_source.h"
 #include "ngx_paygw_wechat.h"
 #include "ngx_paygw_json.h"
 
@@ -40,6 +41,7 @@ typedef struct {
     ngx_paygw_key_t         *private_key;
     ngx_paygw_key_t         *certificate;
     ngx_str_t                serial;           /* of our own certificate */
+    ngx_str_t                root;             /* file of the platform's */
 } ngx_paygw_wechat_v3_conf_t;
 
 
@@ -102,6 +104,14 @@ extern const ngx_paygw_param_t  ngx_paygw_wechat_v3_params[];
 
 ngx_int_t ngx_paygw_wechat_v3_create(ngx_conf_t *cf, ngx_paygw_channel_t *ch);
 char *ngx_paygw_wechat_v3_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch);
+
+
+/* ngx_paygw_wechat_v3_keys.c: the platform's keys while nginx runs */
+
+extern const ngx_paygw_source_t  ngx_paygw_wechat_v3_source;
+
+ngx_int_t ngx_paygw_wechat_v3_check_fetch(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_paygw_wechat_v3_conf_t *conf);
 
 
 /* ngx_paygw_wechat_v3_event.c */

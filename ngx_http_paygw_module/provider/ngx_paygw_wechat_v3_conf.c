@@ -20,6 +20,8 @@ static char *ngx_paygw_wechat_v3_platform_certificate(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
 static char *ngx_paygw_wechat_v3_platform_public_key(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+static char *ngx_paygw_wechat_v3_platform_root(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
 static char *ngx_paygw_wechat_v3_merchant_private_key(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
 static char *ngx_paygw_wechat_v3_merchant_certificate(ngx_conf_t *cf,
@@ -54,6 +56,12 @@ const ngx_paygw_param_t  ngx_paygw_wechat_v3_params[] = {
     { ngx_string("platform_public_key"), 2, 2, 1,
       ngx_paygw_wechat_v3_platform_public_key },
 
+    { ngx_string("platform_certificates"), 1, 3, 0,
+      ngx_paygw_source_param },
+
+    { ngx_string("platform_root_certificate"), 1, 1, 0,
+      ngx_paygw_wechat_v3_platform_root },
+
     { ngx_string("merchant_private_key"), 1, 1, 0,
       ngx_paygw_wechat_v3_merchant_private_key },
 
@@ -72,7 +80,11 @@ ngx_paygw_wechat_v3_create(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
 {
     ch->conf = ngx_pcalloc(cf->pool, sizeof(ngx_paygw_wechat_v3_conf_t));
 
-    return ch->conf ? NGX_OK : NGX_ERROR;
+    if (ch->conf == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_paygw_source_create(cf, ch, &ngx_paygw_wechat_v3_source);
 }
 
 
@@ -109,7 +121,11 @@ ngx_paygw_wechat_v3_platform_certificate(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_paygw_key_cert(cf, &args[0], key) != NGX_OK) {
+    if (ngx_paygw_key_cert(cf, &args[0], key) != NGX_OK
+        || ngx_paygw_source_file(cf, ch, "platform_certificate", &args[0],
+                                 key)
+           != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -161,7 +177,23 @@ ngx_paygw_wechat_v3_platform_public_key(ngx_conf_t *cf,
 
     key->id = args[0];
 
+    if (ngx_paygw_source_file(cf, ch, "platform_public_key", &args[1], key)
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
     return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_paygw_wechat_v3_platform_root(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs)
+{
+    ngx_paygw_wechat_v3_conf_t  *conf = ch->conf;
+
+    return ngx_paygw_channel_value(&conf->root, &args[0]);
 }
 
 
@@ -220,10 +252,13 @@ ngx_paygw_wechat_v3_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
     if (ngx_paygw_wechat_check_account(cf, ch) != NGX_OK
         || ngx_paygw_wechat_v3_check_secret(cf, ch, conf) != NGX_OK
         || ngx_paygw_wechat_v3_check_own(cf, ch, conf) != NGX_OK
-        || ngx_paygw_wechat_v3_check_keys(cf, ch, conf) != NGX_OK)
+        || ngx_paygw_wechat_v3_check_keys(cf, ch, conf) != NGX_OK
+        || ngx_paygw_wechat_v3_check_fetch(cf, ch, conf) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
+
+    ch->keys = conf->keys;
 
     return NGX_CONF_OK;
 }
@@ -303,6 +338,14 @@ ngx_paygw_wechat_v3_check_keys(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     ngx_str_t         *id;
     ngx_uint_t         i, j;
     ngx_paygw_key_t  **keys;
+
+    if (conf->keys == NULL && ch->keyring->fetch) {
+
+        /* all of them are fetched */
+
+        conf->keys = ngx_array_create(cf->pool, 1, sizeof(ngx_paygw_key_t *));
+        return conf->keys ? NGX_OK : NGX_ERROR;
+    }
 
     if (conf->keys == NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,

@@ -61,12 +61,16 @@ ngx_paygw_wechat_v3_unknown(ngx_paygw_notify_t *n, ngx_uint_t known)
                                     "certificate");
         }
 
-        key = conf->keys->elts;
+        key = n->channels[i]->keys->elts;
 
-        for (k = 0; k < conf->keys->nelts; k++) {
+        for (k = 0; k < n->channels[i]->keys->nelts; k++) {
             ngx_paygw_explain_id(&ids, &key[k]->id);
         }
     }
+
+    /* it may be a new one */
+
+    n->wanted = *serial;
 
     return ngx_paygw_explain_unknown(n, "serial", &ids);
 }

@@ -15,6 +15,7 @@
 #include <hiredis/hiredis.h>
 #include "ngx_paygw_store.h"
 #include "ngx_paygw_backend.h"
+#include "ngx_paygw_tls.h"
 
 
 /*
@@ -141,9 +142,7 @@ struct ngx_paygw_redis_s {
     ngx_uint_t                   db;
     ngx_msec_t                   timeout;
 
-    ngx_ssl_t                   *ssl;       /* NULL without TLS */
-    ngx_str_t                    ssl_name;  /* what the certificate is for */
-    ngx_uint_t                   ssl_ip;    /* which is an address */
+    ngx_paygw_tls_t              tls;       /* tls.ssl is NULL without TLS */
 
     ngx_paygw_redis_conn_t      *conns;
     ngx_uint_t                   nconns;
@@ -282,10 +281,7 @@ void ngx_paygw_redis_read_handler(ngx_event_t *rev);
 
 /* ngx_paygw_redis_ssl.c */
 
-ngx_int_t ngx_paygw_redis_ssl_create(ngx_conf_t *cf, ngx_paygw_redis_t *redis,
-    ngx_str_t *trusted);
 void ngx_paygw_redis_ssl_start(ngx_paygw_redis_conn_t *conn);
-void ngx_paygw_redis_ssl_close(ngx_connection_t *c);
 
 
 #endif /* _NGX_PAYGW_REDIS_H_INCLUDED_ */

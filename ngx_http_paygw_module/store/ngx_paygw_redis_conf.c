@@ -395,7 +395,7 @@ ngx_paygw_redis_arg(ngx_conf_t *cf, ngx_paygw_redis_t *redis,
         return NGX_OK;
 
     case 5:
-        redis->ssl_name = value;
+        redis->tls.name = value;
         return NGX_OK;
 
     default:
@@ -472,12 +472,11 @@ static ngx_int_t
 ngx_paygw_redis_tls(ngx_conf_t *cf, ngx_paygw_redis_t *redis,
     ngx_paygw_redis_args_t *args)
 {
-    u_char     *p;
     ngx_str_t  *name;
 
     if (!args->ssl) {
 
-        if (args->trusted.len || redis->ssl_name.len) {
+        if (args->trusted.len || redis->tls.name.len) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "\"%s\" needs a \"rediss://\" URL",
                                args->trusted.len ? "trusted_certificate"
@@ -488,36 +487,13 @@ ngx_paygw_redis_tls(ngx_conf_t *cf, ngx_paygw_redis_t *redis,
         return NGX_OK;
     }
 
-    name = redis->ssl_name.len ? &redis->ssl_name : &args->name;
+    name = redis->tls.name.len ? &redis->tls.name : &args->name;
 
-    /* an IPv6 address without its brackets */
-
-    if (name->len > 2 && name->data[0] == '[') {
-        name->data++;
-        name->len -= 2;
-    }
-
-    /* OpenSSL wants it with a null at the end */
-
-    p = ngx_pnalloc(cf->pool, name->len + 1);
-    if (p == NULL) {
+    if (ngx_paygw_tls_name(cf->pool, &redis->tls, name) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    (void) ngx_cpystrn(p, name->data, name->len + 1);
+    redis->tls.ssl = ngx_paygw_tls_create(cf, &args->trusted);
 
-    redis->ssl_name.data = p;
-    redis->ssl_name.len = name->len;
-
-    redis->ssl_ip = (ngx_inet_addr(p, name->len) != INADDR_NONE);
-
-#if (NGX_HAVE_INET6)
-    if (!redis->ssl_ip) {
-        u_char  addr[16];
-
-        redis->ssl_ip = (ngx_inet6_addr(p, name->len, addr) == NGX_OK);
-    }
-#endif
-
-    return ngx_paygw_redis_ssl_create(cf, redis, &args->trusted);
+    return redis->tls.ssl ? NGX_OK : NGX_ERROR;
 }

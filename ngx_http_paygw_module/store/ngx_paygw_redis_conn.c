@@ -162,7 +162,7 @@ ngx_paygw_redis_open(ngx_paygw_redis_conn_t *conn)
 static ngx_int_t
 ngx_paygw_redis_opened(ngx_paygw_redis_conn_t *conn)
 {
-    if (conn->redis->ssl) {
+    if (conn->redis->tls.ssl) {
         ngx_paygw_redis_ssl_start(conn);
 
     } else {
@@ -377,7 +377,7 @@ ngx_paygw_redis_close_socket(ngx_paygw_redis_conn_t *conn)
     pool = c->pool;
 
     if (c->ssl) {
-        ngx_paygw_redis_ssl_close(c);
+        ngx_paygw_tls_close(c);
     }
 
     ngx_close_connection(c);

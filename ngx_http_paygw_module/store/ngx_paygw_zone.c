@@ -117,6 +117,7 @@ ngx_paygw_zone_make(ngx_shm_zone_t *shm_zone, ngx_paygw_zone_t *zone)
     sh->mask = n - 1;
     sh->expiry = &sh->sentinel;
     sh->next = ngx_current_msec;
+    sh->rings = NULL;
 
     zone->sh = sh;
     zone->shpool->data = sh;

@@ -22,9 +22,11 @@
  */
 
 
-#define NGX_PAYGW_ZONE_LAYOUT  0x70670001
+#define NGX_PAYGW_ZONE_LAYOUT  0x70670002
 #define NGX_PAYGW_ZONE_OURS    (~(uintptr_t) 0xffff)    /* never changes */
 
+
+typedef struct ngx_paygw_ring_sh_s  ngx_paygw_ring_sh_t;
 
 typedef struct {
     ngx_uint_t                   mask;      /* number of roots less one */
@@ -32,6 +34,7 @@ typedef struct {
     ngx_rbtree_node_t           *expiry;    /* root of the other tree */
     ngx_rbtree_node_t            sentinel;  /* of all of them */
     ngx_msec_t                   next;      /* no life ends before this */
+    ngx_paygw_ring_sh_t         *rings;     /* keyrings, made when needed */
 } ngx_paygw_zone_sh_t;
 
 

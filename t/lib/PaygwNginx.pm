@@ -103,7 +103,10 @@ sub configure {
     my $http = $o{http} // $self->{http} // '';
     my $server = $o{server} // $self->{server}
                  // "location = /s { paygw_test_store; }";
-    my $user = $> == 0 ? 'user root;' : '';
+    my $user = $> == 0 ? 'user ' . ($o{user} // $self->{user} // 'root') . ';'
+                        : '';
+    my $single = $o{single} // $self->{single}
+                 ? "master_process off;" : "";
     my $shutdown = $o{shutdown} ? "worker_shutdown_timeout $o{shutdown};" : '';
 
     open my $fh, '>', "$self->{dir}/nginx.conf" or die $!;
@@ -114,6 +117,7 @@ worker_processes $self->{workers};
 pid $self->{dir}/logs/nginx.pid;
 error_log $self->{dir}/logs/error.log $self->{level};
 $shutdown
+$single
 events { worker_connections 512; }
 http {
     access_log off;

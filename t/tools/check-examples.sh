@@ -54,7 +54,8 @@ make_key() {
             openssl pkey -in "$work/key" -pubout -out "$file" ;;
         apiclient_cert* | app*cert*)
             # belongs to the key next to it
-            own=$(echo "${1##*/}" | sed 's/_*cert/_key/; s/\.crt$/.pem/')
+            own=$(echo "${1##*/}" | sed 's/^app_cert.crt/app_private.pem/
+                                         s/_*cert/_key/; s/\.crt$/.pem/')
             own=${file%/*}/$own
             [ -e "$own" ] || key "$own"
             certificate "$own" "$file" ;;
@@ -87,6 +88,7 @@ for conf in "$folder"/*.conf; do
             || echo "load_module modules/ngx_http_paygw_module.so;"
         sed -e "s,/etc/paygw/,$work/keys/,g" \
             -e "s,/var/log/nginx/,$work/logs/,g" \
+            -e "s,/var/lib/nginx/,$work/,g" \
             -e "s,/run/nginx.pid,$work/nginx.pid," \
             -e "s,/usr/lib/nginx/modules/ngx_http_paygw,modules/ngx_http_paygw," \
             "$conf"

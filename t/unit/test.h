@@ -48,6 +48,7 @@ void test_charset(void);
 void test_form(void);
 void test_json(void);
 void test_xml(void);
+void test_response(void);
 void test_key(void);
 void test_secret(void);
 void test_cert(void);

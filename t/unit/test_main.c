@@ -29,6 +29,7 @@ main(int argc, char **argv)
     test_form();
     test_json();
     test_xml();
+    test_response();
     test_key();
     test_secret();
     test_cert();

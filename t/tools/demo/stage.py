@@ -297,6 +297,7 @@ def local(text, folder):
     text = re.sub(r"(?m)^load_module .*paygw.*;$",
                   "load_module %s;" % module(), text)
     text = text.replace("/var/log/nginx/", folder + "/")
+    text = text.replace("/var/lib/nginx/", folder + "/")
     text = text.replace("/run/nginx.pid", folder + "/nginx.pid")
     text = text.replace("worker_processes auto;", "worker_processes 1;")
     text = re.sub(r"(?m)^http \{\n", lambda m: m.group(0) + temp, text)

@@ -1,0 +1,449 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_http_paygw_module.h"
+#include "ngx_http_paygw_keyring.h"
+
+
+static ngx_http_paygw_keyring_t *ngx_http_paygw_endpoint_get(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch);
+static ngx_int_t ngx_http_paygw_endpoint_set(ngx_conf_t *cf,
+    ngx_http_paygw_keyring_t *kr);
+static ngx_int_t ngx_http_paygw_endpoint_host(ngx_conf_t *cf,
+    ngx_http_paygw_keyring_t *kr, ngx_str_t *url);
+static ngx_int_t ngx_http_paygw_endpoint_ready(ngx_conf_t *cf,
+    ngx_http_paygw_main_conf_t *mcf, ngx_http_paygw_keyring_t *kr);
+static ngx_int_t ngx_http_paygw_endpoint_resolve(ngx_conf_t *cf,
+    ngx_http_paygw_keyring_t *kr, ngx_http_paygw_host_t *host);
+static ngx_uint_t ngx_http_paygw_endpoint_loopback(
+    ngx_http_paygw_host_t *host);
+static ngx_ssl_t *ngx_http_paygw_endpoint_ssl(ngx_conf_t *cf,
+    ngx_http_paygw_main_conf_t *mcf, ngx_http_paygw_keyring_t *kr);
+
+
+ngx_int_t
+ngx_http_paygw_endpoint_line(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_int_t *known)
+{
+    ngx_str_t                 *value;
+    ngx_uint_t                 endpoint;
+    ngx_http_paygw_keyring_t  *kr;
+
+    *known = 0;
+
+    value = cf->args->elts;
+
+    endpoint = (ngx_strcmp(value[0].data, "endpoint") == 0);
+
+    if (ch->keyring == NULL
+        || (!endpoint
+            && ngx_strcmp(value[0].data, "proxy_ssl_trusted_certificate")
+               != 0))
+    {
+        return NGX_OK;
+    }
+
+    *known = 1;
+
+    kr = ngx_http_paygw_endpoint_get(cf, ch);
+    if (kr == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (endpoint ? kr->nhosts : kr->trusted.len) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" of channel \"%V\" is duplicate",
+                           &value[0], &ch->name);
+        return NGX_ERROR;
+    }
+
+    if (endpoint) {
+        return ngx_http_paygw_endpoint_set(cf, kr);
+    }
+
+    if (cf->args->nelts != 2 || value[1].len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" of channel \"%V\" must be one file",
+                           &value[0], &ch->name);
+        return NGX_ERROR;
+    }
+
+    kr->trusted = value[1];
+
+    return NGX_OK;
+}
+
+
+static ngx_http_paygw_keyring_t *
+ngx_http_paygw_endpoint_get(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
+{
+    ngx_http_paygw_keyring_t  *kr;
+
+    if (ch->upper) {
+        return ch->upper;
+    }
+
+    kr = ngx_pcalloc(cf->pool, sizeof(ngx_http_paygw_keyring_t));
+    if (kr == NULL) {
+        return NULL;
+    }
+
+    kr->channel = ch;
+    ch->upper = kr;
+
+    return kr;
+}
+
+
+static ngx_int_t
+ngx_http_paygw_endpoint_set(ngx_conf_t *cf, ngx_http_paygw_keyring_t *kr)
+{
+    ngx_str_t  *value, backup;
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts < 2 || cf->args->nelts > 3
+        || (cf->args->nelts == 3
+            && ngx_strncmp(value[2].data, "backup=", 7) != 0))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"endpoint\" of channel \"%V\" must be "
+                           "\"URL [backup=URL]\"", &kr->channel->name);
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_paygw_endpoint_host(cf, kr, &value[1]) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (cf->args->nelts == 2) {
+        return NGX_OK;
+    }
+
+    backup.data = value[2].data + 7;
+    backup.len = value[2].len - 7;
+
+    if (ngx_http_paygw_endpoint_host(cf, kr, &backup) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (kr->hosts[0].uri.len != kr->hosts[1].uri.len
+        || ngx_strncmp(kr->hosts[0].uri.data, kr->hosts[1].uri.data,
+                       kr->hosts[0].uri.len)
+           != 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"endpoint\" of channel \"%V\" and its "
+                           "\"backup\" must have the same path",
+                           &kr->channel->name);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_paygw_endpoint_host(ngx_conf_t *cf, ngx_http_paygw_keyring_t *kr,
+    ngx_str_t *url)
+{
+    size_t                  scheme;
+    ngx_url_t               u;
+    ngx_http_paygw_host_t  *host;
+
+    host = &kr->hosts[kr->nhosts];
+
+    ngx_memzero(host, sizeof(ngx_http_paygw_host_t));
+
+    host->url = *url;
+
+    if (url->len > 8
+        && ngx_strncasecmp(url->data, (u_char *) "https://", 8) == 0)
+    {
+        host->https = 1;
+        scheme = 8;
+
+    } else if (url->len > 7
+               && ngx_strncasecmp(url->data, (u_char *) "http://", 7) == 0)
+    {
+        scheme = 7;
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"endpoint\" \"%V\" of channel \"%V\", "
+                           "it must begin with \"https://\"",
+                           url, &kr->channel->name);
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+
+    u.url.data = url->data + scheme;
+    u.url.len = url->len - scheme;
+    u.default_port = host->https ? 443 : 80;
+    u.uri_part = 1;
+    u.no_resolve = 1;
+
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.family == AF_UNIX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "%s in \"endpoint\" \"%V\" of channel \"%V\"",
+                           u.err ? u.err : "invalid host", url,
+                           &kr->channel->name);
+        return NGX_ERROR;
+    }
+
+    if (u.uri.len > 1 && !kr->channel->keyring->source->path) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"endpoint\" \"%V\" of channel \"%V\" must have "
+                           "no path", url, &kr->channel->name);
+        return NGX_ERROR;
+    }
+
+    host->name = u.host;
+    host->port = u.port;
+    host->uri = u.uri;
+
+    host->host.data = u.url.data;
+    host->host.len = u.url.len - u.uri.len;
+
+    if (ngx_paygw_tls_name(cf->pool, &host->tls, &host->name) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    kr->nhosts++;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_paygw_endpoint_init(ngx_conf_t *cf, ngx_http_paygw_main_conf_t *mcf)
+{
+    ngx_uint_t                  i;
+    ngx_time_t                 *tp;
+    ngx_paygw_channel_t       **ch;
+    ngx_http_paygw_keyring_t   *kr, **krp;
+
+    tp = ngx_timeofday();
+    mcf->read = (uint64_t) tp->sec * 1000 + tp->msec;
+
+    ch = mcf->channels.elts;
+
+    for (i = 0; i < mcf->channels.nelts; i++) {
+
+        if (ch[i]->keyring == NULL || ch[i]->keys == NULL) {
+            continue;
+        }
+
+        kr = ngx_http_paygw_endpoint_get(cf, ch[i]);
+        if (kr == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (ch[i]->keyring->fetch
+            && ngx_http_paygw_endpoint_ready(cf, mcf, kr) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        if (mcf->zone == NULL) {
+            continue;
+        }
+
+        kr->keys = ch[i]->keys;
+
+        if (ngx_http_paygw_watch_init(cf, kr) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        krp = ngx_array_push(&mcf->keyrings);
+        if (krp == NULL) {
+            return NGX_ERROR;
+        }
+
+        *krp = kr;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_paygw_endpoint_ready(ngx_conf_t *cf, ngx_http_paygw_main_conf_t *mcf,
+    ngx_http_paygw_keyring_t *kr)
+{
+    ngx_ssl_t                 *ssl;
+    ngx_str_t                  url;
+    ngx_uint_t                 i;
+    const ngx_paygw_source_t  *source;
+
+    source = kr->channel->keyring->source;
+
+    if (mcf->zone == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"%s auto\" of channel \"%V\" needs a zone, "
+                      "add \"paygw_zone paygw:16m\"",
+                      source->name, &kr->channel->name);
+        return NGX_ERROR;
+    }
+
+    if (kr->nhosts == 0) {
+        url = source->endpoint;
+
+        if (ngx_http_paygw_endpoint_host(cf, kr, &url) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        url = source->backup;
+
+        if (url.len && ngx_http_paygw_endpoint_host(cf, kr, &url) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    ssl = ngx_http_paygw_endpoint_ssl(cf, mcf, kr);
+    if (ssl == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < kr->nhosts; i++) {
+
+        if (kr->hosts[i].https) {
+            kr->hosts[i].tls.ssl = ssl;
+        }
+
+        if (ngx_http_paygw_endpoint_resolve(cf, kr, &kr->hosts[i])
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* names are resolved now, or again and again if there is a "resolver" */
+
+static ngx_int_t
+ngx_http_paygw_endpoint_resolve(ngx_conf_t *cf, ngx_http_paygw_keyring_t *kr,
+    ngx_http_paygw_host_t *host)
+{
+    ngx_url_t                  u;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (host->https && !host->tls.ip && clcf->resolver
+        && clcf->resolver->connections.nelts)
+    {
+        host->resolver = clcf->resolver;
+        return NGX_OK;
+    }
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+
+    u.url = host->host;
+    u.default_port = host->port;
+
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "%s in \"endpoint\" \"%V\" of channel \"%V\"",
+                      u.err ? u.err : "invalid host", &host->url,
+                      &kr->channel->name);
+        return NGX_ERROR;
+    }
+
+    host->addrs = u.addrs;
+    host->naddrs = u.naddrs;
+
+    if (!host->https && !ngx_http_paygw_endpoint_loopback(host)) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"endpoint\" \"%V\" of channel \"%V\" must be "
+                      "\"https://\": only the sandbox on this machine may be "
+                      "asked without TLS", &host->url, &kr->channel->name);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_paygw_endpoint_loopback(ngx_http_paygw_host_t *host)
+{
+    ngx_uint_t            i;
+    struct sockaddr_in   *sin;
+#if (NGX_HAVE_INET6)
+    struct sockaddr_in6  *sin6;
+#endif
+
+    for (i = 0; i < host->naddrs; i++) {
+
+        switch (host->addrs[i].sockaddr->sa_family) {
+
+        case AF_INET:
+            sin = (struct sockaddr_in *) host->addrs[i].sockaddr;
+
+            if ((ntohl(sin->sin_addr.s_addr) >> 24) != 127) {
+                return 0;
+            }
+
+            break;
+
+#if (NGX_HAVE_INET6)
+        case AF_INET6:
+            sin6 = (struct sockaddr_in6 *) host->addrs[i].sockaddr;
+
+            if (!IN6_IS_ADDR_LOOPBACK(&sin6->sin6_addr)) {
+                return 0;
+            }
+
+            break;
+#endif
+
+        default:
+            return 0;
+        }
+    }
+
+    return host->naddrs != 0;
+}
+
+
+/* a bundle is large: channels that trust the same share it */
+
+static ngx_ssl_t *
+ngx_http_paygw_endpoint_ssl(ngx_conf_t *cf, ngx_http_paygw_main_conf_t *mcf,
+    ngx_http_paygw_keyring_t *kr)
+{
+    ngx_uint_t                  i, k;
+    ngx_http_paygw_keyring_t  **other;
+
+    other = mcf->keyrings.elts;
+
+    for (i = 0; i < mcf->keyrings.nelts; i++) {
+
+        if (other[i]->trusted.len != kr->trusted.len
+            || ngx_strncmp(other[i]->trusted.data, kr->trusted.data,
+                           kr->trusted.len)
+               != 0)
+        {
+            continue;
+        }
+
+        for (k = 0; k < other[i]->nhosts; k++) {
+            if (other[i]->hosts[k].tls.ssl) {
+                return other[i]->hosts[k].tls.ssl;
+            }
+        }
+    }
+
+    return ngx_paygw_tls_create(cf, &kr->trusted);
+}

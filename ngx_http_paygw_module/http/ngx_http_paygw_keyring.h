@@ -1,0 +1,124 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#ifndef _NGX_HTTP_PAYGW_KEYRING_H_INCLUDED_
+#define _NGX_HTTP_PAYGW_KEYRING_H_INCLUDED_
+
+
+#include "ngx_http_paygw_module.h"
+#include "ngx_paygw_source.h"
+#include "ngx_paygw_ring.h"
+#include "ngx_http_paygw_fetch.h"
+
+
+/*
+ * The keyrings of the channels: the copy of a worker, and what the one worker
+ * does that keeps them up to date.
+ *
+ *   ngx_http_paygw_endpoint.c   "endpoint" and its TLS
+ *   ngx_http_paygw_keyring.c    the worker's copy
+ *   ngx_http_paygw_wait.c       callbacks that wait for a key
+ *   ngx_http_paygw_renew.c      the one worker: fetches
+ *   ngx_http_paygw_watch.c      the one worker: files
+ *   ngx_http_paygw_keep.c       "paygw_keyring_path"
+ */
+
+
+/* what tells one content of a file from another, without reading it */
+typedef struct {
+    time_t                       mtime;
+    long                         nsec;
+    off_t                        size;
+    ngx_file_uniq_t              uniq;
+    ngx_err_t                    err;       /* why it cannot be seen */
+} ngx_http_paygw_stamp_t;
+
+
+/* of a channel: ch->upper */
+typedef struct {
+    ngx_paygw_channel_t         *channel;
+
+    /* of the configuration */
+    ngx_http_paygw_host_t        hosts[NGX_HTTP_PAYGW_HOSTS];
+    ngx_uint_t                   nhosts;
+    ngx_str_t                    trusted;   /* CA certificates of the TLS */
+    ngx_array_t                 *keys;      /* ch->keys as configured */
+    ngx_http_paygw_stamp_t      *stamps;    /* of the files, as last seen */
+
+    /* of a worker */
+    ngx_paygw_ring_t            *ring;      /* in the zone; NULL: none */
+    ngx_pool_t                  *pool;      /* of the copy; NULL: none */
+
+    /* of the one worker */
+    ngx_msec_t                   due;       /* not to be looked at before */
+    ngx_http_paygw_fetch_t      *fetch;     /* under way, or NULL */
+    ngx_paygw_source_fetch_t    *source;
+    ngx_uint_t                   again;     /* fetches in a row */
+} ngx_http_paygw_keyring_t;
+
+
+/* ngx_http_paygw_endpoint.c */
+
+/* a line of paygw_channel: *known is 1 if it was one of ours */
+ngx_int_t ngx_http_paygw_endpoint_line(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_int_t *known);
+
+/* once all of http{} has been read */
+ngx_int_t ngx_http_paygw_endpoint_init(ngx_conf_t *cf,
+    ngx_http_paygw_main_conf_t *mcf);
+
+
+/* ngx_http_paygw_keyring.c */
+
+ngx_int_t ngx_http_paygw_keyring_init_process(ngx_cycle_t *cycle,
+    ngx_http_paygw_main_conf_t *mcf);
+void ngx_http_paygw_keyring_exit_process(ngx_http_paygw_main_conf_t *mcf);
+
+/* the worker's copy is brought up to date; costs one read if it is */
+void ngx_http_paygw_keyring_refresh(ngx_http_paygw_main_conf_t *mcf,
+    ngx_log_t *log);
+
+/*
+ * A callback names a key that is not known: as ngx_paygw_ring_want(), of all
+ * channels that might have it.
+ */
+ngx_int_t ngx_http_paygw_keyring_want(ngx_http_paygw_main_conf_t *mcf,
+    ngx_paygw_notify_t *n);
+
+/* puts keys into the ring, and into the file; logs what came */
+ngx_int_t ngx_http_paygw_keyring_put(ngx_http_paygw_main_conf_t *mcf,
+    ngx_http_paygw_keyring_t *kr, ngx_paygw_ring_key_t *keys, ngx_uint_t n,
+    ngx_log_t *log);
+
+
+/* ngx_http_paygw_renew.c */
+
+ngx_int_t ngx_http_paygw_renew_init(ngx_cycle_t *cycle,
+    ngx_http_paygw_main_conf_t *mcf);
+void ngx_http_paygw_renew_exit(ngx_http_paygw_main_conf_t *mcf);
+
+
+/* ngx_http_paygw_watch.c */
+
+void ngx_http_paygw_watch(ngx_http_paygw_main_conf_t *mcf, ngx_log_t *log);
+
+/* how the files stood when they were read for the configuration */
+ngx_int_t ngx_http_paygw_watch_init(ngx_conf_t *cf,
+    ngx_http_paygw_keyring_t *kr);
+
+
+/* ngx_http_paygw_keep.c */
+
+/* reads what was kept into the rings that are empty */
+void ngx_http_paygw_keep_load(ngx_cycle_t *cycle,
+    ngx_http_paygw_main_conf_t *mcf);
+
+/* writes the fetched keys of a ring */
+void ngx_http_paygw_keep_save(ngx_http_paygw_main_conf_t *mcf,
+    ngx_http_paygw_keyring_t *kr, ngx_log_t *log);
+
+
+#endif /* _NGX_HTTP_PAYGW_KEYRING_H_INCLUDED_ */

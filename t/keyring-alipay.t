@@ -1,0 +1,168 @@
+# Certificates of Alipay that are fetched by their SN while nginx runs.
+
+use strict;
+use warnings;
+use lib 't/lib';
+
+use Test::More;
+
+use PaygwNginx;
+use PaygwSandbox;
+use PaygwTest ();
+
+my $Shop = PaygwTest::shop_port();
+my $Sandbox = PaygwSandbox->start;
+my $Dir = "$Sandbox->{dir}/alipay";
+my $Ids = $Sandbox->{ids};
+my $Auto = 'auto interval=3600s retry=2s';
+my $Notify = "access_log logs/k.log k if=\$paygw_result; "
+    . "location = /n { paygw_notify alipay; "
+    . "proxy_pass http://127.0.0.1:$Shop; }";
+
+sub http {
+    my @more = @_;
+    return ($PaygwTest::Store eq 'redis'
+            ? "    paygw_store redis://127.0.0.1:$PaygwTest::RedisPort;\n"
+            : '')
+        . "    paygw_zone keyring:2m;\n"
+        . "    log_format k '\$paygw_result \$paygw_reason \$paygw_key_id';\n"
+        . $Sandbox->alipay_cert(alipay_cert => "$Dir/alipay_cert.crt",
+                                alipay_certs => $Auto, @more);
+}
+
+sub notify {
+    my ($nginx, %faults) = @_;
+    my $order = $Sandbox->order('alipay', "http://127.0.0.1:$nginx->{port}/n");
+    my $got = $Sandbox->post('callbacks', { %$order, faults => \%faults });
+    my $d = $got->{deliveries}[0];
+    return $d->{accepted} ? 'success' : "$d->{status} $d->{body}";
+}
+
+sub sn { return { alipay_cert_sn => $_[0] } }
+
+sub fetches { return $Sandbox->fetches('alipay') }
+
+sub reset_sandbox {
+    $Sandbox->keys(alipay => 'alipay', lie => '', @_);
+    return fetches();
+}
+
+# the line is written after the answer
+
+sub last_is {
+    my ($nginx, $re, $what) = @_;
+    my $line = '';
+    ok($nginx->wait_for(sub {
+        open my $fh, '<', "$nginx->{dir}/logs/k.log" or return 0;
+        my @lines = <$fh>;
+        $line = $lines[-1] // '';
+        return $line =~ $re;
+    }, 2), $what) or diag($line);
+}
+
+sub clean {
+    my ($nginx, $what) = @_;
+    ok($nginx->quit, "$what: quits");
+    unlike($nginx->log, qr/\[(?:alert|crit|emerg)\]/, "$what: no alert");
+}
+
+
+# -- a certificate by the SN that a callback names --
+
+for my $workers (1, 2) {
+    my $before = reset_sandbox();
+    my $nginx = PaygwNginx->start(http => http(), server => $Notify,
+                                  workers => $workers);
+
+    is(notify($nginx), 'success', 'sn: the configured one');
+    ok($nginx->wait_for(sub { fetches() - $before == 1 }, 3),
+       'sn: asked for once at the start');
+    like(notify($nginx, key => 'next'), qr/^\d+ fail/,
+         'sn: a new key without an SN');
+    sleep 2;
+    is(notify($nginx, key => 'next', set => sn($Ids->{alipay_next_cert_sn})),
+       'success', 'sn: fetched');
+    is(fetches() - $before, 2, 'sn: by one fetch');
+    is(notify($nginx, key => 'next'), 'success', 'sn: known from now on');
+    is(notify($nginx), 'success', 'sn: and the old one too');
+    clean($nginx, 'sn');
+}
+
+
+# -- the answer on the timer names a new certificate: it is fetched at once --
+
+{
+    my $before = reset_sandbox(alipay => 'alipay_next');
+    my $nginx = PaygwNginx->start(http => http(), server => $Notify);
+
+    ok($nginx->wait_for(sub { fetches() - $before == 2 }, 4),
+       'ahead: two fetches');
+    ok($nginx->wait_for(sub { $nginx->log =~ /is in use/ }, 2),
+       'ahead: found') or diag($nginx->log);
+    is(notify($nginx, key => 'next', set => sn($Ids->{alipay_next_cert_sn})),
+       'success', 'ahead: nobody had to wait');
+    is(fetches() - $before, 2, 'ahead: no more');
+    clean($nginx, 'ahead');
+}
+
+
+# -- one that does not exist; forgeries --
+
+{
+    my $before = reset_sandbox();
+    my $nginx = PaygwNginx->start(http => http(), server => $Notify);
+
+    ok($nginx->wait_for(sub { fetches() - $before == 1 }, 3), 'absent: start');
+    my @got = map { notify($nginx, set => sn(sprintf '%032x', $_)) } 1 .. 20;
+    like(join(' ', @got), qr/^(?:\d+ fail ?)+$/, 'absent: not accepted');
+    last_is($nginx, qr/^unavailable keyring/, 'absent: undecided');
+    is(fetches() - $before, 1, 'absent: no fetch within the interval');
+    notify($nginx, set => sn('A' x 32));
+    last_is($nginx, qr/^refused unknown_key/, 'absent: upper case');
+    notify($nginx, set => sn('a' x 31));
+    last_is($nginx, qr/^refused unknown_key/, 'absent: too short');
+    ok($nginx->wait_for(
+           sub { $nginx->log =~ /refused: answer is not a success/ }, 8),
+       'absent: the provider says so');
+    clean($nginx, 'absent');
+}
+
+
+# -- lies --
+
+my %Lies = (
+    bad_signature => qr/were refused: /,
+    unsigned => qr/refused: answer is not signed/,
+    wrong_chain => qr/were refused: /,
+    wrong_serial => qr/were refused: /,
+    garbage => qr/refused: invalid JSON/,
+    huge => qr/cannot be fetched: body is too large/,
+    truncated => qr/cannot be fetched: response was cut/,
+    error => qr/cannot be fetched: status is 5xx/,
+    missing => qr/refused: status is not 200/,
+);
+
+for my $lie (sort keys %Lies) {
+    reset_sandbox(lie => $lie, alipay => 'alipay_next');
+    my $nginx = PaygwNginx->start(http => http(), server => $Notify);
+
+    ok($nginx->wait_for(sub { $nginx->log =~ $Lies{$lie} }, 8),
+       "$lie: says why") or diag($nginx->log);
+    my $got = notify($nginx, key => 'next',
+                     set => sn($Ids->{alipay_next_cert_sn}));
+    like($got, qr/^\d+ fail/, "$lie: not known");
+    unlike($nginx->log, qr/is in use/, "$lie: nothing is used");
+    $Sandbox->keys(alipay => 'alipay');
+    is(notify($nginx), 'success', "$lie: the old key is kept");
+    clean($nginx, $lie);
+}
+
+for my $honest ('slash', 'chunked') {
+    reset_sandbox(lie => $honest, alipay => 'alipay_next');
+    my $nginx = PaygwNginx->start(http => http(), server => $Notify);
+    ok($nginx->wait_for(sub { $nginx->log =~ /is in use/ }, 4),
+       "$honest: understood") or diag($nginx->log);
+    clean($nginx, $honest);
+}
+
+done_testing();

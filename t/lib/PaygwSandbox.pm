@@ -1,0 +1,214 @@
+package PaygwSandbox;
+
+# The sandbox as the provider of a test: its keys, its control API, its lies.
+#
+#   my $sb = PaygwSandbox->start;
+#   $sb->keys(active => 'b', listed => ['a', 'b'], lie => 'stale');
+#   $sb->fetches('wechat_v3');
+#   my $order = $sb->order('wechat_v3', $url);
+#   $sb->callback($order, key => 'b');      # the status of its answer
+
+use strict;
+use warnings;
+
+use Cwd ();
+use File::Basename ();
+use File::Temp ();
+use IO::Socket::INET ();
+use JSON::PP ();
+use POSIX ();
+use Time::HiRes ();
+
+our $Root = Cwd::realpath(File::Basename::dirname(__FILE__) . '/../..');
+our $Slow = $ENV{TEST_NGINX_USE_VALGRIND} ? 4 : 1;
+our $Pid = $$;
+our @All;
+
+my $json = JSON::PP->new->canonical;
+
+
+# tls => [ CERT, KEY ] has it listen with TLS as well, at the port tls_port
+
+sub start {
+    my ($class, %o) = @_;
+
+    my $self = bless { n => 0, %o }, $class;
+
+    $self->{tmp} = File::Temp::tempdir('paygw-sandbox-XXXXXX', TMPDIR => 1,
+                                       CLEANUP => 1);
+    chmod 0755, $self->{tmp};
+    $self->{dir} = "$self->{tmp}/keys";
+
+    push @All, $self;
+
+    $self->{port} = $self->run('ready', $o{tls} ? ('--tls', @{ $o{tls} })
+                                                : ());
+    $self->{ids} = $self->get('keys');
+
+    return $self;
+}
+
+
+sub run {
+    my ($self, $ready, @args) = @_;
+
+    my $pid = fork;
+    die "fork: $!" if !defined $pid;
+
+    if ($pid == 0) {
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>', "$self->{tmp}/log";
+        open STDERR, '>&', \*STDOUT;
+        chdir $Root;
+        exec '/usr/bin/python3', '-B', '-m', 'sandbox', 'serve', '--dir',
+             $self->{dir}, '--port', 0, '--speed', 1, '--ready-file',
+             "$self->{tmp}/$ready", @args
+            or POSIX::_exit(127);
+    }
+
+    push @{ $self->{pids} }, $pid;
+
+    for (1 .. 1200 * $Slow) {
+        if (open my $fh, '<', "$self->{tmp}/$ready") {
+            my $url = <$fh> // '';
+            return $1 if $url =~ /:(\d+)\n/;
+        }
+        die "the sandbox does not start\n"
+            if waitpid($pid, POSIX::WNOHANG()) == $pid;
+        Time::HiRes::sleep(0.05);
+    }
+
+    die "the sandbox does not start\n";
+}
+
+
+sub url {
+    my $self = shift;
+    return ($self->{tls} ? 'https' : 'http') . "://127.0.0.1:$self->{port}";
+}
+
+
+sub request {
+    my ($self, $method, $path, $value) = @_;
+
+    my $class = 'IO::Socket::INET';
+    my @tls;
+
+    if ($self->{tls}) {
+        # curl speaks TLS everywhere; the control API is no secret
+        my $body = defined $value ? $json->encode($value) : '';
+        open my $fh, '-|', 'curl', '-sk', '-X', $method,
+             (defined $value ? ('-d', $body) : ()), $self->url . $path
+            or die "curl: $!";
+        local $/;
+        return $json->decode(scalar <$fh>);
+    }
+
+    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                                  PeerPort => $self->{port})
+        or die "sandbox: $!";
+    my $body = defined $value ? $json->encode($value) : '';
+
+    print $s "$method $path HTTP/1.0\r\nHost: sandbox\r\nContent-Length: "
+             . length($body) . "\r\n\r\n$body";
+    $s->flush;
+
+    local $/;
+    my $answer = <$s>;
+    my ($status, $got) = $answer =~ m{^HTTP/1\.1 (\d+).*?\r\n\r\n(.*)}s;
+
+    die "sandbox: $path: $got\n" if $status >= 400;
+    return $json->decode($got);
+}
+
+
+sub get  { my ($self, $path) = @_; $self->request('GET', "/sandbox/$path") }
+sub post { my ($self, $path, $v) = @_;
+           $self->request('POST', "/sandbox/$path", $v) }
+
+sub keys    { my ($self, %o) = @_; return $self->post('keys', \%o) }
+sub fetches { my ($self, $p) = @_; return $self->get('keys')->{fetches}{$p} }
+
+
+# an order that is paid; nothing is sent yet
+
+sub order {
+    my ($self, $provider, $url) = @_;
+    my $id = 'K' . $$ . '_' . ++$self->{n} . '_' . int rand 1e6;
+    $self->post('orders', { provider => $provider, order_id => $id,
+                            amount => 100, pay => JSON::PP::true });
+    return { order_id => $id, url => $url };
+}
+
+
+# one callback of it; returns the status of its answer
+
+sub callback {
+    my ($self, $order, %faults) = @_;
+    my $got = $self->post('callbacks', { %$order, faults => \%faults });
+    return $got->{deliveries}[0]{status} // 0;
+}
+
+
+# parameters of a channel that fit
+
+sub wechat {
+    my ($self, @more) = @_;
+    my ($d, $ids) = ($self->{dir}, $self->{ids});
+    return channel('wxpay', provider => 'wechat_v3', appid => $ids->{appid},
+                   mchid => $ids->{mchid},
+                   apiv3_key => "file:$d/wechat/apiv3.key",
+                   merchant_private_key => "$d/wechat/apiclient_key.pem",
+                   merchant_certificate => "$d/wechat/apiclient_cert.pem",
+                   endpoint => $self->url, @more);
+}
+
+
+sub alipay {
+    my ($self, @more) = @_;
+    my ($d, $ids) = ($self->{dir}, $self->{ids});
+    return channel('alipay', provider => 'alipay', app_id => $ids->{app_id},
+                   seller_id => $ids->{seller_id},
+                   app_private_key => "$d/alipay/app_private.pem",
+                   endpoint => $self->url, @more);
+}
+
+
+sub alipay_cert {
+    my ($self, @more) = @_;
+    my $d = $self->{dir};
+    return $self->alipay(app_cert => "$d/alipay/app_cert.crt",
+                         alipay_root_cert => "$d/alipay/alipay_root.crt",
+                         @more);
+}
+
+
+sub channel {
+    my ($name, @params) = @_;
+    my $conf = "    paygw_channel $name {\n";
+    while (@params) {
+        my ($word, $value) = splice @params, 0, 2;
+        $conf .= "        $word $value;\n";
+    }
+    return "$conf    }\n";
+}
+
+
+sub stop {
+    my $self = shift;
+    local ($?, $!);
+    for my $pid (splice @{ $self->{pids} || [] }) {
+        kill 'TERM', $pid;
+        waitpid $pid, 0;
+    }
+}
+
+
+END {
+    if ($$ == $Pid) {
+        $_->stop for @All;
+    }
+}
+
+
+1;
