@@ -46,6 +46,39 @@ ngx_paygw_key_cleanup(void *data)
 }
 
 
+const ngx_paygw_scheme_t *
+ngx_paygw_scheme_of(ngx_paygw_key_t *key, size_t *len)
+{
+    ngx_uint_t               i;
+    ngx_paygw_key_handle_t  *handle;
+
+    static const struct {
+        int                        type;
+        int                        curve;
+        const ngx_paygw_scheme_t  *scheme;
+    } schemes[] = {
+        { EVP_PKEY_RSA, NID_undef, &ngx_paygw_rsa_sha256 },
+        { EVP_PKEY_EC, NID_X9_62_prime256v1, &ngx_paygw_ecdsa_p256 },
+        { EVP_PKEY_ED25519, NID_undef, &ngx_paygw_ed25519 },
+        { 0, 0, NULL }
+    };
+
+    handle = key->handle;
+
+    for (i = 0; schemes[i].scheme; i++) {
+
+        if (schemes[i].type == handle->type
+            && schemes[i].curve == handle->curve)
+        {
+            *len = EVP_PKEY_size(handle->pkey);
+            return schemes[i].scheme;
+        }
+    }
+
+    return NULL;
+}
+
+
 ngx_uint_t
 ngx_paygw_key_equal(ngx_paygw_key_t *a, ngx_paygw_key_t *b)
 {

@@ -47,6 +47,18 @@ ngx_int_t ngx_paygw_hash(const ngx_paygw_hash_t *hash, ngx_str_t *parts,
 /* SHA-256 alone; out holds 32 bytes, nothing is logged */
 ngx_int_t ngx_paygw_sha256(ngx_str_t *parts, ngx_uint_t n, u_char *out);
 
+/*
+ * SHA-256 of what comes bit by bit.  ngx_paygw_sha256_new() makes a context
+ * that lives in pool, for one text; NULL if it cannot.  Both others return
+ * NGX_OK or NGX_ERROR, nothing is logged; out holds 32 bytes.
+ */
+typedef struct ngx_paygw_sha256_s  ngx_paygw_sha256_t;
+
+ngx_paygw_sha256_t *ngx_paygw_sha256_new(ngx_pool_t *pool);
+ngx_int_t ngx_paygw_sha256_update(ngx_paygw_sha256_t *sha, u_char *p,
+    size_t len);
+ngx_int_t ngx_paygw_sha256_final(ngx_paygw_sha256_t *sha, u_char *out);
+
 /* HMAC (RFC 2104) under a key; an empty key is NGX_ERROR (logged) */
 ngx_int_t ngx_paygw_hmac(const ngx_paygw_hash_t *hash, ngx_str_t *key,
     ngx_str_t *parts, ngx_uint_t n, u_char *out, size_t *len,

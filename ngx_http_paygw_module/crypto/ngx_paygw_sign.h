@@ -43,6 +43,13 @@ extern const ngx_paygw_scheme_t  ngx_paygw_sm2_sm3;      /* id of the standard,
 const ngx_paygw_scheme_t *ngx_paygw_scheme_find(ngx_str_t *name);
 
 /*
+ * The scheme that goes without saying for a key: rsa_sha256, ecdsa_p256 or
+ * ed25519, and how long its longest signature is; NULL for any other key.
+ */
+const ngx_paygw_scheme_t *ngx_paygw_scheme_of(ngx_paygw_key_t *key,
+    size_t *len);
+
+/*
  * Verifies sig (raw bytes) over the concatenation of n parts.  Returns NGX_OK;
  * NGX_DECLINED if the signature is not of this key, whatever its bytes are;
  * NGX_ERROR if OpenSSL could not work or the key is of another type or curve

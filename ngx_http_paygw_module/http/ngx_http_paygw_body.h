@@ -22,6 +22,14 @@ ngx_int_t ngx_http_paygw_body_get(ngx_http_request_t *r, size_t max,
     ngx_str_t *body);
 
 /*
+ * The SHA-256 of a whole body, wherever it is, without holding more of a file
+ * than a buffer; out has 32 bytes.  *text is the body if it is in one piece in
+ * memory, else empty.  Returns as ngx_http_paygw_body_get() does.
+ */
+ngx_int_t ngx_http_paygw_body_sha256(ngx_http_request_t *r, off_t max,
+    u_char *out, ngx_str_t *text);
+
+/*
  * Puts another body in place of the one that was read, for any content handler
  * that follows, with its length and type.  body must live in r->pool.
  */

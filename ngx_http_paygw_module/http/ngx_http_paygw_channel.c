@@ -15,9 +15,6 @@
 /* The block paygw_channel: what all providers share, and the way to theirs. */
 
 
-#define NGX_HTTP_PAYGW_NAME_MAX  64
-
-
 typedef struct {
     ngx_paygw_channel_t         *channel;
     uint64_t                     seen;      /* bit of each parameter */
@@ -36,7 +33,6 @@ static char *ngx_http_paygw_channel_check(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch);
 static void ngx_http_paygw_channel_twin(ngx_conf_t *cf,
     ngx_http_paygw_main_conf_t *mcf, ngx_paygw_channel_t *ch);
-static ngx_uint_t ngx_http_paygw_channel_name(ngx_str_t *name);
 
 
 char *
@@ -52,7 +48,7 @@ ngx_http_paygw_channel(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    if (!ngx_http_paygw_channel_name(&value[1])) {
+    if (!ngx_http_paygw_name_valid(&value[1])) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid channel name \"%V\", it must be 1 to %d "
                            "letters, digits, \"-\" and \"_\"",
@@ -396,8 +392,8 @@ ngx_http_paygw_channel_find(ngx_http_paygw_main_conf_t *mcf, ngx_str_t *name)
 }
 
 
-static ngx_uint_t
-ngx_http_paygw_channel_name(ngx_str_t *name)
+ngx_uint_t
+ngx_http_paygw_name_valid(ngx_str_t *name)
 {
     u_char      c;
     ngx_uint_t  i;

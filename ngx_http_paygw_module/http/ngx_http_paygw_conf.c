@@ -51,6 +51,41 @@ ngx_command_t  ngx_http_paygw_commands[] = {
       0,
       NULL },
 
+    { ngx_string("paygw_merchant"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
+      ngx_http_paygw_merchant,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paygw_auth"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_paygw_auth_set,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paygw_auth_style"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_paygw_auth_style,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paygw_auth_store_error"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_paygw_loc_conf_t, auth.store_error),
+      &ngx_http_paygw_auth_store_errors },
+
+    { ngx_string("paygw_response_max"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_paygw_loc_conf_t, auth.response_max),
+      NULL },
+
     { ngx_string("paygw_keyring_path"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_path_slot,
@@ -127,7 +162,8 @@ ngx_http_paygw_create_main_conf(ngx_conf_t *cf)
                        sizeof(ngx_paygw_channel_t *))
         != NGX_OK
         || ngx_array_init(&mcf->keyrings, cf->pool, 4, sizeof(void *))
-           != NGX_OK)
+           != NGX_OK
+        || ngx_paygw_callers_init(cf, &mcf->callers) != NGX_OK)
     {
         return NULL;
     }
@@ -192,6 +228,8 @@ ngx_http_paygw_create_loc_conf(ngx_conf_t *cf)
     conf->body_max = NGX_CONF_UNSET_SIZE;
     conf->observe = NGX_CONF_UNSET;
 
+    ngx_http_paygw_auth_create(&conf->auth);
+
     return conf;
 }
 
@@ -227,6 +265,10 @@ ngx_http_paygw_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (conf->queue == NULL && clcf->noname) {
         conf->queue = prev->queue;
+    }
+
+    if (ngx_http_paygw_auth_merge(cf, prev, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
     }
 
     if (conf->names == NULL && conf->queue == NULL) {

@@ -11,6 +11,9 @@
 #include "ngx_http_paygw_module.h"
 
 
+#define NGX_HTTP_PAYGW_NAME_MAX  64
+
+
 extern ngx_command_t  ngx_http_paygw_commands[];
 
 
@@ -35,6 +38,25 @@ char *ngx_http_paygw_queue_check(ngx_conf_t *cf, ngx_paygw_store_t *store,
 
 /* the setter of the block paygw_channel */
 char *ngx_http_paygw_channel(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* of a channel or a merchant: letters, digits, "-" and "_" */
+ngx_uint_t ngx_http_paygw_name_valid(ngx_str_t *name);
+
+/* the setter of the block paygw_merchant */
+char *ngx_http_paygw_merchant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* paygw_auth and what belongs to it: setters, defaults, and the merge */
+char *ngx_http_paygw_auth_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_paygw_auth_style(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+void ngx_http_paygw_auth_create(ngx_http_paygw_auth_conf_t *auth);
+char *ngx_http_paygw_auth_merge(ngx_conf_t *cf,
+    ngx_http_paygw_loc_conf_t *prev, ngx_http_paygw_loc_conf_t *conf);
+
+extern ngx_conf_enum_t  ngx_http_paygw_auth_store_errors[];
+
+/* 1 if the location that is merged has directives of the rewrite module */
+ngx_uint_t ngx_http_paygw_has_rewrite(ngx_conf_t *cf);
 
 /* NULL if no channel has this name */
 ngx_paygw_channel_t *ngx_http_paygw_channel_find(

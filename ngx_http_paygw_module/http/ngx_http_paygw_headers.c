@@ -182,6 +182,43 @@ ngx_http_paygw_headers_keep(ngx_http_request_t *r, ngx_list_t *kept,
 }
 
 
+void
+ngx_http_paygw_headers_collect(ngx_http_request_t *r, const ngx_str_t *names,
+    ngx_str_t *values, ngx_uint_t *repeated)
+{
+    ngx_uint_t        i, k;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            for (k = 0; names[k].len; k++) {
+
+                if (h[i].key.len != names[k].len
+                    || ngx_memcmp(h[i].lowcase_key, names[k].data,
+                                  names[k].len)
+                       != 0)
+                {
+                    continue;
+                }
+
+                if (values[k].data) {
+                    *repeated |= (ngx_uint_t) 1 << k;
+
+                } else {
+                    values[k] = h[i].value;
+                }
+
+                break;
+            }
+        }
+    }
+}
+
+
 ngx_table_elt_t *
 ngx_http_paygw_headers_add(ngx_http_request_t *r, const ngx_str_t *name,
     u_char *lowcase, ngx_str_t *value)

@@ -22,6 +22,14 @@
 ngx_int_t ngx_http_paygw_headers_drop(ngx_http_request_t *r,
     const ngx_str_t *names);
 
+/*
+ * The values of fields of the request by their names, which are in lower case
+ * and end with an empty one.  What is absent is left as it is; bit i is set in
+ * repeated, and values[i] is the first of them, if name i is there twice.
+ */
+void ngx_http_paygw_headers_collect(ngx_http_request_t *r,
+    const ngx_str_t *names, ngx_str_t *values, ngx_uint_t *repeated);
+
 /* adds a field, NULL if memory is short; lowcase is the name in lower case */
 ngx_table_elt_t *ngx_http_paygw_headers_add(ngx_http_request_t *r,
     const ngx_str_t *name, u_char *lowcase, ngx_str_t *value);

@@ -20,7 +20,6 @@ static char *ngx_http_paygw_check_core(ngx_conf_t *cf,
     ngx_http_paygw_loc_conf_t *conf);
 static void ngx_http_paygw_guard_core(ngx_conf_t *cf,
     ngx_http_paygw_loc_conf_t *conf, ngx_http_core_loc_conf_t *clcf);
-static ngx_uint_t ngx_http_paygw_has_rewrite(ngx_conf_t *cf);
 static void ngx_http_paygw_guard_upstream(ngx_conf_t *cf);
 static void *ngx_http_paygw_foreign_conf(ngx_conf_t *cf, const char *name);
 
@@ -243,7 +242,7 @@ ngx_http_paygw_guard_core(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf,
  * location with "return" fails closed: ngx_http_paygw_unasked().
  */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_paygw_has_rewrite(ngx_conf_t *cf)
 {
     ngx_array_t  **codes;

@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
+#include "ngx_http_paygw_headers.h"
 #include "ngx_http_paygw_message.h"
 
 
@@ -78,16 +79,13 @@ ngx_http_paygw_message_type(ngx_http_request_t *r, ngx_paygw_channel_t *ch)
 void
 ngx_http_paygw_message_fill(ngx_http_paygw_ctx_t *ctx)
 {
-    ngx_uint_t             i, k;
-    ngx_list_part_t       *part;
-    ngx_table_elt_t       *h;
-    const ngx_str_t       *name;
+    const ngx_str_t       *names;
     ngx_http_request_t    *r;
     ngx_paygw_message_t   *msg;
 
     r = ctx->request;
     msg = &ctx->notify.msg;
-    name = ctx->notify.channels[0]->headers;
+    names = ctx->notify.channels[0]->headers;
 
     /* a callback that has waited for a key is read again */
 
@@ -98,42 +96,7 @@ ngx_http_paygw_message_fill(ngx_http_paygw_ctx_t *ctx)
     msg->target = r->unparsed_uri;
     msg->now = ngx_time();
 
-    if (name == NULL || name[0].len == 0) {
-        return;
-    }
-
-    part = &r->headers_in.headers.part;
-    h = part->elts;
-
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                break;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        for (k = 0; name[k].len; k++) {
-
-            if (h[i].key.len != name[k].len
-                || ngx_memcmp(h[i].lowcase_key, name[k].data, name[k].len)
-                   != 0)
-            {
-                continue;
-            }
-
-            if (msg->headers[k].data) {
-                msg->repeated |= (ngx_uint_t) 1 << k;
-
-            } else {
-                msg->headers[k] = h[i].value;
-            }
-
-            break;
-        }
+    if (names) {
+        ngx_http_paygw_headers_collect(r, names, msg->headers, &msg->repeated);
     }
 }

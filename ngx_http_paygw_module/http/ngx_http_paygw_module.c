@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
+#include "ngx_http_paygw_auth.h"
 #include "ngx_http_paygw_conf.h"
 #include "ngx_http_paygw_keyring.h"
 #include "ngx_http_paygw_phases.h"
@@ -66,7 +67,9 @@ ngx_http_paygw_init(ngx_conf_t *cf)
      * the running one without its filters.
      */
 
-    if (ngx_http_paygw_reply_init(cf) != NGX_OK) {
+    if (ngx_http_paygw_reply_init(cf) != NGX_OK
+        || ngx_http_paygw_problem_init(cf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -93,6 +96,13 @@ ngx_http_paygw_init(ngx_conf_t *cf)
     }
 
     *h = ngx_http_paygw_rewrite_handler;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_paygw_precontent_handler;
 
     handlers = &cmcf->phases[NGX_HTTP_ACCESS_PHASE].handlers;
 

@@ -11,6 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
+#include "ngx_paygw_call.h"
 #include "ngx_paygw_provider.h"
 #include "ngx_paygw_event.h"
 #include "ngx_paygw_store.h"
@@ -27,6 +28,7 @@ typedef struct {
     ngx_paygw_store_t           *store;
     ngx_uint_t                   store_set;    /* paygw_store was given */
     ngx_uint_t                   in_use;       /* some location needs us */
+    ngx_paygw_callers_t          callers;      /* merchants */
 
     /* keyrings: see ngx_http_paygw_keyring.h */
     uint64_t                     read;         /* when the configuration was,
@@ -50,6 +52,27 @@ typedef struct {
 } ngx_http_paygw_queue_t;
 
 
+/* paygw_auth and what belongs to it */
+typedef struct {
+    ngx_flag_t                   on;
+    ngx_array_t                 *merchants;    /* ngx_str_t, their names */
+    u_char                      *file;         /* where it stands */
+    ngx_uint_t                   line;
+    ngx_uint_t                   sign;         /* sign_response */
+
+    u_char                      *allowed;      /* bits by merchant->index */
+    ngx_msec_t                   window;       /* the widest of theirs */
+    ngx_uint_t                   early;        /* before the location's rewrite
+                                                  directives */
+    ngx_uint_t                   any;          /* satisfy any */
+
+    ngx_uint_t                   style;        /* ngx_paygw_call_style_e */
+    ngx_paygw_call_names_t      *names;
+    ngx_uint_t                   store_error;  /* 1: reads pass */
+    size_t                       response_max;
+} ngx_http_paygw_auth_conf_t;
+
+
 /* What a location says.  Constant once merged. */
 typedef struct {
     ngx_array_t                 *names;        /* ngx_str_t, of paygw_notify */
@@ -70,6 +93,8 @@ typedef struct {
     ngx_msec_t                   deliver_timeout;
     size_t                       body_max;
     time_t                       observe;      /* until then; 0: enforce */
+
+    ngx_http_paygw_auth_conf_t   auth;
 } ngx_http_paygw_loc_conf_t;
 
 

@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
+#include "ngx_http_paygw_auth.h"
 #include "ngx_http_paygw_ctx.h"
 #include "ngx_http_paygw_headers.h"
 #include "ngx_http_paygw_notify.h"
@@ -21,7 +22,7 @@
  * like.  In a location that has directives of the rewrite module ("return",
  * "set", "if", "rewrite") it is verified before those, since they could answer
  * the request or look at the event: no line of its location acts on a callback
- * that was not verified.
+ * that was not verified.  The same goes for a call of a merchant.
  */
 
 
@@ -61,9 +62,14 @@ ngx_http_paygw_rewrite_handler(ngx_http_request_t *r)
 
     if (r->internal && r == r->main) {
         ngx_http_paygw_redirected(r);
+        ngx_http_paygw_auth_over(r);
     }
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_paygw_module);
+
+    if (lcf->auth.on) {
+        return ngx_http_paygw_auth_rewrite(r, lcf);
+    }
 
     if (lcf->channels == NULL) {
         return NGX_DECLINED;
@@ -162,9 +168,26 @@ ngx_http_paygw_access_handler(ngx_http_request_t *r)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_paygw_module);
 
+    if (lcf->auth.on) {
+        return ngx_http_paygw_auth_access(r, lcf);
+    }
+
     if (lcf->channels == NULL) {
         return NGX_DECLINED;
     }
 
     return ngx_http_paygw_notify_enter(r, lcf);
+}
+
+
+/* whatever is answered from here on is not a refusal of the phases before */
+
+ngx_int_t
+ngx_http_paygw_precontent_handler(ngx_http_request_t *r)
+{
+    if (r == r->main) {
+        ngx_http_paygw_auth_over(r);
+    }
+
+    return NGX_DECLINED;
 }

@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
+#include "ngx_http_paygw_auth.h"
 #include "ngx_http_paygw_ctx.h"
 #include "ngx_http_paygw_refusal.h"
 #include "ngx_http_paygw_reply.h"
@@ -430,6 +431,10 @@ ngx_http_paygw_ack_init(ngx_conf_t *cf)
 {
     ngx_http_paygw_ack_header = ngx_http_top_header_filter;
     ngx_http_paygw_ack_body = ngx_http_top_body_filter;
+
+    /* and what signs the answers to merchants, for the same reason */
+
+    ngx_http_paygw_seal_init();
 
     return NGX_OK;
 }

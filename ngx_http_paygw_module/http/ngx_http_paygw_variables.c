@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
+#include "ngx_http_paygw_auth.h"
 #include "ngx_http_paygw_ctx.h"
 #include "ngx_http_paygw_variables.h"
 
@@ -57,6 +58,7 @@ static ngx_http_variable_t  ngx_http_paygw_vars[] = {
     ngx_http_paygw_var("paygw_confirm", CONFIRM),
     ngx_http_paygw_var("paygw_delivery", DELIVERY),
     ngx_http_paygw_var("paygw_key_id", KEY_ID),
+    ngx_http_paygw_var("paygw_merchant", MERCHANT),
 
     { ngx_null_string, NULL, NULL, 0, 0, 0 }
 };
@@ -92,11 +94,9 @@ ngx_http_paygw_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     ctx = ngx_http_paygw_ctx_get(r->main);
 
     if (ctx == NULL) {
-        v->not_found = 1;
-        return NGX_OK;
-    }
+        ngx_http_paygw_auth_value(r, data, &value);
 
-    if (ngx_http_paygw_value(ctx, data, r->pool, &value) != NGX_OK) {
+    } else if (ngx_http_paygw_value(ctx, data, r->pool, &value) != NGX_OK) {
         return NGX_ERROR;
     }
 

@@ -46,7 +46,8 @@ const ngx_str_t  ngx_paygw_reasons[] = {
     ngx_string("in_flight"),
     ngx_string("duplicate"),
     ngx_string("shop"),
-    ngx_string("keyring")
+    ngx_string("keyring"),
+    ngx_string("replayed")
 };
 
 

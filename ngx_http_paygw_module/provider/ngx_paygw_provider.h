@@ -115,7 +115,8 @@ typedef enum {
     NGX_PAYGW_REASON_IN_FLIGHT,
     NGX_PAYGW_REASON_DUPLICATE,
     NGX_PAYGW_REASON_SHOP,
-    NGX_PAYGW_REASON_KEYRING
+    NGX_PAYGW_REASON_KEYRING,
+    NGX_PAYGW_REASON_REPLAYED
 } ngx_paygw_reason_e;
 
 extern const ngx_str_t  ngx_paygw_reasons[];

@@ -30,7 +30,8 @@ static const ngx_paygw_backend_t  ngx_paygw_redis_backend = {
     ngx_paygw_redis_cancel,
     ngx_paygw_redis_commit,
     ngx_paygw_redis_release,
-    ngx_paygw_redis_exit_process
+    ngx_paygw_redis_exit_process,
+    ngx_paygw_redis_once
 };
 
 
@@ -218,7 +219,8 @@ ngx_paygw_redis_finish(ngx_paygw_redis_cmd_t *cmd, ngx_int_t rc)
     ngx_str_t  key;
 
     if (cmd->type == NGX_PAYGW_REDIS_CLAIM
-        || cmd->type == NGX_PAYGW_REDIS_APPEND)
+        || cmd->type == NGX_PAYGW_REDIS_APPEND
+        || cmd->type == NGX_PAYGW_REDIS_ONCE)
     {
         cmd->rc = rc;
 

@@ -25,6 +25,7 @@
  *   ngx_paygw_redis.c         the calls of the store, the life of a command
  *   ngx_paygw_redis_cmd.c     scripts, what a command says and a reply means
  *   ngx_paygw_redis_stream.c  an append to a stream, waiting for replicas
+ *   ngx_paygw_redis_once.c    a key that may come once
  *   ngx_paygw_redis_conn.c    a connection: opened, given up, kept away from
  *   ngx_paygw_redis_io.c      what is sent and received on it
  *   ngx_paygw_redis_ssl.c     its TLS
@@ -46,7 +47,8 @@ typedef enum {
     NGX_PAYGW_REDIS_APPEND,
     NGX_PAYGW_REDIS_AUTH,
     NGX_PAYGW_REDIS_SELECT,
-    NGX_PAYGW_REDIS_WAIT
+    NGX_PAYGW_REDIS_WAIT,
+    NGX_PAYGW_REDIS_ONCE
 } ngx_paygw_redis_type_e;
 
 #define NGX_PAYGW_REDIS_SCRIPTS  NGX_PAYGW_REDIS_AUTH
@@ -62,6 +64,7 @@ typedef enum {
  *   claim, cancelled op is NULL; -> reply -> released if it was taken, free
  *   append           as a claim, but nothing is ever released; with replicas
  *                    FIFO -> reply -> conn->appended -> reply of a WAIT -> ...
+ *   once             as an append without replicas
  *   all others       command -> FIFO -> reply, free
  */
 typedef struct {
@@ -231,6 +234,15 @@ ngx_int_t ngx_paygw_redis_wait(ngx_paygw_redis_conn_t *conn);
 /* the reply to a WAIT; as ngx_paygw_redis_reply() */
 const char *ngx_paygw_redis_waited(ngx_paygw_redis_conn_t *conn,
     ngx_paygw_redis_cmd_t *cmd, redisReply *reply);
+
+
+/* ngx_paygw_redis_once.c */
+
+ngx_int_t ngx_paygw_redis_once(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+
+/* what a reply means; NGX_ERROR if it is none that was expected */
+ngx_int_t ngx_paygw_redis_once_result(redisReply *reply);
 
 
 /* ngx_paygw_redis_conn.c */

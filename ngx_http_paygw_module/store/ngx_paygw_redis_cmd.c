@@ -313,7 +313,9 @@ ngx_paygw_redis_reply(ngx_paygw_redis_conn_t *conn,
         return ngx_paygw_redis_waited(conn, cmd, reply);
     }
 
-    if (cmd->type >= NGX_PAYGW_REDIS_SCRIPTS) {
+    if (cmd->type >= NGX_PAYGW_REDIS_SCRIPTS
+        && cmd->type != NGX_PAYGW_REDIS_ONCE)
+    {
         return ngx_paygw_redis_ready(conn, cmd, reply);
     }
 
@@ -432,6 +434,10 @@ static ngx_int_t
 ngx_paygw_redis_result(ngx_paygw_redis_cmd_t *cmd, redisReply *reply)
 {
     long long  n;
+
+    if (cmd->type == NGX_PAYGW_REDIS_ONCE) {
+        return ngx_paygw_redis_once_result(reply);
+    }
 
     if (reply->type != REDIS_REPLY_INTEGER) {
         return NGX_ERROR;

@@ -54,6 +54,20 @@ ngx_paygw_store_append(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
 }
 
 
+ngx_int_t
+ngx_paygw_store_once(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
+{
+    op->pending = NULL;
+    op->delivery = 0;
+    op->lease = 0;
+
+    op->rc = ngx_paygw_store_valid(op) ? store->backend->once(store, op)
+                                       : NGX_ERROR;
+
+    return op->rc;
+}
+
+
 void
 ngx_paygw_store_cancel(ngx_paygw_store_op_t *op)
 {

@@ -35,6 +35,8 @@
  *            and committed in the same step: NGX_OK, it is there, for good
  *            committed, in the stream or not:     NGX_DECLINED
  *            held by another delivery:            NGX_BUSY
+ *   once     a key that was not there:            NGX_OK, kept for "keep"
+ *            one that is:                         NGX_DECLINED, unchanged
  *   any      the store could not answer:          NGX_ERROR
  *
  * A store that cannot answer is never a guess: the caller answers 503.
@@ -112,6 +114,16 @@ ngx_int_t ngx_paygw_store_claim(ngx_paygw_store_t *store,
  * them have the event, else it is NGX_ERROR.
  */
 ngx_int_t ngx_paygw_store_append(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+
+/*
+ * Notes a key that may come once, such as the nonce of a call: asked and noted
+ * in one step.  A key is of a kind of its own, it never meets the id of an
+ * event.  Of op: key, keep, log, handler and data.  Answers at once or later
+ * as a claim does, but never NGX_BUSY.  NGX_ERROR leaves open whether the key
+ * was noted, and so does a cancellation: what is noted stays.
+ */
+ngx_int_t ngx_paygw_store_once(ngx_paygw_store_t *store,
     ngx_paygw_store_op_t *op);
 
 /*

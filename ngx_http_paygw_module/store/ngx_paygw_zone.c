@@ -118,6 +118,8 @@ ngx_paygw_zone_make(ngx_shm_zone_t *shm_zone, ngx_paygw_zone_t *zone)
     sh->expiry = &sh->sentinel;
     sh->next = ngx_current_msec;
     sh->rings = NULL;
+    sh->once = &sh->sentinel;
+    sh->once_expiry = &sh->sentinel;
 
     zone->sh = sh;
     zone->shpool->data = sh;

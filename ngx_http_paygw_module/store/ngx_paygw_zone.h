@@ -10,6 +10,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_paygw_store.h"
 
 
 /*
@@ -22,7 +23,7 @@
  */
 
 
-#define NGX_PAYGW_ZONE_LAYOUT  0x70670002
+#define NGX_PAYGW_ZONE_LAYOUT  0x70670003
 #define NGX_PAYGW_ZONE_OURS    (~(uintptr_t) 0xffff)    /* never changes */
 
 
@@ -35,6 +36,9 @@ typedef struct {
     ngx_rbtree_node_t            sentinel;  /* of all of them */
     ngx_msec_t                   next;      /* no life ends before this */
     ngx_paygw_ring_sh_t         *rings;     /* keyrings, made when needed */
+    ngx_rbtree_node_t           *once;      /* root of the keys that may come
+                                               once, */
+    ngx_rbtree_node_t           *once_expiry;  /* and of the ends of these */
 } ngx_paygw_zone_sh_t;
 
 
@@ -44,6 +48,20 @@ struct ngx_paygw_zone_s {
     ngx_str_t                    name;
     ngx_msec_t                   full;      /* when last logged, of a worker */
 };
+
+
+/* nginx's functions on a tree that knows its insertion only meanwhile */
+void ngx_paygw_zone_link(ngx_paygw_zone_t *zone, ngx_rbtree_node_t **root,
+    ngx_rbtree_node_t *node, ngx_rbtree_insert_pt insert);
+void ngx_paygw_zone_unlink(ngx_paygw_zone_t *zone, ngx_rbtree_node_t **root,
+    ngx_rbtree_node_t *node);
+
+/* tells, not too often, that there is no room; without the mutex */
+void ngx_paygw_zone_full(ngx_paygw_zone_t *zone, ngx_log_t *log);
+
+/* ngx_paygw_zone_once.c */
+ngx_int_t ngx_paygw_zone_once(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
 
 
 #endif /* _NGX_PAYGW_ZONE_H_INCLUDED_ */

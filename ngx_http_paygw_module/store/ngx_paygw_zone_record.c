@@ -66,13 +66,7 @@ static void ngx_paygw_zone_last(ngx_paygw_zone_t *zone,
     ngx_paygw_zone_record_t *rec, ngx_msec_t end);
 static void ngx_paygw_zone_drop(ngx_paygw_zone_t *zone,
     ngx_paygw_zone_record_t *rec);
-static void ngx_paygw_zone_link(ngx_paygw_zone_t *zone,
-    ngx_rbtree_node_t **root, ngx_rbtree_node_t *node,
-    ngx_rbtree_insert_pt insert);
-static void ngx_paygw_zone_unlink(ngx_paygw_zone_t *zone,
-    ngx_rbtree_node_t **root, ngx_rbtree_node_t *node);
 static ngx_uint_t ngx_paygw_zone_expire(ngx_paygw_zone_t *zone, ngx_uint_t n);
-static void ngx_paygw_zone_full(ngx_paygw_zone_t *zone, ngx_log_t *log);
 
 
 #define ngx_paygw_zone_hash(key)                                              \
@@ -89,7 +83,8 @@ static const ngx_paygw_backend_t  ngx_paygw_zone_backend = {
     NULL,                                  /* cancel: nothing ever waits */
     ngx_paygw_zone_commit,
     ngx_paygw_zone_release,
-    NULL                                   /* exit_process */
+    NULL,                                  /* exit_process */
+    ngx_paygw_zone_once
 };
 
 
@@ -408,9 +403,7 @@ ngx_paygw_zone_drop(ngx_paygw_zone_t *zone, ngx_paygw_zone_record_t *rec)
 }
 
 
-/* nginx's functions on a tree that knows its insertion only meanwhile */
-
-static void
+void
 ngx_paygw_zone_link(ngx_paygw_zone_t *zone, ngx_rbtree_node_t **root,
     ngx_rbtree_node_t *node, ngx_rbtree_insert_pt insert)
 {
@@ -426,7 +419,7 @@ ngx_paygw_zone_link(ngx_paygw_zone_t *zone, ngx_rbtree_node_t **root,
 }
 
 
-static void
+void
 ngx_paygw_zone_unlink(ngx_paygw_zone_t *zone, ngx_rbtree_node_t **root,
     ngx_rbtree_node_t *node)
 {
@@ -478,9 +471,7 @@ ngx_paygw_zone_expire(ngx_paygw_zone_t *zone, ngx_uint_t n)
 }
 
 
-/* without the mutex */
-
-static void
+void
 ngx_paygw_zone_full(ngx_paygw_zone_t *zone, ngx_log_t *log)
 {
     if (zone->full && ngx_current_msec - zone->full < NGX_PAYGW_ZONE_QUIET) {

@@ -17,7 +17,8 @@
  *   op=append stream=NAME     the same with an entry of one field, "size" bytes
  *     size=N maxlen=N           or one; as for a claim, but nothing is released
  *     replicas=N wait=MS
- *   key=TEXT                  the event id
+ *   op=once                   as a claim, of a key that may come once
+ *   key=TEXT                  the event id, or that key
  *   lease=MS keep=MS          default 30000 and 60000
  *   delay=MS                  waits before
  *   save=LETTER               remembers the token of a claim that was taken
@@ -41,6 +42,7 @@ typedef struct {
     ngx_paygw_store_op_t        *ops;
     ngx_event_t                  delay;
 
+    ngx_uint_t                   once;
     ngx_uint_t                   append;
     ngx_paygw_store_stream_t     stream;
     ngx_paygw_store_entry_t      entry;
@@ -173,6 +175,9 @@ ngx_http_paygw_test_args(ngx_http_request_t *r, ngx_http_paygw_test_ctx_t *ctx)
     {
         return NGX_ERROR;
     }
+
+    ctx->once = (ctx->op.len == 4
+                 && ngx_strncmp(ctx->op.data, "once", 4) == 0);
 
     return ngx_http_paygw_test_ops(ctx);
 }
@@ -360,8 +365,13 @@ ngx_http_paygw_test_start(ngx_http_paygw_test_ctx_t *ctx)
 
         ctx->waiting++;
 
-        rc = ctx->append ? ngx_paygw_store_append(ctx->store, &ctx->ops[i])
-                         : ngx_paygw_store_claim(ctx->store, &ctx->ops[i]);
+        if (ctx->once) {
+            rc = ngx_paygw_store_once(ctx->store, &ctx->ops[i]);
+
+        } else {
+            rc = ctx->append ? ngx_paygw_store_append(ctx->store, &ctx->ops[i])
+                             : ngx_paygw_store_claim(ctx->store, &ctx->ops[i]);
+        }
 
         if (ctx->cancel) {
             ngx_paygw_store_cancel(&ctx->ops[i]);

@@ -1,0 +1,334 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_http_paygw_module.h"
+#include "ngx_http_paygw_auth.h"
+
+
+/*
+ * A call that was refused is answered by nginx as any refusal is: by a page of
+ * its own, or by what "error_page" says.  The page is replaced by a few words
+ * of JSON on its way out, so that "add_header ... always" and the like go for
+ * them, too.
+ */
+
+
+typedef struct {
+    ngx_paygw_reason_e           reason;
+    ngx_uint_t                   status;
+    ngx_str_t                    body;
+} ngx_http_paygw_problem_t;
+
+
+static ngx_int_t ngx_http_paygw_problem_header_filter(ngx_http_request_t *r);
+static ngx_http_paygw_auth_ctx_t *ngx_http_paygw_problem_ctx(
+    ngx_http_request_t *r);
+static ngx_http_paygw_auth_ctx_t *ngx_http_paygw_problem_unasked(
+    ngx_http_request_t *r, ngx_http_paygw_loc_conf_t *lcf,
+    ngx_http_paygw_auth_ctx_t *ctx);
+static ngx_int_t ngx_http_paygw_problem_field(ngx_http_request_t *r,
+    ngx_uint_t status);
+static ngx_int_t ngx_http_paygw_problem_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+static const ngx_http_paygw_problem_t *ngx_http_paygw_problem(
+    ngx_paygw_reason_e reason);
+
+
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
+
+
+#define NGX_HTTP_PAYGW_PROBLEM_SIGNATURE                                      \
+    ngx_string("{\"code\":\"CLIENT-BAD_SIGNATURE\","                          \
+               "\"message\":\"the signature does not match\"}")
+
+#define NGX_HTTP_PAYGW_PROBLEM_FIELDS                                         \
+    ngx_string("{\"code\":\"CLIENT-BAD_SIGNATURE_HEADER\","                   \
+               "\"message\":\"a part of the signature is missing, there "     \
+               "twice, or not well formed\"}")
+
+
+/* the last one is for all others */
+
+static const ngx_http_paygw_problem_t  ngx_http_paygw_problems[] = {
+
+    { NGX_PAYGW_REASON_MISSING_HEADER, NGX_HTTP_BAD_REQUEST,
+      NGX_HTTP_PAYGW_PROBLEM_FIELDS },
+
+    { NGX_PAYGW_REASON_REPEATED_HEADER, NGX_HTTP_BAD_REQUEST,
+      NGX_HTTP_PAYGW_PROBLEM_FIELDS },
+
+    { NGX_PAYGW_REASON_MALFORMED, NGX_HTTP_BAD_REQUEST,
+      NGX_HTTP_PAYGW_PROBLEM_FIELDS },
+
+    { NGX_PAYGW_REASON_DUPLICATE_FIELD, NGX_HTTP_BAD_REQUEST,
+      NGX_HTTP_PAYGW_PROBLEM_FIELDS },
+
+    { NGX_PAYGW_REASON_UNKNOWN_KEY, NGX_HTTP_UNAUTHORIZED,
+      NGX_HTTP_PAYGW_PROBLEM_SIGNATURE },
+
+    { NGX_PAYGW_REASON_SIGNATURE, NGX_HTTP_UNAUTHORIZED,
+      NGX_HTTP_PAYGW_PROBLEM_SIGNATURE },
+
+    { NGX_PAYGW_REASON_SIGN_TYPE, NGX_HTTP_UNAUTHORIZED,
+      NGX_HTTP_PAYGW_PROBLEM_SIGNATURE },
+
+    { NGX_PAYGW_REASON_CLOCK, NGX_HTTP_UNAUTHORIZED,
+      ngx_string("{\"code\":\"CLIENT-TIMESTAMP_OUT_OF_WINDOW\","
+                 "\"message\":\"the timestamp is too far from the time in "
+                 "Date\"}") },
+
+    { NGX_PAYGW_REASON_REPLAYED, NGX_HTTP_UNAUTHORIZED,
+      ngx_string("{\"code\":\"CLIENT-REPLAYED\","
+                 "\"message\":\"the nonce was used before\"}") },
+
+    { NGX_PAYGW_REASON_TOO_LARGE, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+      ngx_string("{\"code\":\"CLIENT-TOO_LARGE\","
+                 "\"message\":\"the body is too large\"}") },
+
+    { NGX_PAYGW_REASON_CONTENT_TYPE, NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
+      ngx_string("{\"code\":\"CLIENT-UNSUPPORTED_MEDIA_TYPE\","
+                 "\"message\":\"the body must be a form or JSON\"}") },
+
+    { NGX_PAYGW_REASON_STORE, NGX_HTTP_SERVICE_UNAVAILABLE,
+      ngx_string("{\"code\":\"RETRY-UNAVAILABLE\","
+                 "\"message\":\"try again with a new nonce\"}") },
+
+    { NGX_PAYGW_REASON_INTERNAL, NGX_HTTP_INTERNAL_SERVER_ERROR,
+      ngx_string("{\"code\":\"SERVER-INTERNAL\","
+                 "\"message\":\"internal error\"}") }
+};
+
+
+static ngx_int_t
+ngx_http_paygw_problem_header_filter(ngx_http_request_t *r)
+{
+    ngx_http_paygw_auth_ctx_t       *ctx;
+    const ngx_http_paygw_problem_t  *problem;
+
+    ctx = (r == r->main) ? ngx_http_paygw_problem_ctx(r) : NULL;
+
+    if (ctx == NULL) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    problem = ngx_http_paygw_problem(ctx->call.reason);
+
+    ctx->refusing = 0;
+    ctx->replace = 1;
+
+    r->headers_out.status = problem->status;
+    r->headers_out.status_line.len = 0;
+
+    ngx_http_clear_content_length(r);
+    r->headers_out.content_length_n = problem->body.len;
+
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+    ngx_str_null(&r->headers_out.charset);
+
+    if (ngx_http_paygw_problem_field(r, problem->status) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+/* NULL if the answer is to go as it is */
+
+static ngx_http_paygw_auth_ctx_t *
+ngx_http_paygw_problem_ctx(ngx_http_request_t *r)
+{
+    ngx_http_paygw_auth_ctx_t  *ctx;
+    ngx_http_paygw_loc_conf_t  *lcf;
+
+    ctx = ngx_http_paygw_auth_ctx(r);
+
+    if (ctx && ctx->refusing && r->headers_out.status == ctx->status) {
+        return ctx;
+    }
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_paygw_module);
+
+    if (!lcf->auth.on || (ctx && ctx->state >= NGX_HTTP_PAYGW_AUTH_PASSED)) {
+        return NULL;
+    }
+
+    return ngx_http_paygw_problem_unasked(r, lcf, ctx);
+}
+
+
+/*
+ * An answer where we have not decided: nginx found the body too large, or
+ * something has answered before the access phase.  That may refuse or redirect;
+ * but nothing of the location is given to a caller that nobody has looked at.
+ */
+
+static ngx_http_paygw_auth_ctx_t *
+ngx_http_paygw_problem_unasked(ngx_http_request_t *r,
+    ngx_http_paygw_loc_conf_t *lcf, ngx_http_paygw_auth_ctx_t *ctx)
+{
+    ngx_paygw_reason_e  reason;
+
+    if (r->headers_out.status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE) {
+        reason = NGX_PAYGW_REASON_TOO_LARGE;
+
+    } else if (r->headers_out.status < NGX_HTTP_SPECIAL_RESPONSE
+               && !lcf->auth.any)
+    {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "merchant call was answered with %ui before it was "
+                      "authenticated, the answer is withheld",
+                      r->headers_out.status);
+
+        reason = NGX_PAYGW_REASON_INTERNAL;
+
+    } else {
+        return NULL;
+    }
+
+    if (ctx == NULL) {
+
+        ctx = ngx_http_paygw_auth_ctx_create(r, lcf);
+        if (ctx == NULL) {
+            return NULL;
+        }
+    }
+
+    ctx->call.reason = reason;
+    ngx_http_paygw_auth_refuse(ctx);
+
+    return ctx;
+}
+
+
+static ngx_int_t
+ngx_http_paygw_problem_field(ngx_http_request_t *r, ngx_uint_t status)
+{
+    ngx_table_elt_t  *h;
+
+    if (status != NGX_HTTP_UNAUTHORIZED
+        && status != NGX_HTTP_SERVICE_UNAVAILABLE)
+    {
+        return NGX_OK;
+    }
+
+    if (status == NGX_HTTP_UNAUTHORIZED && r->headers_out.www_authenticate) {
+        /* "satisfy any", and another module asks as well */
+        return NGX_OK;
+    }
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+
+    if (status == NGX_HTTP_UNAUTHORIZED) {
+        ngx_str_set(&h->key, "WWW-Authenticate");
+        ngx_str_set(&h->value, "Paygw");
+        r->headers_out.www_authenticate = h;
+
+    } else {
+        ngx_str_set(&h->key, "Retry-After");
+        ngx_str_set(&h->value, "1");
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_paygw_problem_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_buf_t                       *b;
+    ngx_uint_t                       last;
+    ngx_chain_t                     *cl, out;
+    ngx_http_paygw_auth_ctx_t       *ctx;
+    const ngx_http_paygw_problem_t  *problem;
+
+    ctx = (in && r == r->main) ? ngx_http_paygw_auth_ctx(r) : NULL;
+
+    if (ctx == NULL || !ctx->replace) {
+        return ngx_http_next_body_filter(r, in);
+    }
+
+    last = 0;
+
+    for (cl = in; cl; cl = cl->next) {
+        b = cl->buf;
+
+        last |= b->last_buf;
+
+        b->pos = b->last;
+        b->file_pos = b->file_last;
+    }
+
+    if (!last) {
+        return NGX_OK;
+    }
+
+    problem = ngx_http_paygw_problem(ctx->call.reason);
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->memory = 1;
+    b->pos = problem->body.data;
+    b->last = problem->body.data + problem->body.len;
+    b->last_buf = 1;
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_next_body_filter(r, &out);
+}
+
+
+ngx_uint_t
+ngx_http_paygw_problem_status(ngx_paygw_reason_e reason)
+{
+    return ngx_http_paygw_problem(reason)->status;
+}
+
+
+static const ngx_http_paygw_problem_t *
+ngx_http_paygw_problem(ngx_paygw_reason_e reason)
+{
+    const ngx_http_paygw_problem_t  *p;
+
+    p = ngx_http_paygw_problems;
+
+    while (p->reason != reason && p->reason != NGX_PAYGW_REASON_INTERNAL) {
+        p++;
+    }
+
+    return p;
+}
+
+
+ngx_int_t
+ngx_http_paygw_problem_init(ngx_conf_t *cf)
+{
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_paygw_problem_header_filter;
+
+    ngx_http_next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_http_paygw_problem_body_filter;
+
+    return NGX_OK;
+}
