@@ -179,7 +179,7 @@ ngx_paygw_call_word(ngx_str_t *s, size_t min, size_t max, u_char extra)
 }
 
 
-/* what is too long for seconds is a time all the same, of the far future */
+/* what is too long for a number is a time all the same, of the far future */
 
 static ngx_int_t
 ngx_paygw_call_time(ngx_paygw_call_t *call)
@@ -199,7 +199,9 @@ ngx_paygw_call_time(ngx_paygw_call_t *call)
         }
     }
 
-    if (ngx_paygw_timestamp_parse(s, &call->time) != NGX_OK) {
+    call->time = ngx_atotm(s->data, s->len);
+
+    if (call->time == (time_t) NGX_ERROR) {
         call->time = NGX_MAX_TIME_T_VALUE;
     }
 
@@ -501,7 +503,7 @@ ngx_paygw_call_refuse_clock(ngx_paygw_call_t *call)
     time_t  off;
 
     if (call->time / 1000 > call->now / 2
-        && call->time != NGX_MAX_TIME_T_VALUE)
+        && call->time / 1000 < call->now * 2)
     {
         return ngx_paygw_call_refuse(call, NGX_DECLINED,
                                      NGX_PAYGW_REASON_CLOCK,
