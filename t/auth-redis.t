@@ -17,6 +17,8 @@ our $Config = <<'CONF';
     }
 CONF
 
+worker_connections(1024);
+
 run_tests();
 
 __DATA__
@@ -28,7 +30,7 @@ my $m = call(body => 'x');
 my $before = redis_commands();
 answer_ok(send_callback($m), 200);
 is(redis_commands() - $before, 1, 'one command');
-my ($key) = @{ redis_cmd('KEYS', '*nonce:*') };
+my ($key) = @{ redis_cmd('KEYS', "${PaygwTest::Prefix}*") };
 is($key, "${PaygwTest::Prefix}nonce:{k1}:$m->{nonce}");
 my $ttl = redis_cmd('PTTL', $key);
 ok($ttl > 650_000 && $ttl <= 660_000, "ttl $ttl");

@@ -19,6 +19,8 @@ our $Away = <<'CONF';
     paygw_store redis://127.0.0.1:1 timeout=300ms;
 CONF
 
+worker_connections(1024);
+
 run_tests();
 
 __DATA__
@@ -168,17 +170,3 @@ answer_ok(send_callback(call(key => 'b1', nonce => $m->{nonce},
                              secret => 'a_secret_of_the_brief_merchant_01')),
           200);
 
-
-
-=== TEST 8: nonces survive a reload
---- config eval: $::Config
---- run
-my $m = call(body => 'x');
-answer_ok(send_callback($m), 200);
-my $pid = PaygwTest::file_from($Test::Nginx::Util::PidFile, 0);
-my $log = sub { my $n = () = error_log_text() =~ /exited with code 0/g; $n };
-my $before = $log->();
-kill 'HUP', $pid;
-ok(wait_for(sub { $log->() > $before }, 10), 'reloaded');
-answer_ok(send_callback($m), 'REPLAYED');
---- log_level: notice

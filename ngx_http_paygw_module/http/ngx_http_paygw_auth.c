@@ -303,6 +303,18 @@ ngx_http_paygw_auth_decide(ngx_http_paygw_auth_ctx_t *ctx)
 
     ctx->genuine = 1;
 
+#if (NGX_HTTP_GZIP)
+
+    if (ctx->lcf->auth.sign) {
+
+        /* a client that unpacks by itself would not see what was signed */
+
+        ctx->request->gzip_tested = 1;
+        ctx->request->gzip_ok = 0;
+    }
+
+#endif
+
     ngx_http_paygw_auth_ask(ctx);
 }
 

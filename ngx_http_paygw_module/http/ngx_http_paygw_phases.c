@@ -43,7 +43,10 @@ static const ngx_str_t  ngx_http_paygw_fields_in[] = {
 ngx_int_t
 ngx_http_paygw_server_rewrite_handler(ngx_http_request_t *r)
 {
-    if (r != r->main || ngx_http_paygw_ctx_get(r)) {
+    if (r != r->main || ngx_http_paygw_ctx_get(r)
+        || ngx_http_paygw_auth_ctx(r))
+    {
+        /* a redirect of one that has fields of ours already */
         return NGX_DECLINED;
     }
 
