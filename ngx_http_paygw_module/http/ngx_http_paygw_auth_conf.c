@@ -17,6 +17,8 @@
 #define NGX_HTTP_PAYGW_RESPONSE_MIN  1024
 
 
+static ngx_int_t ngx_http_paygw_auth_distinct(ngx_conf_t *cf,
+    ngx_paygw_call_names_t *names);
 static ngx_int_t ngx_http_paygw_auth_resolve(ngx_conf_t *cf,
     ngx_http_paygw_main_conf_t *mcf, ngx_http_paygw_auth_conf_t *auth);
 static ngx_int_t ngx_http_paygw_auth_fits(ngx_conf_t *cf,
@@ -167,7 +169,37 @@ ngx_http_paygw_auth_style(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
+    if (ngx_http_paygw_auth_distinct(cf, auth->names) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_paygw_auth_distinct(ngx_conf_t *cf, ngx_paygw_call_names_t *names)
+{
+    ngx_str_t   *a, *b;
+    ngx_uint_t   i, k;
+
+    for (i = 0; i < NGX_PAYGW_CALL_FIELDS; i++) {
+        for (k = 0; k < i; k++) {
+            a = &names->name[i];
+            b = &names->name[k];
+
+            if (a->len == b->len
+                && ngx_strncmp(a->data, b->data, a->len) == 0)
+            {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "\"paygw_auth_style\" gives two parameters "
+                                   "the name \"%V\"", a);
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return NGX_OK;
 }
 
 

@@ -98,8 +98,8 @@ PaygwTest::add_block_preprocessor(sub {
     my $block = shift;
 
     if (!defined $block->bare && !defined $block->no_merchants) {
-        $block->set_value('http_config', ($block->http_config // '')
-                                         . $Merchants);
+        $block->set_value('http_config', $Merchants
+                                         . ($block->http_config // ''));
     }
 });
 
@@ -293,7 +293,7 @@ sub refused_call_ok {
                    PaygwTest::block_name("$line: result"));
 
     my $text = PaygwTest::file_from($Test::Nginx::Util::ErrLogFile, $at);
-    my @lines = grep { /merchant call/ } split /\n/, $text;
+    my @lines = grep { /merchant call refused/ } split /\n/, $text;
     Test::More::is(scalar @lines, 1,
                    PaygwTest::block_name("$line: one line"));
     my ($level, $what) = ($lines[0] // '')

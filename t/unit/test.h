@@ -58,6 +58,7 @@ void test_scheme(void);
 void test_mac(void);
 void test_aead(void);
 void test_ecb(void);
+void test_call(void);
 
 
 #endif /* _TEST_H_INCLUDED_ */

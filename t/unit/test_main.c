@@ -39,6 +39,7 @@ main(int argc, char **argv)
     test_mac();
     test_aead();
     test_ecb();
+    test_call();
 
     printf("1..%lu\n", (unsigned long) test_count);
 
