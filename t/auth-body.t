@@ -157,8 +157,16 @@ client intended to send too large
 for my $no (0, 1) {
     answer_ok(send_callback(call(body => 'x' x 1024), http2 => 1,
                             no_length => $no), 200, 'fits');
-    answer_ok(send_callback(call(body => 'x' x 1025), http2 => 1,
-                            no_length => $no), 'TOO_LARGE', $no);
+
+    # curl may see the end of the stream before the answer, as with any server
+    # that answers without reading all of a body
+    my $res;
+    for (1 .. 30) {
+        $res = send_callback(call(body => 'x' x 1025), http2 => 1,
+                             no_length => $no);
+        last if $res->{status};
+    }
+    answer_ok($res, 'TOO_LARGE', $no);
 }
 --- error_log
 client intended to send too large

@@ -15,48 +15,8 @@ BEGIN {
 
 use lib 't/lib';
 use PaygwTest;
+use PaygwBackend;
 use PaygwSign;
-
-use IO::Socket::INET;
-
-# A backend that speaks CGI-like protocols: it keeps what it got in a file and
-# answers with fixed bytes.
-
-my @backends;
-
-sub backend {
-    my ($name, $end, $answer) = @_;
-
-    my $s = IO::Socket::INET->new(Listen => 16, LocalAddr => '127.0.0.1')
-        or die "no port: $!";
-    my $file = PaygwTest::keys_dir() . "/$name.got";
-    my $pid = fork // die "fork: $!";
-
-    if ($pid == 0) {
-        $SIG{TERM} = sub { POSIX::_exit(0) };
-        while (1) {
-            my $c = $s->accept or next;
-            my $got = '';
-            while ($got !~ $end) {
-                sysread $c, $got, 65536, length $got or last;
-            }
-            open my $fh, '>>', $file;
-            print $fh $got;
-            close $fh;
-            syswrite $c, $answer;
-            close $c;
-        }
-    }
-
-    push @backends, $pid;
-    $ENV{"TEST_NGINX_\U${name}\E_PORT"} = $s->sockport;
-    return $file;
-}
-
-sub fcgi_record {
-    my ($type, $data) = @_;
-    return pack('CCnnCC', 1, $type, 1, length $data, 0, 0) . $data;
-}
 
 our $Scgi = backend('scgi', qr/\}\}?,?\z|\}$/,
     "Status: 200 OK\r\nContent-Type: text/html\r\n\r\nfrom the shop");
@@ -66,47 +26,9 @@ our ($Fcgi, $FcgiSign) = map {
         . fcgi_record(6, '') . fcgi_record(3, "\0" x 8))
 } qw(fcgi fcgi_sign);
 
-# the last request to a FastCGI backend, as the shop tells it
-
-sub fcgi_request {
-    my $got = shift;
-    my (%stream, @headers);
-
-    while (length $got) {
-        my (undef, $type, undef, $len, $pad) = unpack 'CCnnC', $got;
-        %stream = () if $type == 1;
-        $stream{$type} .= substr $got, 8, $len;
-        substr $got, 0, 8 + $len + $pad, '';
-    }
-
-    my $params = $stream{4};
-    while (length $params) {
-        my @len;
-        for (0, 1) {
-            my $long = ord($params) & 0x80;
-            my $n = substr $params, 0, $long ? 4 : 1, '';
-            push @len, $long ? unpack('N', $n) & 0x7fffffff : ord $n;
-        }
-        my $name = substr $params, 0, $len[0], '';
-        my $value = substr $params, 0, $len[1], '';
-        push @headers, [ $name =~ tr/_/-/r, $value ] if $name =~ s/^HTTP_//;
-    }
-
-    return { headers => \@headers, body => $stream{5} };
-}
-
-sub slurp {
-    my $file = shift;
-    open my $fh, '<', $file or return '';
-    local $/;
-    return scalar <$fh>;
-}
-
 sign_key('fcgi.key', 'a key of a shop behind FastCGI');
 
 sub have_lua { return @Lua == 2 }
-
-END { kill 'TERM', @backends if @backends }
 
 run_tests();
 

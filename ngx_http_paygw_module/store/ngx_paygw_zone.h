@@ -59,6 +59,14 @@ void ngx_paygw_zone_unlink(ngx_paygw_zone_t *zone, ngx_rbtree_node_t **root,
 /* tells, not too often, that there is no room; without the mutex */
 void ngx_paygw_zone_full(ngx_paygw_zone_t *zone, ngx_log_t *log);
 
+/*
+ * Gives up to n records whose life is over, of events and of keys that may come
+ * once; returns how many there were.  With the mutex: memory that is short is
+ * asked back from both.
+ */
+ngx_uint_t ngx_paygw_zone_expire(ngx_paygw_zone_t *zone, ngx_uint_t n);
+ngx_uint_t ngx_paygw_zone_once_expire(ngx_paygw_zone_t *zone, ngx_uint_t n);
+
 /* ngx_paygw_zone_once.c */
 ngx_int_t ngx_paygw_zone_once(ngx_paygw_store_t *store,
     ngx_paygw_store_op_t *op);

@@ -36,8 +36,6 @@ static ngx_paygw_zone_once_t *ngx_paygw_zone_once_find(
     ngx_paygw_zone_t *zone, ngx_str_t *key, uint32_t hash);
 static ngx_int_t ngx_paygw_zone_once_add(ngx_paygw_zone_t *zone,
     ngx_str_t *key, uint32_t hash, ngx_msec_t life);
-static ngx_uint_t ngx_paygw_zone_once_expire(ngx_paygw_zone_t *zone,
-    ngx_uint_t n);
 static void ngx_paygw_zone_once_drop(ngx_paygw_zone_t *zone,
     ngx_paygw_zone_once_t *rec);
 
@@ -171,7 +169,8 @@ ngx_paygw_zone_once_add(ngx_paygw_zone_t *zone, ngx_str_t *key,
 
         /* the oldest may be of another size, so more than one may have to go */
 
-    } while (rec == NULL && ngx_paygw_zone_once_expire(zone, 1));
+    } while (rec == NULL && (ngx_paygw_zone_once_expire(zone, 1)
+                             || ngx_paygw_zone_expire(zone, 1)));
 
     if (rec == NULL) {
         return NGX_ERROR;
@@ -192,9 +191,7 @@ ngx_paygw_zone_once_add(ngx_paygw_zone_t *zone, ngx_str_t *key,
 }
 
 
-/* gives up to n records whose life is over; returns how many there were */
-
-static ngx_uint_t
+ngx_uint_t
 ngx_paygw_zone_once_expire(ngx_paygw_zone_t *zone, ngx_uint_t n)
 {
     ngx_uint_t              i;

@@ -66,7 +66,6 @@ static void ngx_paygw_zone_last(ngx_paygw_zone_t *zone,
     ngx_paygw_zone_record_t *rec, ngx_msec_t end);
 static void ngx_paygw_zone_drop(ngx_paygw_zone_t *zone,
     ngx_paygw_zone_record_t *rec);
-static ngx_uint_t ngx_paygw_zone_expire(ngx_paygw_zone_t *zone, ngx_uint_t n);
 
 
 #define ngx_paygw_zone_hash(key)                                              \
@@ -327,7 +326,8 @@ ngx_paygw_zone_add(ngx_paygw_zone_t *zone, ngx_str_t *key, uint32_t hash,
 
         /* the oldest may be of another size, so more than one may have to go */
 
-    } while (rec == NULL && ngx_paygw_zone_expire(zone, 1));
+    } while (rec == NULL && (ngx_paygw_zone_expire(zone, 1)
+                             || ngx_paygw_zone_once_expire(zone, 1)));
 
     if (rec == NULL) {
         return NULL;
@@ -435,9 +435,7 @@ ngx_paygw_zone_unlink(ngx_paygw_zone_t *zone, ngx_rbtree_node_t **root,
 }
 
 
-/* gives up to n records whose life is over; returns how many there were */
-
-static ngx_uint_t
+ngx_uint_t
 ngx_paygw_zone_expire(ngx_paygw_zone_t *zone, ngx_uint_t n)
 {
     ngx_uint_t          i;
