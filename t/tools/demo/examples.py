@@ -15,6 +15,7 @@ import tempfile
 import time
 import traceback
 
+import merchants
 import stage
 from queueing import Scene
 from stage import ROOT, Failure
@@ -444,6 +445,9 @@ SCENES = {
     "filter-by-event.conf": filtering,
     "key-rotation.conf": rotation,
     "many-accounts.conf": many,
+    "merchant.conf": merchants.headers,
+    "merchant-params.conf": merchants.params,
+    "merchant-public-key.conf": merchants.public_key,
     "queue.conf": queueing,
     "signed-delivery.conf": signed,
     "unionpay.conf": confirming,
@@ -460,6 +464,7 @@ class AllKeys:
                                  else folder)
                       for name in ("", "north", "south")}
         self.generic = generic.Ring(folder)
+        merchants.keys(folder)
         for name, text in (("redis", PASSWORD), ("shop", SECRET)):
             path = os.path.join(folder, name + ".secret")
             with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600),
