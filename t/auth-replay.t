@@ -169,4 +169,3 @@ is(join(' ', sort keys %n), 'REPLAYED TIMESTAMP_OUT_OF_WINDOW');
 answer_ok(send_callback(call(key => 'b1', nonce => $m->{nonce},
                              secret => 'a_secret_of_the_brief_merchant_01')),
           200);
-

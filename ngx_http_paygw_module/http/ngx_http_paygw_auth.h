@@ -82,6 +82,15 @@ ngx_int_t ngx_http_paygw_auth_rewrite(ngx_http_request_t *r,
  */
 void ngx_http_paygw_auth_over(ngx_http_request_t *r);
 
+/*
+ * ctx->call: what the configuration and the fields say of it; all that can be
+ * refused before a byte of the body is read; and the rest, up to the signature.
+ * The last two return as the functions of ngx_paygw_call.h do.
+ */
+void ngx_http_paygw_auth_fill(ngx_http_paygw_auth_ctx_t *ctx);
+ngx_int_t ngx_http_paygw_auth_before(ngx_http_paygw_auth_ctx_t *ctx);
+ngx_int_t ngx_http_paygw_auth_verify(ngx_http_paygw_auth_ctx_t *ctx);
+
 /* refuses for call->reason: sets state and status, and logs */
 void ngx_http_paygw_auth_refuse(ngx_http_paygw_auth_ctx_t *ctx);
 

@@ -13,6 +13,7 @@
 
 static void ngx_http_paygw_auth_request_cleanup(void *data);
 static void ngx_http_paygw_auth_pool_cleanup(void *data);
+static void ngx_http_paygw_auth_failed(ngx_http_paygw_auth_ctx_t *ctx);
 
 
 ngx_http_paygw_auth_ctx_t *
@@ -92,6 +93,67 @@ static void
 ngx_http_paygw_auth_pool_cleanup(void *data)
 {
     return;
+}
+
+
+void
+ngx_http_paygw_auth_refuse(ngx_http_paygw_auth_ctx_t *ctx)
+{
+    u_char              buf[NGX_MAX_ERROR_STR], *p, *last;
+    ngx_uint_t          level;
+    ngx_paygw_call_t   *call;
+
+    call = &ctx->call;
+
+    ctx->state = NGX_HTTP_PAYGW_AUTH_REFUSED;
+    ctx->status = ngx_http_paygw_problem_status(call->reason);
+
+    if (ctx->status == NGX_HTTP_UNAUTHORIZED && !ctx->genuine) {
+        ngx_http_paygw_auth_failed(ctx);
+    }
+
+    p = buf;
+    last = buf + sizeof(buf);
+
+    if (call->caller || call->signed_len) {
+        p = ngx_slprintf(p, last, ", key \"%V\"",
+                         &call->fields[NGX_PAYGW_CALL_KEY_ID]);
+    }
+
+    if (call->caller) {
+        p = ngx_slprintf(p, last, ", merchant \"%V\"",
+                         &call->caller->merchant->name);
+    }
+
+    if (call->signed_len) {
+        ngx_hex_dump(call->hex, call->signed_sha256, NGX_PAYGW_SHA256_LEN);
+        p = ngx_slprintf(p, last, ", string to sign: %uz bytes, sha256 %*s",
+                         call->signed_len, sizeof(call->hex), call->hex);
+    }
+
+    if (call->hint.len) {
+        p = ngx_slprintf(p, last, ", hint: %V", &call->hint);
+    }
+
+    level = (ctx->status == NGX_HTTP_INTERNAL_SERVER_ERROR) ? NGX_LOG_ERR
+                                                            : NGX_LOG_INFO;
+
+    ngx_log_error(level, call->log, 0, "merchant call refused: %V%*s",
+                  &ngx_paygw_reasons[call->reason], (size_t) (p - buf), buf);
+}
+
+
+/*
+ * A call that nobody has signed: the one place that knows of all of them, with
+ * the address that they come from.
+ */
+
+static void
+ngx_http_paygw_auth_failed(ngx_http_paygw_auth_ctx_t *ctx)
+{
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ctx->call.log, 0,
+                   "http paygw call not genuine from \"%V\"",
+                   &ctx->request->connection->addr_text);
 }
 
 
