@@ -108,7 +108,7 @@ refused missing_header
 refused missing_header
 refused repeated_header
 --- error_log
-payment callback refused: missing_header, hint: x-signature
+payment callback refused: missing_header, hint: no x-signature, a proxy in front may drop it
 payment callback refused: repeated_header, hint: x-signature
 
 
