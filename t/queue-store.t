@@ -96,7 +96,7 @@ sub wrong {
     my $nginx = nginx_for($fake->port);
 
     like(append($nginx, 'k1'), qr/^ok 1 /, 'plain');
-    like(append($nginx, 'k2', 'maxlen=77&replicas=3&wait=40'), qr/^error$/,
+    like(append($nginx, 'k2', 'maxlen=77&replicas=3&wait=40'), qr/^replicas$/,
          'with replicas, of which one has it');
     my @seen = $fake->seen;
     like($seen[0],
@@ -234,12 +234,12 @@ wrong('text', 'EVAL', "\$3\r\n1-1\r\n", qr/^error$/,
       qr/redis sent unexpected reply/);
 wrong('negative', 'EVAL', ":-2\r\n", qr/^error$/,
       qr/redis sent unexpected reply/);
-wrong('nobody has it', 'WAIT', ":0\r\n", qr/^error$/,
+wrong('nobody has it', 'WAIT', ":0\r\n", qr/^replicas$/,
       qr/\[error\].*event "\S+" was appended, but only 0 of 1 replicas have it/,
       once => 1);
 wrong('more than asked for', 'WAIT', ":5\r\n", qr/^ok 1 /, undef, once => 1);
 wrong('WAIT is an error', 'WAIT', "-NOPERM no permissions to run wait\r\n",
-      qr/^error$/, qr/\[error\].*redis sent error: "NOPERM .*\+wait/,
+      qr/^replicas$/, qr/\[error\].*redis sent error: "NOPERM .*\+wait/,
       once => 1);
 wrong('WAIT is text', 'WAIT', "+OK\r\n", qr/^error$/,
       qr/redis sent unexpected reply/);
@@ -278,7 +278,7 @@ wrong('NOSCRIPT', 'EVAL', "-NOSCRIPT No matching script\r\n", qr/^error$/,
              $nginx->begin('/s?op=claim&key=' . key());
     my $begin = time;
     my @got = map { $nginx->finish($_) =~ /^(\w+)/ } @c;
-    is("@got", 'ok ok error ok ok', 'behind: each has its own answer');
+    is("@got", 'ok ok replicas ok ok', 'behind: each has its own answer');
     cmp_ok(time - $begin, '<', $Timeout / 1000, 'behind: in time');
 
     my @seen = map { /^EVAL/ ? 'E' : $_ } ($fake->seen)[$from .. $from + 6];
@@ -348,7 +348,7 @@ wrong('NOSCRIPT', 'EVAL', "-NOSCRIPT No matching script\r\n", qr/^error$/,
     my $s = $nginx->begin(uri(undef, 'replicas=1&wait=300'));
     sleep 0.1;
     ok($nginx->reload, 'reload while waiting');
-    is($nginx->finish($s), 'error', 'reload while waiting: the answer');
+    is($nginx->finish($s), 'replicas', 'reload while waiting: the answer');
     $s = $nginx->begin(uri(undef, 'replicas=1&wait=300'));
     sleep 0.1;
     ok($nginx->quit('TERM'), 'TERM while waiting');

@@ -401,8 +401,8 @@ is($replica->cmd('XLEN', 'q20'), 3);
 is(scalar entries('q20'), 3);
 $replica->stop;
 my ($first, $second) = results(2);
-is($first, 'unavailable store', 'the result of the first');
-is($second, 'unavailable store', 'and of the second');
+is($first, 'unavailable replicas', 'the result of the first');
+is($second, 'unavailable replicas', 'and of the second');
 
 
 

@@ -415,6 +415,12 @@ ngx_http_paygw_notify_claimed(ngx_http_paygw_ctx_t *ctx, ngx_int_t rc)
                                      NGX_HTTP_SERVICE_UNAVAILABLE);
         return;
 
+    case NGX_ABORT:
+        ngx_http_paygw_notify_answer(ctx, NGX_HTTP_PAYGW_UNAVAILABLE,
+                                     NGX_PAYGW_REASON_REPLICAS,
+                                     NGX_HTTP_SERVICE_UNAVAILABLE);
+        return;
+
     default: /* NGX_ERROR: never a guess */
         ngx_http_paygw_notify_answer(ctx, NGX_HTTP_PAYGW_UNAVAILABLE,
                                      NGX_PAYGW_REASON_STORE,

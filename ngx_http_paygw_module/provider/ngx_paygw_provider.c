@@ -43,6 +43,7 @@ const ngx_str_t  ngx_paygw_reasons[] = {
     ngx_string("account_mismatch"),
     ngx_string("internal"),
     ngx_string("store"),
+    ngx_string("replicas"),
     ngx_string("in_flight"),
     ngx_string("duplicate"),
     ngx_string("shop"),
