@@ -8,6 +8,8 @@ package PaygwNginx;
 #   my $nginx = PaygwNginx->start(http => '...', workers => 1);
 #   $nginx->get('/s?op=claim&key=x'); $nginx->reload(http => '...');
 #   $nginx->log; $nginx->quit;
+#
+# With daemon => 1 it leaves for the background, as it has to for USR2.
 
 use strict;
 use warnings;
@@ -44,7 +46,8 @@ sub start {
     die "fork: $!" if !defined $pid;
 
     if ($pid == 0) {
-        my @cmd = $self->command('-g', 'daemon off;');
+        my @cmd = $self->command($self->{daemon} ? ()
+                                                 : ('-g', 'daemon off;'));
         $ENV{LD_PRELOAD} = $ENV{TEST_NGINX_LD_PRELOAD}
             if $ENV{TEST_NGINX_LD_PRELOAD};
         open STDIN, '<', '/dev/null';
@@ -53,12 +56,17 @@ sub start {
         exec @cmd or POSIX::_exit(127);
     }
 
+    if ($self->{daemon}) {
+        waitpid $pid, 0;
+        $pid = $self->pid_file // die "nginx does not start: " . $self->log;
+    }
+
     $self->{pid} = $pid;
     push @All, $self;
 
     for (1 .. 200 * $Slow) {
         return $self if $self->connect;
-        last if waitpid($pid, POSIX::WNOHANG()) == $pid;
+        last if gone($pid);
         Time::HiRes::sleep(0.025);
     }
 
@@ -245,17 +253,28 @@ sub quit {
     my $pid = $self->{pid} or return 1;
     kill $signal || 'QUIT', $pid;
 
-    my $gone = $self->wait_for(sub {
-        return waitpid($pid, POSIX::WNOHANG()) == $pid;
-    }, 10);
-
-    if (!$gone) {
+    if (!$self->wait_for(sub { gone($pid) }, 10)) {
         $self->stop;
         return 0;
     }
 
     delete $self->{pid};
     return 1;
+}
+
+
+# a child, or a master that has left for the background
+
+sub gone {
+    my $pid = shift;
+    return waitpid($pid, POSIX::WNOHANG()) == $pid || !kill 0, $pid;
+}
+
+
+sub pid_file {
+    my $self = shift;
+    open my $fh, '<', "$self->{dir}/logs/nginx.pid" or return;
+    return (<$fh> // '') =~ /^(\d+)/ ? $1 : undef;
 }
 
 
