@@ -11,6 +11,7 @@ use Time::HiRes qw(sleep time);
 
 use FakeRedis;
 use PaygwNginx;
+use PaygwProcess ();
 use PaygwRedis;
 
 # one that nobody else uses: it is stopped and frozen
@@ -421,7 +422,7 @@ wrong('closed while idle', sub { $_[0]->write(":1\r\n") }, qr/^ok 1 /, undef,
 # started before Redis is
 
 {
-    my $port = PaygwRedis::free_port();
+    my $port = PaygwProcess::free_port();
     my $nginx = nginx_for($port);
 
     is(claim($nginx), 'error', 'not there yet');
@@ -785,7 +786,7 @@ SKIP: {
 
     my $serve = sub {
         my $name = shift;
-        my $port = PaygwRedis::free_port();
+        my $port = PaygwProcess::free_port();
         my $own = eval { PaygwRedis->start(args => [
             '--tls-port', $port, '--tls-cert-file', "$dir/$name.crt",
             '--tls-key-file', "$dir/$name.key", '--tls-auth-clients', 'no',

@@ -82,8 +82,7 @@ ok($nginx->wait_for(sub {
 
 # ends in any case
 
-my $second = bless { %$nginx, pid => $new }, 'PaygwNginx';
-push @PaygwNginx::All, $second;
+my $second = PaygwNginx->new(%$nginx, pid => $new);
 
 is(mapped($new), file(), 'USR2: the new master has the new one');
 is(mapped($_), file(), 'USR2: and its worker') for $nginx->workers_of($new);
