@@ -37,9 +37,10 @@ sub uri {
 
 sub nginx_for {
     my ($port, %o) = @_;
+    my $timeout = delete $o{timeout} // $Timeout;
     return PaygwNginx->start(
         http => "paygw_store redis://127.0.0.1:$port"
-                . " timeout=${Timeout}ms;", %o);
+                . " timeout=${timeout}ms;", %o);
 }
 
 sub done {
@@ -259,11 +260,11 @@ wrong('NOSCRIPT', 'EVAL', "-NOSCRIPT No matching script\r\n", qr/^error$/,
     my $fake = FakeRedis->start(sub {
         my ($conn) = @_;
         while (my @c = $conn->read) {
-            $conn->pause(0.2) if $c[0] eq 'WAIT';
+            $conn->pause(1) if $c[0] eq 'WAIT';
             $conn->write(":1\r\n") or return;
         }
     });
-    my $nginx = nginx_for($fake->port);
+    my $nginx = nginx_for($fake->port, timeout => 10_000);
 
     is(append($nginx, undef, 'n=100&spread=1&replicas=1'),
        'ok=100 committed=0 busy=0 error=0', 'together');
@@ -271,7 +272,9 @@ wrong('NOSCRIPT', 'EVAL', "-NOSCRIPT No matching script\r\n", qr/^error$/,
 
     my $from = () = $fake->seen;
     my @c = $nginx->begin(uri(undef, 'replicas=1'));
-    sleep 0.05;
+    ok($nginx->wait_for(sub { ($fake->seen)[-1] =~ /^WAIT/
+                              && $fake->seen > $from + 1 }),
+       'behind: one is waiting');
     push @c, $nginx->begin(uri(undef, 'replicas=1')),
              $nginx->begin(uri(undef, 'replicas=2&wait=130')),
              $nginx->begin(uri(undef)),
@@ -279,7 +282,7 @@ wrong('NOSCRIPT', 'EVAL', "-NOSCRIPT No matching script\r\n", qr/^error$/,
     my $begin = time;
     my @got = map { $nginx->finish($_) =~ /^(\w+)/ } @c;
     is("@got", 'ok ok replicas ok ok', 'behind: each has its own answer');
-    cmp_ok(time - $begin, '<', $Timeout / 1000, 'behind: in time');
+    cmp_ok(time - $begin, '<', 10, 'behind: in time');
 
     my @seen = map { /^EVAL/ ? 'E' : $_ } ($fake->seen)[$from .. $from + 6];
     is("@seen", 'E WAIT 1 100 E E E E WAIT 2 130', 'behind: one more WAIT');
@@ -329,6 +332,7 @@ wrong('NOSCRIPT', 'EVAL', "-NOSCRIPT No matching script\r\n", qr/^error$/,
     like(append($nginx), qr/^ok 1/, 'NOSCRIPT: sent in full');
     is(commands($fake), 'EVAL EVALSHA EVAL', 'NOSCRIPT: with all of it');
     is(append($nginx, undef, 'cancel=1'), 'cancelled', 'NOSCRIPT, cancelled');
+    $nginx->wait_for(sub { $fake->seen >= 4 });
     sleep 0.4;
     is(commands($fake), 'EVAL EVALSHA EVAL EVALSHA',
        'NOSCRIPT, cancelled: not sent again');

@@ -4,7 +4,7 @@ package PaygwRedis;
 #
 #   my $redis = PaygwRedis->start(args => [...]);
 #   $redis->port; $redis->socket; $redis->cmd('GET', 'x');
-#   $redis->freeze; $redis->thaw; $redis->stop; $redis->run;
+#   $redis->freeze; $redis->unread; $redis->thaw; $redis->stop; $redis->run;
 #
 # It is killed by its pid when the file ends.  The first one sets
 # TEST_NGINX_REDIS_PORT, unless that is set; PaygwRedis->port_of_tests starts
@@ -100,6 +100,22 @@ sub run {
 
 sub freeze { kill 'STOP', $_[0]{pid} or die 'no redis-server of ours' }
 sub thaw   { kill 'CONT', $_[0]{pid} or die 'no redis-server of ours' }
+
+
+# bytes that were sent to it and that it has not read: what has come while it
+# is frozen
+
+sub unread {
+    my $self = shift;
+    my $port = sprintf '0100007F:%04X', $self->{port};
+    my $n = 0;
+    open my $fh, '<', '/proc/net/tcp' or die "/proc/net/tcp: $!";
+    while (my $line = <$fh>) {
+        my @f = split ' ', $line;
+        $n += hex((split /:/, $f[4])[1]) if $f[1] eq $port && $f[3] eq '01';
+    }
+    return $n;
+}
 
 
 # commands on a connection of their own; the answer to the last one

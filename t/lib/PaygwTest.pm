@@ -32,7 +32,8 @@ our @EXPORT = qw(
     shop_plan shop_requests shop_release shop_port shop_event shop_header
     shop_body shop_count
     results error_log_text wait_for
-    redis_port redis_cmd redis_stop redis_start redis_freeze redis_thaw
+    redis_port redis_cmd redis_stop redis_start redis_freeze redis_unread
+    redis_thaw
     redis_commands store_is make_cert keys_dir server_connect refused_ok
 );
 
@@ -106,6 +107,7 @@ sub redis_start {
 sub redis_port   { return $RedisPort }
 sub redis_stop   { $Redis->stop }
 sub redis_freeze { $Redis->freeze }
+sub redis_unread { return $Redis->unread }
 sub redis_thaw   { $Redis->thaw }
 sub redis_cmd    { return $Redis->cmd(@_) }
 
