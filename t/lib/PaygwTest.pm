@@ -784,9 +784,23 @@ $Test::Nginx::Util::RunTestHelper = sub {
     Test::More::fail(block_name("died: $@")) if !$ok;
 
     Time::HiRes::sleep($block->wait) if $block->wait;
+    wait_for_log($block->error_log) if defined $block->error_log;
     &Test::Nginx::Socket::check_error_log($block, undef, $dry_run, $idx);
     &Test::Nginx::Socket::check_access_log($block, $dry_run, $idx);
 };
+
+
+# some lines are written after the answer
+
+sub wait_for_log {
+    my @want = map { ref ? $_ : grep { length } split /\n+/ }
+               ref $_[0] eq 'ARRAY' ? @{ $_[0] } : $_[0];
+
+    wait_for(sub {
+        my $text = error_log_text();
+        return !grep { ref ? $text !~ $_ : index($text, $_) < 0 } @want;
+    });
+}
 
 
 sub run_code {
