@@ -323,7 +323,7 @@ invalid expression in "signed" of channel "hook": too many arguments at "lower(b
 signed concat(body, body);
 --- must_die
 --- error_log
-invalid number of arguments in "signed" of channel "hook"
+invalid number of arguments in "signed" of channel "hook": 2, it must be at most 1
 
 === TEST 41: text after it
 --- generic
@@ -339,7 +339,7 @@ invalid expression in "signed" of channel "hook": unexpected text after the expr
 signed 'concat(body';
 --- must_die
 --- error_log
-invalid expression in "signed" of channel "hook": "," or ")" is expected at "its end"
+invalid expression in "signed" of channel "hook": "," or ")" is expected at its end, an expression
 
 === TEST 43: a string without its end
 --- generic
@@ -355,7 +355,7 @@ invalid expression in "signed" of channel "hook": a string without its end
 signed '';
 --- must_die
 --- error_log
-invalid expression in "signed" of channel "hook": a word is expected at "its end"
+invalid expression in "signed" of channel "hook": a word is expected at its end
 
 === TEST 45: too deep
 --- generic
@@ -1155,3 +1155,18 @@ signed 'hex(join(".", header(X-Id), body))';
 signed 'base64(concat("x", body))';
 --- run
 pass('nginx starts')
+
+=== TEST 140: a currency in small letters
+--- generic
+currency eur;
+--- must_die
+--- error_log
+invalid "currency" of channel "hook": "eur", it must be an expression or a currency such as EUR
+
+=== TEST 141: an amount is said with its unit
+--- generic
+amount json(/a);
+currency EUR;
+--- must_die
+--- error_log
+invalid number of arguments in "amount" of channel "hook": 1, it must be at least 2

@@ -78,27 +78,24 @@ ngx_paygw_generic_parse(ngx_paygw_notify_t *n)
 static ngx_int_t
 ngx_paygw_generic_headers(ngx_paygw_notify_t *n, ngx_paygw_expr_env_t *env)
 {
-    ngx_uint_t  i, bit;
+    ngx_uint_t          i, bit;
+    ngx_paygw_reason_e  reason;
 
     for (i = 0; i < env->nheaders; i++) {
 
         bit = (ngx_uint_t) 1 << i;
 
         if (n->msg.repeated & bit) {
-            ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_REPEATED_HEADER,
-                             NULL);
+            reason = NGX_PAYGW_REASON_REPEATED_HEADER;
 
         } else if ((env->required & bit) && n->msg.headers[i].len == 0) {
-            ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MISSING_HEADER,
-                             NULL);
+            reason = NGX_PAYGW_REASON_MISSING_HEADER;
 
         } else {
             continue;
         }
 
-        n->hint = env->headers[i];
-
-        return NGX_ABORT;
+        return ngx_paygw_refuse_header(n, reason, &env->headers[i]);
     }
 
     return NGX_OK;

@@ -245,12 +245,19 @@ ngx_paygw_check_headers(ngx_paygw_notify_t *n, ngx_uint_t count)
             continue;
         }
 
-        return ngx_paygw_refuse_with(n, NGX_ABORT, reason,
-                                     reason == NGX_PAYGW_REASON_MISSING_HEADER
-                                     ? "no %V, a proxy in front may drop it"
-                                     : "%V",
-                                     &n->provider->headers[i]);
+        return ngx_paygw_refuse_header(n, reason, &n->provider->headers[i]);
     }
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_paygw_refuse_header(ngx_paygw_notify_t *n, ngx_paygw_reason_e reason,
+    ngx_str_t *name)
+{
+    return ngx_paygw_refuse_with(n, NGX_ABORT, reason,
+                                 reason == NGX_PAYGW_REASON_MISSING_HEADER
+                                 ? "no %V, a proxy in front may drop it"
+                                 : "%V", name);
 }

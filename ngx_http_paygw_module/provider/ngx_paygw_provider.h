@@ -312,9 +312,12 @@ ngx_int_t ngx_cdecl ngx_paygw_refuse_with(ngx_paygw_notify_t *n, ngx_int_t rc,
 
 /*
  * The checks of a set of header values that every header-signing provider
- * shares: each of the first n is there, once, and not empty.
+ * shares: each of the first n is there, once, and not empty.  The other one is
+ * how they refuse: with a hint that names the field.  It returns NGX_ABORT.
  */
 ngx_int_t ngx_paygw_check_headers(ngx_paygw_notify_t *n, ngx_uint_t count);
+ngx_int_t ngx_paygw_refuse_header(ngx_paygw_notify_t *n,
+    ngx_paygw_reason_e reason, const ngx_str_t *name);
 
 /*
  * More refusals that providers share: a message whose time is too far from
