@@ -254,7 +254,7 @@ ngx_paygw_check_headers(ngx_paygw_notify_t *n, ngx_uint_t count)
 
 ngx_int_t
 ngx_paygw_refuse_header(ngx_paygw_notify_t *n, ngx_paygw_reason_e reason,
-    ngx_str_t *name)
+    const ngx_str_t *name)
 {
     return ngx_paygw_refuse_with(n, NGX_ABORT, reason,
                                  reason == NGX_PAYGW_REASON_MISSING_HEADER
