@@ -323,7 +323,7 @@ invalid expression in "signed" of channel "hook": too many arguments at "lower(b
 signed concat(body, body);
 --- must_die
 --- error_log
-invalid number of arguments in "signed" of channel "hook": 2, it must be at most 1
+invalid number of arguments in "signed" of channel "hook": 2, it must be at most 1, a value with spaces needs quotes
 
 === TEST 41: text after it
 --- generic
@@ -1170,3 +1170,19 @@ currency EUR;
 --- must_die
 --- error_log
 invalid number of arguments in "amount" of channel "hook": 1, it must be at least 2
+
+=== TEST 142: a body has one reading
+--- generic
+order_id form(order);
+trade_no json(/trade);
+--- must_die
+--- error_log
+channel "hook" reads one text in two ways, choose one of json(), form() and xml()
+
+=== TEST 143: a document inside another one may be of another kind
+--- generic
+-replay_id
+replay_id form(id);
+order_id 'json_of(form(data), /order)';
+--- run
+pass('nginx starts')
