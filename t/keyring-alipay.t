@@ -122,9 +122,41 @@ for my $workers (1, 2) {
     notify($nginx, set => sn('a' x 31));
     last_is($nginx, qr/^refused unknown_key/, 'absent: too short');
     ok($nginx->wait_for(
-           sub { $nginx->log =~ /refused: answer is not a success/ }, 8),
+           sub { $nginx->log =~ /provider has no such certificate/ }, 8),
        'absent: the provider says so');
     clean($nginx, 'absent');
+}
+
+
+# -- ids that a stranger makes up do not keep a new certificate out --
+
+# one that comes again and again; more than are remembered; a turn each, all
+# of them together more often than the genuine one ever comes
+
+for my $ids (1, 40) {
+    my $before = reset_sandbox();
+    my $nginx = PaygwNginx->start(http => http(), server => $Notify);
+
+    ok($nginx->wait_for(sub { fetches() - $before == 1 }, 3), 'flood: start');
+
+    for (1 .. 80) {
+        notify($nginx, set => sn(sprintf '%032x', 1 + $_ % $ids));
+    }
+
+    $Sandbox->keys(alipay => 'alipay_next');
+    my $begin = time;
+    my $got = '';
+    my $next = sn($Ids->{alipay_next_cert_sn});
+
+    while (time - $begin < 30 && $got ne 'success') {
+        notify($nginx, set => sn(sprintf '%032x', 1 + $_ % $ids)) for 1 .. 10;
+        $got = notify($nginx, key => 'next', set => $next);
+        select undef, undef, undef, 0.1;
+    }
+
+    is($got, 'success', "flood: $ids: the genuine one is taken")
+        or diag($nginx->log);
+    clean($nginx, "flood: $ids");
 }
 
 

@@ -39,6 +39,8 @@ static ngx_int_t ngx_paygw_alipay_body(ngx_paygw_source_fetch_t *f,
 static ngx_int_t ngx_paygw_alipay_answer(ngx_paygw_source_fetch_t *f);
 static ngx_int_t ngx_paygw_alipay_content(ngx_paygw_source_fetch_t *f,
     ngx_paygw_json_t *content, ngx_str_t *text);
+static ngx_uint_t ngx_paygw_alipay_code(ngx_paygw_json_t *content,
+    const char *code);
 static ngx_int_t ngx_paygw_alipay_found(ngx_paygw_source_fetch_t *f,
     ngx_str_t *text);
 static ngx_int_t ngx_paygw_alipay_signed(ngx_paygw_source_fetch_t *f,
@@ -407,9 +409,16 @@ ngx_paygw_alipay_content(ngx_paygw_source_fetch_t *f,
     ngx_int_t  rc;
     ngx_str_t  value;
 
-    if (ngx_paygw_json_get_string(content, "code", &value) != NGX_OK
-        || value.len != 5 || ngx_strncmp(value.data, "10000", 5) != 0)
+    /* a stranger has made it up, if it is not one that the timer asks for */
+
+    if (ngx_paygw_alipay_code(content, "40004")
+        && !ngx_paygw_source_knows(f->channel, &f->wanted))
     {
+        f->err = "such certificate";
+        return NGX_DONE;
+    }
+
+    if (!ngx_paygw_alipay_code(content, "10000")) {
         return ngx_paygw_alipay_useless(f, "answer is not a success");
     }
 
@@ -428,6 +437,16 @@ ngx_paygw_alipay_content(ngx_paygw_source_fetch_t *f,
     }
 
     return rc;
+}
+
+
+static ngx_uint_t
+ngx_paygw_alipay_code(ngx_paygw_json_t *content, const char *code)
+{
+    ngx_str_t  value;
+
+    return ngx_paygw_json_get_string(content, "code", &value) == NGX_OK
+           && value.len == 5 && ngx_strncmp(value.data, code, 5) == 0;
 }
 
 

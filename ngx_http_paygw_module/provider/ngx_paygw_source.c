@@ -190,6 +190,27 @@ ngx_paygw_source_accept(ngx_paygw_found_t *found, ngx_paygw_key_t *own,
 }
 
 
+ngx_uint_t
+ngx_paygw_source_knows(ngx_paygw_channel_t *ch, ngx_str_t *id)
+{
+    ngx_uint_t         i;
+    ngx_paygw_key_t  **keys;
+
+    keys = ch->keys->elts;
+
+    for (i = 0; i < ch->keys->nelts; i++) {
+
+        if (keys[i]->id.len == id->len
+            && ngx_strncmp(keys[i]->id.data, id->data, id->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 ngx_paygw_key_t *
 ngx_paygw_source_find(ngx_paygw_channel_t *ch, ngx_str_t *id, time_t now)
 {
