@@ -805,7 +805,8 @@ order_id form(order);
 === TEST 99: sorted values do not say whose they are
 --- generic
 -signed
-signed 'concat(sorted_params(form, without(sign), values), "&key=", secret)';
+signed 'concat(sorted_params(form, without(sign), values), "&", form(note),
+    "&key=", secret)';
 -replay_id
 replay_id form(id);
 -signature
@@ -1155,3 +1156,37 @@ signed 'hex(join(".", header(X-Id), body))';
 signed 'base64(concat("x", body))';
 --- run
 pass('nginx starts')
+
+=== TEST 140: sorted values prove nothing of the body
+--- generic
+-signed
+signed 'concat(sorted_params(form, without(sign), values), "&key=", secret)';
+-replay_id
+replay_id 'hex(sha256(sorted_params(form, without(sign), values)))';
+-signature
+signature form(sign) hex;
+--- must_die
+--- error_log
+channel "hook" signs nothing of the body
+
+=== TEST 141: parameters of the query are not the body
+--- generic
+-signed
+signed 'concat(sorted_params(query, without(sign)), "&key=", secret)';
+-replay_id
+replay_id query(id);
+-signature
+signature query(sign) hex;
+--- must_die
+--- error_log
+channel "hook" signs nothing of the body
+
+=== TEST 142: JSON in a header field is not the body
+--- generic
+-signed
+signed 'json_of(header(X-Json), /id)';
+-replay_id
+replay_id 'json_of(header(X-Json), /id)';
+--- must_die
+--- error_log
+channel "hook" signs nothing of the body

@@ -278,7 +278,7 @@ ngx_paygw_generic_check_signed(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     }
 
     for (i = 0; i < conf->npieces; i++) {
-        if (ngx_paygw_generic_proves(conf->pieces[i].expr)) {
+        if (ngx_paygw_generic_proves(conf, conf->pieces[i].expr)) {
             break;
         }
     }
