@@ -614,3 +614,17 @@ taken
 taken
 taken
 duplicate duplicate
+
+
+
+=== TEST 28: values without their names are not handed over
+--- generic
+-signed
+signed 'concat(sorted_params(form, without(id), values), ":", form(id))';
+-replay_id
+replay_id form(id);
+--- callback
+main::hook(type => 'application/x-www-form-urlencoded', text => '1&900:e1',
+           body => 'id=e1&amount=900&fee=1')
+--- shop
+[ { event => { data => { id => 'e1' } } } ]
