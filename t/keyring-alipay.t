@@ -166,6 +166,7 @@ my %Lies = (
     bad_signature => qr/were refused: /,
     unsigned => qr/refused: answer is not signed/,
     wrong_chain => qr/were refused: /,
+    merchant => qr/were refused: it is of another organization than/,
     wrong_serial => qr/were refused: /,
     garbage => qr/refused: invalid JSON/,
     huge => qr/cannot be fetched: body is too large/,

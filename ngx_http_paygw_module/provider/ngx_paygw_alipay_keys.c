@@ -177,6 +177,13 @@ ngx_paygw_alipay_accept(ngx_paygw_channel_t *ch, ngx_paygw_found_t *found,
 
     rc = ngx_paygw_trust_check(ch->keyring->trust, &found->text, err);
 
+    /* the CA of Alipay's certificates issues those of merchants as well */
+
+    if (rc == NGX_OK && !ngx_paygw_source_owned(ch, key)) {
+        *err = "it is of another organization than \"alipay_cert\"";
+        rc = NGX_DECLINED;
+    }
+
     return (rc == NGX_OK || rc == NGX_ERROR) ? rc : NGX_DECLINED;
 }
 

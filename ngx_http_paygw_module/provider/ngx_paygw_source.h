@@ -137,6 +137,13 @@ ngx_int_t ngx_paygw_source_accept(ngx_paygw_found_t *found,
     ngx_paygw_key_t *own, ngx_paygw_key_t *cert, ngx_log_t *log,
     const char **err);
 
+/*
+ * 1 if a certificate names the same organization as its owner as one of the
+ * configured files does
+ */
+ngx_uint_t ngx_paygw_source_owned(ngx_paygw_channel_t *ch,
+    ngx_paygw_key_t *key);
+
 /* 1 if a key of this id counts now, valid or not */
 ngx_uint_t ngx_paygw_source_knows(ngx_paygw_channel_t *ch, ngx_str_t *id);
 
