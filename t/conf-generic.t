@@ -1190,3 +1190,19 @@ replay_id 'json_of(header(X-Json), /id)';
 --- must_die
 --- error_log
 channel "hook" signs nothing of the body
+
+=== TEST 143: an id of 32 bits is no id
+--- generic
+-replay_id
+replay_id crc32_dec(body);
+--- must_die
+--- error_log
+channel "hook" has a "replay_id" that different events have in common
+
+=== TEST 144: an id that all events have that have none
+--- generic
+-replay_id
+replay_id 'default(json(/id), "none")';
+--- must_die
+--- error_log
+channel "hook" has a "replay_id" that different events have in common
