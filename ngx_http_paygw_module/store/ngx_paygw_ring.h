@@ -42,8 +42,9 @@ typedef struct {
     ngx_str_t                file;         /* path, empty if it was fetched */
     ngx_str_t                text;
     time_t                   not_after;    /* 0: no end */
-    uint64_t                 since;        /* when it came, Unix milliseconds;
-                                              set by put */
+    ngx_msec_t               since;        /* when it came, by
+                                              ngx_current_msec, which no clock
+                                              sets back; set by put */
 } ngx_paygw_ring_key_t;
 
 

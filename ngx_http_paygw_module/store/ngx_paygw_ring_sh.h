@@ -31,7 +31,7 @@ typedef struct ngx_paygw_ring_node_s  ngx_paygw_ring_node_t;
 
 struct ngx_paygw_ring_node_s {
     ngx_paygw_ring_node_t   *next;         /* older */
-    uint64_t                 since;
+    ngx_msec_t               since;
     time_t                   not_after;
     size_t                   id;           /* lengths */
     size_t                   file;

@@ -33,8 +33,15 @@ sub start {
     chmod 0755, $self->{dir};
     mkdir "$self->{dir}/logs";
 
-    my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')
-        or die "no free port: $!";
+    # below those that the kernel gives away
+
+    my $s;
+    for (1 .. 1000) {
+        $s = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1',
+                                   LocalPort => 20000 + int rand 12000)
+            and last;
+    }
+    die "no free port: $!" if !$s;
     $self->{port} = $s->sockport;
     close $s;
 
