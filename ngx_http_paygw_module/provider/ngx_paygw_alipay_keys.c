@@ -204,7 +204,15 @@ ngx_paygw_alipay_request(ngx_paygw_source_fetch_t *f)
         return NGX_DECLINED;
     }
 
-    f->wanted = *sn;
+    /* a copy: the keys may be others before the answer comes */
+
+    f->wanted.len = sn->len;
+    f->wanted.data = ngx_pstrdup(f->pool, sn);
+    if (f->wanted.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    sn = &f->wanted;
 
     ngx_gmtime(f->now + NGX_PAYGW_ALIPAY_ZONE, &tm);
     (void) ngx_sprintf(time, "%4d-%02d-%02d %02d:%02d:%02d%Z",
