@@ -251,8 +251,18 @@ ngx_paygw_ring_node(ngx_paygw_zone_t *zone, ngx_paygw_ring_key_t *key)
     node->file = key->file.len;
     node->text = key->text.len;
 
-    p = ngx_cpymem(node->data, key->id.data, key->id.len);
-    p = ngx_cpymem(p, key->file.data, key->file.len);
+    p = node->data;
+
+    /* a file may have no id, and what was fetched has no file */
+
+    if (key->id.len) {
+        p = ngx_cpymem(p, key->id.data, key->id.len);
+    }
+
+    if (key->file.len) {
+        p = ngx_cpymem(p, key->file.data, key->file.len);
+    }
+
     ngx_memcpy(p, key->text.data, key->text.len);
 
     return node;
