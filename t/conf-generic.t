@@ -164,7 +164,7 @@ algorithm rsa_sha256;
 public_key $TEST_NGINX_KEYS/ec.pem;
 --- must_die
 --- error_log
-channel "hook" has a key that does not work with its "algorithm"
+"public_key" of channel "hook" cannot verify a signature, an RSA key is needed
 
 === TEST 21: an RSA key does not verify ECDSA
 --- generic
@@ -174,7 +174,7 @@ algorithm ecdsa_p256;
 public_key $TEST_NGINX_KEYS/alipay.pem;
 --- must_die
 --- error_log
-channel "hook" has a key that does not work with its "algorithm"
+"public_key" of channel "hook" cannot verify a signature, an EC key on P-256 is needed
 
 === TEST 22: hmac(md5) starts
 --- generic
@@ -1157,7 +1157,47 @@ signed 'base64(concat("x", body))';
 --- run
 pass('nginx starts')
 
-=== TEST 140: sorted values prove nothing of the body
+=== TEST 140: RSA-PSS needs an RSA key
+--- generic
+-algorithm
+algorithm rsa_pss_sha256;
+-key
+certificate $TEST_NGINX_KEYS/ec.crt;
+--- must_die
+--- error_log
+"certificate" of channel "hook" cannot verify a signature, an RSA key is needed
+
+=== TEST 141: an RSA key does not verify ECDSA with r and s
+--- generic
+-algorithm
+algorithm ecdsa_p256_raw;
+-key
+public_key $TEST_NGINX_KEYS/alipay.pem;
+--- must_die
+--- error_log
+"public_key" of channel "hook" cannot verify a signature, an EC key on P-256 is needed
+
+=== TEST 142: a key on P-256 does not verify Ed25519
+--- generic
+-algorithm
+algorithm ed25519;
+-key
+public_key $TEST_NGINX_KEYS/ec.pem;
+--- must_die
+--- error_log
+"public_key" of channel "hook" cannot verify a signature, an Ed25519 key is needed
+
+=== TEST 143: a key on P-256 does not verify SM2
+--- generic
+-algorithm
+algorithm sm2_sm3;
+-key
+public_key $TEST_NGINX_KEYS/ec.pem;
+--- must_die
+--- error_log
+"public_key" of channel "hook" cannot verify a signature, an SM2 key is needed
+
+=== TEST 144: sorted values prove nothing of the body
 --- generic
 -signed
 signed 'concat(sorted_params(form, without(sign), values), "&key=", secret)';
@@ -1169,7 +1209,7 @@ signature form(sign) hex;
 --- error_log
 channel "hook" signs nothing of the body
 
-=== TEST 141: parameters of the query are not the body
+=== TEST 145: parameters of the query are not the body
 --- generic
 -signed
 signed 'concat(sorted_params(query, without(sign)), "&key=", secret)';
@@ -1181,7 +1221,7 @@ signature query(sign) hex;
 --- error_log
 channel "hook" signs nothing of the body
 
-=== TEST 142: JSON in a header field is not the body
+=== TEST 146: JSON in a header field is not the body
 --- generic
 -signed
 signed 'json_of(header(X-Json), /id)';
@@ -1191,7 +1231,7 @@ replay_id 'json_of(header(X-Json), /id)';
 --- error_log
 channel "hook" signs nothing of the body
 
-=== TEST 143: an id of 32 bits is no id
+=== TEST 147: an id of 32 bits is no id
 --- generic
 -replay_id
 replay_id crc32_dec(body);
@@ -1199,7 +1239,7 @@ replay_id crc32_dec(body);
 --- error_log
 channel "hook" has a "replay_id" that different events have in common
 
-=== TEST 144: an id that all events have that have none
+=== TEST 148: an id that all events have that have none
 --- generic
 -replay_id
 replay_id 'default(json(/id), "none")';
