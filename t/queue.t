@@ -315,8 +315,7 @@ is($e[0]{delivery}, 3, 'the third try');
 --- queue: q16
 --- run
 my $m = wechat();
-redis_cmd('SET', "${PaygwTest::Prefix}wxpay:$m->{id}:TRANSACTION.SUCCESS",
-          'something');
+redis_cmd('SET', redis_record($m, 'wxpay'), 'something');
 ack_ok(send_callback($m), $m, 503);
 is(scalar entries('q16'), 0);
 

@@ -12,9 +12,9 @@
 #include "ngx_http_paygw_notify.h"
 #include "ngx_http_paygw_message.h"
 #include "ngx_http_paygw_body.h"
+#include "ngx_http_paygw_claim.h"
 #include "ngx_http_paygw_deliver.h"
 #include "ngx_http_paygw_keyring.h"
-#include "ngx_http_paygw_queue.h"
 #include "ngx_http_paygw_refusal.h"
 #include "ngx_http_paygw_reply.h"
 #include "ngx_http_paygw_wait.h"
@@ -349,29 +349,9 @@ ngx_http_paygw_notify_waited(ngx_http_paygw_ctx_t *ctx)
 static void
 ngx_http_paygw_notify_claim(ngx_http_paygw_ctx_t *ctx)
 {
-    ngx_int_t              rc;
-    ngx_paygw_notify_t    *n;
-    ngx_paygw_store_op_t  *op;
+    ngx_int_t  rc;
 
-    n = &ctx->notify;
-    op = &ctx->op;
-
-    n->log->action = ctx->lcf->queue ? "queueing payment event"
-                                     : "claiming payment event";
-
-    op->key = ctx->event_id;
-    op->lease = n->channel->lease;
-    op->keep = ngx_max(n->keep, n->channel->keep);
-    op->log = n->log;
-    op->handler = ngx_http_paygw_notify_claim_handler;
-    op->data = ctx;
-
-    if (ctx->lcf->queue) {
-        rc = ngx_http_paygw_queue(ctx);
-
-    } else {
-        rc = ngx_paygw_store_claim(ngx_http_paygw_store(ctx->request), op);
-    }
+    rc = ngx_http_paygw_claim(ctx, ngx_http_paygw_notify_claim_handler);
 
     if (rc == NGX_AGAIN) {
         ctx->state = NGX_HTTP_PAYGW_CLAIMING;
@@ -428,6 +408,11 @@ ngx_http_paygw_notify_claimed(ngx_http_paygw_ctx_t *ctx, ngx_int_t rc)
     case NGX_DECLINED:
         ngx_http_paygw_notify_answer(ctx, NGX_HTTP_PAYGW_DUPLICATE,
                                      NGX_PAYGW_REASON_DUPLICATE, NGX_HTTP_OK);
+        return;
+
+    case NGX_DONE:
+        ngx_http_paygw_notify_answer(ctx, NGX_HTTP_PAYGW_LATE,
+                                     NGX_PAYGW_REASON_LATE, NGX_HTTP_OK);
         return;
 
     case NGX_BUSY:
@@ -584,5 +569,12 @@ ngx_http_paygw_notify_answer(ngx_http_paygw_ctx_t *ctx,
         ngx_log_error(NGX_LOG_INFO, ctx->notify.log, 0,
                       "payment event \"%V\" is being delivered by another "
                       "request", &ctx->event_id);
+
+    } else if (result == NGX_HTTP_PAYGW_LATE) {
+        ngx_log_error(NGX_LOG_NOTICE, ctx->notify.log, 0,
+                      "payment event \"%V\" is late, order \"%V\" of channel "
+                      "\"%V\" is known to be paid", &ctx->event_id,
+                      &ctx->notify.event.order_id,
+                      &ctx->notify.channel->name);
     }
 }

@@ -3,6 +3,7 @@ package PaygwRedis;
 # A redis-server for one test file, on a port and a socket of its own.
 #
 #   my $redis = PaygwRedis->start(args => [...]);
+#   my $redis = PaygwRedis->cluster;      # of this server alone
 #   $redis->port; $redis->socket; $redis->cmd('GET', 'x');
 #   $redis->freeze; $redis->thaw; $redis->stop; $redis->run;
 #
@@ -42,6 +43,32 @@ sub start {
 }
 
 
+# It has another port, 10000 above its own, which others may have taken.
+
+sub cluster {
+    my $class = shift;
+    my $self;
+
+    for (1 .. 5) {
+        my $port = free_port(10000);
+        $self = eval { $class->start(port => $port, args => [
+                           '--cluster-enabled', 'yes' ]) };
+        last if $self;
+    }
+
+    die $@ if !$self;
+
+    $self->cmd('CLUSTER', 'ADDSLOTS', 0 .. 16383);
+
+    for (1 .. 400) {
+        return $self if $self->cmd('CLUSTER', 'INFO') =~ /cluster_state:ok/;
+        Time::HiRes::sleep(0.05);
+    }
+
+    die "the cluster does not come up, see $self->{dir}/log";
+}
+
+
 sub port_of_tests {
     my $class = shift;
     $class->start if !$ENV{TEST_NGINX_REDIS_PORT};
@@ -59,11 +86,14 @@ sub dir    { return $_[0]{dir} }
 # and started again, and none of them may have taken its port meanwhile.
 
 sub free_port {
+    my $more = shift;
+
     for (1 .. 100) {
-        my $s = IO::Socket::INET->new(Listen => 1, ReuseAddr => 1,
-                                      LocalAddr => '127.0.0.1',
-                                      LocalPort => 20000 + int rand 12000);
-        return $s->sockport if $s;
+        my $port = 20000 - ($more // 0) + int rand 12000;
+        my @s = grep { $_ } map { IO::Socket::INET->new(
+                    Listen => 1, ReuseAddr => 1, LocalAddr => '127.0.0.1',
+                    LocalPort => $_) } $port, $more ? $port + $more : ();
+        return $port if @s == ($more ? 2 : 1);
     }
     die 'no free port';
 }
