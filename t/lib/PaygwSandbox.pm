@@ -27,7 +27,8 @@ our @All;
 my $json = JSON::PP->new->canonical;
 
 
-# tls => [ CERT, KEY ] has it listen with TLS as well, at the port tls_port
+# tls => [ CERT, KEY ] has it listen with TLS as well, at the port tls_port.
+# The file "channels" holds a channel for each provider that fits the keys.
 
 sub start {
     my ($class, %o) = @_;
@@ -41,8 +42,9 @@ sub start {
 
     push @All, $self;
 
-    $self->{port} = $self->run('ready', $o{tls} ? ('--tls', @{ $o{tls} })
-                                                : ());
+    $self->{channels} = "$self->{tmp}/channels.conf";
+    $self->{port} = $self->run('ready', '--write-conf', $self->{channels},
+                               $o{tls} ? ('--tls', @{ $o{tls} }) : ());
     $self->{ids} = $self->get('keys');
 
     return $self;
@@ -134,7 +136,7 @@ sub fetches { my ($self, $p) = @_; return $self->get('keys')->{fetches}{$p} }
 
 sub order {
     my ($self, $provider, $url) = @_;
-    my $id = 'K' . $$ . '_' . ++$self->{n} . '_' . int rand 1e6;
+    my $id = sprintf 'K%dn%dr%06d', $$, ++$self->{n}, rand 1e6;
     $self->post('orders', { provider => $provider, order_id => $id,
                             amount => 100, pay => JSON::PP::true });
     return { order_id => $id, url => $url };
