@@ -122,7 +122,7 @@ for my $workers (1, 2) {
     notify($nginx, set => sn('a' x 31));
     last_is($nginx, qr/^refused unknown_key/, 'absent: too short');
     ok($nginx->wait_for(
-           sub { $nginx->log =~ /refused: answer is not a success/ }, 8),
+           sub { $nginx->log =~ /refused: answer is not a success/ }, 20),
        'absent: the provider says so');
     clean($nginx, 'absent');
 }

@@ -54,9 +54,10 @@ my $nginx = PaygwNginx->start(
     http => "paygw_zone z:1m; $Store\n    include $Sandbox->{channels};\n"
             . "$Paddle    log_format late '\$paygw_channel \$paygw_result "
             . "\$paygw_reason \$status';\n",
-    server => join '', "access_log logs/late.log late;\n", map { "location = /$_ { paygw_notify $_; "
-                             . "proxy_pass http://127.0.0.1:$Shop; }\n" }
-                       values %Channels, 'paddle');
+    server => join '', "access_log logs/late.log late;\n",
+                   map { "location = /$_ { paygw_notify $_; "
+                         . "proxy_pass http://127.0.0.1:$Shop; }\n" }
+                   values %Channels, 'paddle');
 
 my $Lines = 0;
 
@@ -154,6 +155,19 @@ for my $provider (sort keys %Channels) {
     is(logged(), 'paddle late late 200', 'D17: generic: late, too');
     is(paddle($url, 'G2', @closed), 200, 'D17: generic: another order');
     is(logged(), 'paddle taken - 200', 'D17: generic: is not touched');
+}
+
+# a reload forgets nothing
+
+{
+    my $order = $Sandbox->order('alipay',
+                                "http://127.0.0.1:$nginx->{port}/alipay");
+    is($Sandbox->callback($order), 200, 'D17: before a reload');
+    is(logged(), 'alipay taken - 200', 'D17: paid');
+    ok($nginx->reload, 'D17: reload');
+    is($Sandbox->callback($order, late => 'failed'), 200,
+       'D17: after a reload');
+    is(logged(), 'alipay late late 200', 'D17: late');
 }
 
 ok($nginx->quit, 'quits');

@@ -100,9 +100,11 @@ sub wrong {
          'with replicas, of which one has it');
     my @seen = $fake->seen;
     like($seen[0],
-         qr/^EVAL SCRIPT 2 paygw:event:\{k1\} s [0-9a-f]{16} 60000 - 0 0 event x$/,
+         qr/^EVAL\ SCRIPT\ 2\ paygw:event:\{k1\}\ s
+            \ [0-9a-f]{16}\ 60000\ -\ 0\ 0\ event\ x$/x,
          'the first one in full, two keys');
-    like($seen[1], qr/^EVALSHA [0-9a-f]{40} 2 paygw:event:\{k2\} s [0-9a-f]{16} 60000 /,
+    like($seen[1],
+         qr/^EVALSHA [0-9a-f]{40} 2 paygw:event:\{k2\} s [0-9a-f]{16} 60000 /,
          'then by its name');
     like($seen[1], qr/ 60000 - 1 77 event x$/, 'replicas and length');
     is($seen[2], 'WAIT 3 40', 'WAIT');
@@ -150,7 +152,8 @@ sub wrong {
 
     $key = key();
     append($nginx, $key, 'keep=5000');
-    cmp_ok(abs($redis->cmd('PTTL', "paygw:event:{$key}") - 5000), '<', 1500 * $Slow,
+    cmp_ok(abs($redis->cmd('PTTL', "paygw:event:{$key}") - 5000), '<',
+           1500 * $Slow,
            'the life of a record');
     append($nginx, $key, 'keep=90000');
     cmp_ok($redis->cmd('PTTL', "paygw:event:{$key}"), '<', 5001,

@@ -336,10 +336,10 @@ wrong('closed while idle', sub { $_[0]->write(":1\r\n") }, qr/^ok 1 /, undef,
     # what a record is, and how long it is kept
     my $record = key();
     claim($nginx, $record, 'lease=5000&keep=9000');
-    like($redis->cmd('GET', "paygw:event:{$record}"), qr/^held [0-9a-f]{16} 1 \d{13}$/,
-         'record');
-    cmp_ok(abs($redis->cmd('PTTL', "paygw:event:{$record}") - 9000), '<', 2000 * $Slow,
-           'record: life');
+    like($redis->cmd('GET', "paygw:event:{$record}"),
+         qr/^held [0-9a-f]{16} 1 \d{13}$/, 'record');
+    cmp_ok(abs($redis->cmd('PTTL', "paygw:event:{$record}") - 9000), '<',
+           2000 * $Slow, 'record: life');
 
     $redis->cmd('SET', "paygw:event:{$record-x}", 'something else');
     is(claim($nginx, "$record-x"), 'error', 'not a record: error');

@@ -36,6 +36,8 @@ ngx_http_paygw_claim(ngx_http_paygw_ctx_t *ctx,
     op->handler = handler;
     op->data = ctx;
 
+    ctx->asked = ngx_current_msec;
+
     if (ngx_paygw_event_order_id(n, &op->order) != NGX_OK) {
         return NGX_ERROR;
     }
@@ -45,6 +47,17 @@ ngx_http_paygw_claim(ngx_http_paygw_ctx_t *ctx,
     }
 
     return ngx_paygw_store_claim(ngx_http_paygw_store(ctx->request), op);
+}
+
+
+ngx_msec_t
+ngx_http_paygw_claim_left(ngx_http_paygw_ctx_t *ctx)
+{
+    ngx_msec_t  passed;
+
+    passed = ngx_current_msec - ctx->asked;
+
+    return (passed < ctx->op.lease) ? ctx->op.lease - passed : 0;
 }
 
 

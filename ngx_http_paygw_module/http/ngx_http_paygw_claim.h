@@ -19,5 +19,11 @@
 ngx_int_t ngx_http_paygw_claim(ngx_http_paygw_ctx_t *ctx,
     ngx_paygw_store_handler_pt handler);
 
+/*
+ * What is left of the lease, at least: it may have begun as soon as the store
+ * was asked.  After that time another delivery may begin.
+ */
+ngx_msec_t ngx_http_paygw_claim_left(ngx_http_paygw_ctx_t *ctx);
+
 
 #endif /* _NGX_HTTP_PAYGW_CLAIM_H_INCLUDED_ */

@@ -136,6 +136,7 @@ struct ngx_http_paygw_ctx_s {
     ngx_uint_t                   http_version; /* of the provider */
 
     ngx_paygw_store_op_t         op;
+    ngx_msec_t                   asked;        /* when the store was */
 
     ngx_event_t                  timer;        /* of the wait for a key, then
                                                   of the hand-over */

@@ -433,7 +433,22 @@ ngx_http_paygw_notify_claimed(ngx_http_paygw_ctx_t *ctx, ngx_int_t rc)
 static void
 ngx_http_paygw_notify_deliver(ngx_http_paygw_ctx_t *ctx)
 {
+    ngx_msec_t    left;
     ngx_event_t  *ev;
+
+    left = ngx_http_paygw_claim_left(ctx);
+
+    if (left <= ctx->lcf->deliver_timeout) {
+        ngx_log_error(NGX_LOG_ERR, ctx->notify.log, 0,
+                      "store has claimed payment event \"%V\" too late, "
+                      "%Mms of its lease are left", &ctx->event_id, left);
+
+        ngx_http_paygw_settle(ctx, 0);
+        ngx_http_paygw_notify_answer(ctx, NGX_HTTP_PAYGW_UNAVAILABLE,
+                                     NGX_PAYGW_REASON_STORE,
+                                     NGX_HTTP_SERVICE_UNAVAILABLE);
+        return;
+    }
 
     if (ngx_http_paygw_deliver(ctx) != NGX_OK) {
         ngx_http_paygw_settle(ctx, 0);
@@ -514,9 +529,7 @@ ngx_http_paygw_notify_timeout(ngx_event_t *ev)
     ctx->timed_out = 1;
     ctx->notify.reason = NGX_PAYGW_REASON_SHOP;
 
-    /* in Redis the lease has begun a little before we heard of it */
-
-    left = ctx->op.lease - ctx->lcf->deliver_timeout;
+    left = ngx_http_paygw_claim_left(ctx);
     margin = ngx_max(left / 8, 500);
 
     ngx_add_timer(ev, left - ngx_min(margin, left / 2));

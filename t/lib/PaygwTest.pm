@@ -31,7 +31,8 @@ our @EXPORT = qw(
     shop_body shop_count
     results error_log_text wait_for
     redis_port redis_cmd redis_stop redis_start redis_freeze redis_thaw
-    redis_commands redis_record store_is make_cert keys_dir server_connect refused_ok
+    redis_commands redis_record store_is make_cert keys_dir server_connect
+    refused_ok
 );
 
 our $Root = Cwd::realpath(File::Basename::dirname(__FILE__) . '/../..');
