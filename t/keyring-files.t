@@ -100,6 +100,8 @@ sub used {
     is(alipay($nginx, key => 'next'), 0, 'alipay: another');
     put("$Ali/alipay_next_public.pem", "$Tmp/ali.pem");
     ok(used($nginx, "$Tmp/ali.pem"), 'alipay: seen');
+    like($nginx->log, qr/: key of channel "alipay" is in use, from/,
+         'alipay: a key without an id');
     is(alipay($nginx, key => 'next'), 1, 'alipay: the new one');
     is(alipay($nginx), 0, 'alipay: not the old one');
 
@@ -138,6 +140,8 @@ sub used {
                      qr/refused: it is empty or too large/ ],
         'own' => [ sub { put("$Wx/apiclient_cert.pem", $_[0]) },
                    qr/refused: it is the key of our own side/ ],
+        'curve' => [ sub { put(PaygwTest::keys_dir() . '/ec.crt', $_[0]) },
+                     qr/refused: an RSA key is needed/ ],
         'key' => [ sub { put("$Wx/pub_key.pem", $_[0]) },
                    qr/refused: it holds no certificate/ ],
     );
@@ -151,7 +155,8 @@ sub used {
            "$what: an error") or diag($nginx->log);
         is(wechat($nginx), 204, "$what: the old key is kept");
         select undef, undef, undef, 1.2;
-        is(() = substr($nginx->log, $at) =~ /\[error\]/g, 1, "$what: once");
+        is(() = substr($nginx->log, $at) =~ /has changed and is refused/g, 1,
+           "$what: once");
     }
 
     # gone, then back

@@ -26,6 +26,7 @@
  *   ngx_paygw_redis_lua.c     the scripts
  *   ngx_paygw_redis_cmd.c     what a command says and a reply means
  *   ngx_paygw_redis_stream.c  an append to a stream, waiting for replicas
+ *   ngx_paygw_redis_info.c    whether Redis keeps what it has
  *   ngx_paygw_redis_conn.c    a connection: opened, given up, kept away from
  *   ngx_paygw_redis_io.c      what is sent and received on it
  *   ngx_paygw_redis_ssl.c     its TLS
@@ -56,7 +57,8 @@ typedef enum {
     NGX_PAYGW_REDIS_APPEND,
     NGX_PAYGW_REDIS_AUTH,
     NGX_PAYGW_REDIS_SELECT,
-    NGX_PAYGW_REDIS_WAIT
+    NGX_PAYGW_REDIS_WAIT,
+    NGX_PAYGW_REDIS_INFO
 } ngx_paygw_redis_type_e;
 
 #define NGX_PAYGW_REDIS_SCRIPTS  NGX_PAYGW_REDIS_AUTH
@@ -168,6 +170,7 @@ struct ngx_paygw_redis_s {
     ngx_paygw_redis_conn_t      *conns;
     ngx_uint_t                   nconns;
     ngx_uint_t                   next;      /* round robin */
+    ngx_uint_t                   streams;   /* in use, INFO was not sent yet */
 
     ngx_str_t                    sha1[NGX_PAYGW_REDIS_SCRIPTS];
 };
@@ -178,7 +181,7 @@ struct ngx_paygw_redis_s {
 ngx_paygw_store_t *ngx_paygw_redis_create(ngx_conf_t *cf,
     ngx_paygw_redis_t *redis);
 
-/* a new command; op, which is only read, is NULL for AUTH, SELECT and WAIT */
+/* a new command; op, which is only read, is NULL for those that are no script */
 ngx_paygw_redis_cmd_t *ngx_paygw_redis_cmd(ngx_paygw_redis_t *redis,
     ngx_uint_t type, ngx_paygw_store_op_t *op);
 
@@ -255,6 +258,16 @@ ngx_int_t ngx_paygw_redis_wait(ngx_paygw_redis_conn_t *conn);
 
 /* the reply to a WAIT; as ngx_paygw_redis_reply() */
 const char *ngx_paygw_redis_waited(ngx_paygw_redis_conn_t *conn,
+    ngx_paygw_redis_cmd_t *cmd, redisReply *reply);
+
+
+/* ngx_paygw_redis_info.c */
+
+/* asks on a new connection, if that is of use and was not done */
+void ngx_paygw_redis_info(ngx_paygw_redis_conn_t *conn);
+
+/* the reply; as ngx_paygw_redis_reply() */
+const char *ngx_paygw_redis_informed(ngx_paygw_redis_conn_t *conn,
     ngx_paygw_redis_cmd_t *cmd, redisReply *reply);
 
 

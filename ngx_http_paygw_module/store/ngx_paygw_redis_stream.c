@@ -161,7 +161,7 @@ ngx_paygw_redis_covered(ngx_paygw_redis_conn_t *conn, long long replicas)
         rc = cmd->rc;
 
         if (replicas < (long long) cmd->replicas) {
-            rc = NGX_ERROR;
+            rc = NGX_ABORT;
 
             level = ngx_paygw_redis_level(conn);
 

@@ -29,9 +29,9 @@
  *   then=commit|release       what to do with a claim that was taken
  *   cancel=1                  forgets the claim at once
  *
- * A claim or an append answers "ok DELIVERY TOKEN", "committed", "busy", "late"
- * or "error"; with n, "ok=N committed=N busy=N error=N", and " late=N" if there
- * were any; all others answer "sent".
+ * A claim or an append answers "ok DELIVERY TOKEN", "committed", "busy", "late",
+ * "replicas" or "error"; with n, "ok=N committed=N busy=N error=N", and " late=N"
+ * if there were any; all others answer "sent".
  */
 
 
@@ -59,6 +59,7 @@ typedef struct {
     ngx_uint_t                   waiting;
     ngx_uint_t                   ok;
     ngx_uint_t                   committed;
+    ngx_uint_t                   replicas;
     ngx_uint_t                   busy;
     ngx_uint_t                   late;
     ngx_uint_t                   error;
@@ -450,6 +451,11 @@ ngx_http_paygw_test_count(ngx_http_paygw_test_ctx_t *ctx,
         ctx->late++;
         break;
 
+    case NGX_ABORT:
+        ctx->replicas++;
+        ctx->error++;
+        break;
+
     default:
         ctx->error++;
     }
@@ -496,7 +502,8 @@ ngx_http_paygw_test_answer(ngx_http_paygw_test_ctx_t *ctx, char *text)
         b->last = ngx_sprintf(b->last, "%s\n",
                               ctx->committed ? "committed"
                               : ctx->busy ? "busy"
-                              : ctx->late ? "late" : "error");
+                              : ctx->late ? "late"
+                              : ctx->replicas ? "replicas" : "error");
     }
 
     b->last_buf = 1;
