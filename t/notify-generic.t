@@ -235,7 +235,7 @@ refused malformed
 my $m = main::hook(body => '{"id":"e9"}');
 is(send_callback($m)->{status}, 200, 'taken');
 if (store_is('redis')) {
-    my ($key) = grep { /hook:e9:/ } @{ redis_cmd('KEYS', '*') };
+    my ($key) = grep { /\{hook\}:e9:/ } @{ redis_cmd('KEYS', '*') };
     my $left;
     wait_for(sub { ($left = redis_cmd('PTTL', $key)) > 60_000 });
     cmp_ok($left, '>', 29 * 86400 * 1000, 'its time to live');

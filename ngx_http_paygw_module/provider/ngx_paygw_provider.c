@@ -46,6 +46,7 @@ const ngx_str_t  ngx_paygw_reasons[] = {
     ngx_string("replicas"),
     ngx_string("in_flight"),
     ngx_string("duplicate"),
+    ngx_string("late"),
     ngx_string("shop"),
     ngx_string("keyring")
 };
