@@ -87,9 +87,11 @@ ngx_paygw_source_param(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
             t = ngx_parse_time(&s, 1);
 
-            if (t == (time_t) NGX_ERROR || t < 1) {
-                return "has an invalid \"retry\", it must be a time of at "
-                       "least 1s";
+            if (t == (time_t) NGX_ERROR || t < 1
+                || t > NGX_PAYGW_SOURCE_INTERVAL_MAX)
+            {
+                return "has an invalid \"retry\", it must be a time of 1s to "
+                       "24h";
             }
 
             kr->retry = t;

@@ -101,6 +101,12 @@ ngx_int_t ngx_paygw_ring_begin(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring,
 void ngx_paygw_ring_end(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring,
     ngx_uint_t done, ngx_uint_t all, ngx_str_t *id, ngx_msec_t next);
 
+/*
+ * A fetch was given up, since its worker is told to end: it is as if it had
+ * never begun, and the next worker may begin at once.
+ */
+void ngx_paygw_ring_abandon(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring);
+
 /* fetches that failed in a row; set by end */
 ngx_uint_t ngx_paygw_ring_failures(ngx_paygw_ring_t *ring);
 
