@@ -226,12 +226,8 @@ ngx_int_t
 ngx_http_paygw_endpoint_init(ngx_conf_t *cf, ngx_http_paygw_main_conf_t *mcf)
 {
     ngx_uint_t                  i;
-    ngx_time_t                 *tp;
     ngx_paygw_channel_t       **ch;
     ngx_http_paygw_keyring_t   *kr, **krp;
-
-    tp = ngx_timeofday();
-    mcf->read = (uint64_t) tp->sec * 1000 + tp->msec;
 
     ch = mcf->channels.elts;
 
@@ -257,10 +253,6 @@ ngx_http_paygw_endpoint_init(ngx_conf_t *cf, ngx_http_paygw_main_conf_t *mcf)
         }
 
         kr->keys = ch[i]->keys;
-
-        if (ngx_http_paygw_watch_init(cf, kr) != NGX_OK) {
-            return NGX_ERROR;
-        }
 
         krp = ngx_array_push(&mcf->keyrings);
         if (krp == NULL) {

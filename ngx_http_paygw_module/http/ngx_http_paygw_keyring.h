@@ -27,16 +27,6 @@
  */
 
 
-/* what tells one content of a file from another, without reading it */
-typedef struct {
-    time_t                       mtime;
-    long                         nsec;
-    off_t                        size;
-    ngx_file_uniq_t              uniq;
-    ngx_err_t                    err;       /* why it cannot be seen */
-} ngx_http_paygw_stamp_t;
-
-
 /* of a channel: ch->upper */
 typedef struct {
     ngx_paygw_channel_t         *channel;
@@ -46,7 +36,6 @@ typedef struct {
     ngx_uint_t                   nhosts;
     ngx_str_t                    trusted;   /* CA certificates of the TLS */
     ngx_array_t                 *keys;      /* ch->keys as configured */
-    ngx_http_paygw_stamp_t      *stamps;    /* of the files, as last seen */
 
     /* of a worker */
     ngx_paygw_ring_t            *ring;      /* in the zone; NULL: none */
@@ -103,11 +92,8 @@ void ngx_http_paygw_renew_exit(ngx_http_paygw_main_conf_t *mcf);
 
 /* ngx_http_paygw_watch.c */
 
+/* a look at all files; those that have changed are read */
 void ngx_http_paygw_watch(ngx_http_paygw_main_conf_t *mcf, ngx_log_t *log);
-
-/* how the files stood when they were read for the configuration */
-ngx_int_t ngx_http_paygw_watch_init(ngx_conf_t *cf,
-    ngx_http_paygw_keyring_t *kr);
 
 
 /* ngx_http_paygw_keep.c */

@@ -18,8 +18,6 @@
  */
 
 
-static void ngx_http_paygw_watch_stamp(ngx_str_t *path,
-    ngx_http_paygw_stamp_t *stamp);
 static void ngx_http_paygw_watch_changed(ngx_http_paygw_main_conf_t *mcf,
     ngx_http_paygw_keyring_t *kr, ngx_paygw_keyfile_t *file, ngx_err_t err,
     ngx_log_t *log);
@@ -29,38 +27,14 @@ static ngx_int_t ngx_http_paygw_watch_read(ngx_str_t *path, ngx_str_t *text,
     ngx_err_t *err);
 
 
-ngx_int_t
-ngx_http_paygw_watch_init(ngx_conf_t *cf, ngx_http_paygw_keyring_t *kr)
-{
-    ngx_uint_t            i;
-    ngx_array_t          *files;
-    ngx_paygw_keyfile_t  *file;
-
-    files = kr->channel->keyring->files;
-    file = files->elts;
-
-    kr->stamps = ngx_pcalloc(cf->pool, (files->nelts + 1)
-                                       * sizeof(ngx_http_paygw_stamp_t));
-    if (kr->stamps == NULL) {
-        return NGX_ERROR;
-    }
-
-    for (i = 0; i < files->nelts; i++) {
-        ngx_http_paygw_watch_stamp(&file[i].path, &kr->stamps[i]);
-    }
-
-    return NGX_OK;
-}
-
-
 void
 ngx_http_paygw_watch(ngx_http_paygw_main_conf_t *mcf, ngx_log_t *log)
 {
-    ngx_uint_t                   i, k;
-    ngx_array_t                 *files;
-    ngx_paygw_keyfile_t         *file;
-    ngx_http_paygw_stamp_t       stamp;
-    ngx_http_paygw_keyring_t   **kr;
+    ngx_uint_t                  i, k;
+    ngx_array_t                *files;
+    ngx_paygw_stamp_t           stamp;
+    ngx_paygw_keyfile_t        *file;
+    ngx_http_paygw_keyring_t  **kr;
 
     kr = mcf->keyrings.elts;
 
@@ -71,45 +45,19 @@ ngx_http_paygw_watch(ngx_http_paygw_main_conf_t *mcf, ngx_log_t *log)
 
         for (k = 0; k < files->nelts; k++) {
 
-            ngx_http_paygw_watch_stamp(&file[k].path, &stamp);
+            ngx_paygw_source_stamp(&file[k].path, &stamp);
 
-            if (ngx_memcmp(&stamp, &kr[i]->stamps[k],
-                           sizeof(ngx_http_paygw_stamp_t))
+            if (ngx_memcmp(&stamp, &file[k].stamp, sizeof(ngx_paygw_stamp_t))
                 == 0)
             {
                 continue;
             }
 
-            kr[i]->stamps[k] = stamp;
+            file[k].stamp = stamp;
 
             ngx_http_paygw_watch_changed(mcf, kr[i], &file[k], stamp.err,
                                          log);
         }
-    }
-}
-
-
-/* zeroed first: it is compared as bytes */
-
-static void
-ngx_http_paygw_watch_stamp(ngx_str_t *path, ngx_http_paygw_stamp_t *stamp)
-{
-    ngx_file_info_t  fi;
-
-    ngx_memzero(stamp, sizeof(ngx_http_paygw_stamp_t));
-
-    if (ngx_file_info(path->data, &fi) == NGX_FILE_ERROR) {
-        stamp->err = ngx_errno;
-        return;
-    }
-
-    stamp->mtime = ngx_file_mtime(&fi);
-    stamp->nsec = fi.st_mtim.tv_nsec;
-    stamp->size = ngx_file_size(&fi);
-    stamp->uniq = ngx_file_uniq(&fi);
-
-    if (access((char *) path->data, R_OK) == -1) {
-        stamp->err = ngx_errno;
     }
 }
 
@@ -161,8 +109,8 @@ ngx_http_paygw_watch_file(ngx_http_paygw_main_conf_t *mcf,
     }
 
     if (rc == NGX_OK) {
-        rc = ngx_paygw_source_read(kr->channel, file->cert, &file->id, &text,
-                                   &found, pool, log, &why);
+        rc = ngx_paygw_source_read(kr->channel, file->cert, &file->key->id,
+                                   &text, &found, pool, log, &why);
     }
 
     if (rc != NGX_OK) {

@@ -108,8 +108,9 @@ ngx_paygw_source_param(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
 ngx_int_t
 ngx_paygw_source_file(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    const char *name, ngx_str_t *path, ngx_paygw_key_t *key)
+    const char *name, ngx_str_t *path, ngx_uint_t cert, ngx_paygw_key_t *key)
 {
+    struct timeval        tv;
     ngx_paygw_keyfile_t  *file;
 
     file = ngx_array_push(ch->keyring->files);
@@ -117,18 +118,48 @@ ngx_paygw_source_file(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
         return NGX_ERROR;
     }
 
-    file->path = *path;
-    file->cert = (key->cert != NULL);
-    file->key = key;
-    file->name = name;
-
-    ngx_str_null(&file->id);
-
-    if (!file->cert) {
-        file->id = key->id;
+    if (ngx_conf_full_name(cf->cycle, path, 1) != NGX_OK) {
+        return NGX_ERROR;
     }
 
-    return NGX_OK;
+    /* first: what changes from here on is seen to have changed */
+
+    ngx_gettimeofday(&tv);
+    ngx_paygw_source_stamp(path, &file->stamp);
+
+    file->path = *path;
+    file->cert = cert;
+    file->key = key;
+    file->name = name;
+    file->read = (uint64_t) tv.tv_sec * 1000 + tv.tv_usec / 1000;
+
+    return cert ? ngx_paygw_key_cert(cf, path, key)
+                : ngx_paygw_key_public(cf, path, key);
+}
+
+
+void
+ngx_paygw_source_stamp(ngx_str_t *path, ngx_paygw_stamp_t *stamp)
+{
+    ngx_file_info_t  fi;
+
+    /* with the bytes between the members */
+
+    ngx_memzero(stamp, sizeof(ngx_paygw_stamp_t));
+
+    if (ngx_file_info(path->data, &fi) == NGX_FILE_ERROR) {
+        stamp->err = ngx_errno;
+        return;
+    }
+
+    stamp->mtime = ngx_file_mtime(&fi);
+    stamp->nsec = fi.st_mtim.tv_nsec;
+    stamp->size = ngx_file_size(&fi);
+    stamp->uniq = ngx_file_uniq(&fi);
+
+    if (access((char *) path->data, R_OK) == -1) {
+        stamp->err = ngx_errno;
+    }
 }
 
 
@@ -147,6 +178,16 @@ ngx_paygw_source_read(ngx_paygw_channel_t *ch, ngx_uint_t cert,
         *err = "it is empty or too large";
         return NGX_DECLINED;
     }
+
+    if (text->len > 3 && ngx_memcmp(text->data, "\xEF\xBB\xBF", 3) == 0) {
+
+        /* as when it was configured */
+
+        found->text.data += 3;
+        found->text.len -= 3;
+    }
+
+    text = &found->text;
 
     rc = cert ? ngx_paygw_key_read_cert(pool, text, &found->key, err)
               : ngx_paygw_key_read_public(pool, text, &found->key, err);
