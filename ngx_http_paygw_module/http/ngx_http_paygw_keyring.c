@@ -129,8 +129,15 @@ static ngx_int_t
 ngx_http_paygw_keyring_rebuild(ngx_http_paygw_main_conf_t *mcf,
     ngx_http_paygw_keyring_t *kr, ngx_log_t *log)
 {
-    ngx_pool_t   *pool;
-    ngx_array_t  *keys, *entries;
+    ngx_pool_t         *pool;
+    ngx_array_t        *keys, *entries;
+    ngx_atomic_uint_t   changes;
+
+    changes = ngx_paygw_ring_changes(kr->ring);
+
+    if (changes == kr->changes) {
+        return NGX_OK;
+    }
 
     pool = ngx_create_pool(4096, ngx_cycle->log);
     if (pool == NULL) {
@@ -157,6 +164,7 @@ ngx_http_paygw_keyring_rebuild(ngx_http_paygw_main_conf_t *mcf,
     }
 
     kr->pool = pool;
+    kr->changes = changes;
 
     return NGX_OK;
 }

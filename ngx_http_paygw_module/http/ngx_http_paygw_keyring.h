@@ -35,11 +35,13 @@ typedef struct {
     ngx_http_paygw_host_t        hosts[NGX_HTTP_PAYGW_HOSTS];
     ngx_uint_t                   nhosts;
     ngx_str_t                    trusted;   /* CA certificates of the TLS */
+    ngx_ssl_t                   *ssl;       /* NULL: no host has TLS */
     ngx_array_t                 *keys;      /* ch->keys as configured */
 
     /* of a worker */
     ngx_paygw_ring_t            *ring;      /* in the zone; NULL: none */
     ngx_pool_t                  *pool;      /* of the copy; NULL: none */
+    ngx_atomic_uint_t            changes;   /* that are in the copy */
 
     /* of the one worker */
     ngx_msec_t                   due;       /* not to be looked at before */

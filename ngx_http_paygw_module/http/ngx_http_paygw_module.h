@@ -31,7 +31,7 @@ typedef struct {
     /* keyrings: see ngx_http_paygw_keyring.h */
     ngx_array_t                  keyrings;     /* ngx_http_paygw_keyring_t * */
     ngx_path_t                  *keyring_path;
-    ngx_atomic_uint_t            version;      /* of the worker's copy */
+    ngx_atomic_uint_t            version;      /* of the worker's copies */
     ngx_atomic_uint_t            turn;         /* that the one worker saw */
     ngx_uint_t                   waiting;      /* callbacks, for a key */
     ngx_event_t                 *keyring_timer;

@@ -88,6 +88,13 @@ ngx_paygw_ring_version(ngx_paygw_zone_t *zone)
 
 
 ngx_atomic_uint_t
+ngx_paygw_ring_changes(ngx_paygw_ring_t *ring)
+{
+    return ring->changes;
+}
+
+
+ngx_atomic_uint_t
 ngx_paygw_ring_turn(ngx_paygw_zone_t *zone)
 {
     return zone->sh->rings ? zone->sh->rings->turn : 0;
@@ -215,6 +222,7 @@ ngx_paygw_ring_put(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring,
     ngx_paygw_ring_trim(zone, ring, now);
 
     if (changed) {
+        (void) ngx_atomic_fetch_add(&ring->changes, 1);
         (void) ngx_atomic_fetch_add(&zone->sh->rings->version, 1);
     }
 

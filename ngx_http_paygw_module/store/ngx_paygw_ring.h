@@ -55,8 +55,12 @@ typedef struct {
 ngx_paygw_ring_t *ngx_paygw_ring_get(ngx_paygw_zone_t *zone,
     ngx_str_t *channel, ngx_uint_t make);
 
-/* changes with the keys of any ring: one read, no lock */
+/*
+ * Change with the keys of any ring, and with those of one: one read, no lock.
+ * The second is 0 as long as there was none.
+ */
 ngx_atomic_uint_t ngx_paygw_ring_version(ngx_paygw_zone_t *zone);
+ngx_atomic_uint_t ngx_paygw_ring_changes(ngx_paygw_ring_t *ring);
 
 /* changes whenever a fetch of any channel has ended or is asked for */
 ngx_atomic_uint_t ngx_paygw_ring_turn(ngx_paygw_zone_t *zone);
