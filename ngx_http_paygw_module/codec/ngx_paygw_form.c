@@ -8,17 +8,46 @@
 #include "ngx_paygw_word.h"
 
 
+typedef struct {
+    uint64_t                 prefix;
+    ngx_paygw_field_t       *field;
+} ngx_paygw_form_key_t;
+
+
 static ngx_int_t ngx_paygw_form_pair(ngx_paygw_field_t *field, u_char *p,
     u_char *last, u_char **dst, char **err);
 static ngx_int_t ngx_paygw_form_decode(ngx_str_t *s, u_char **dst,
     char **err);
 static u_char *ngx_paygw_form_plain(u_char *p, u_char *last);
-static ngx_int_t ngx_paygw_form_hex(u_char c);
-static ngx_int_t ngx_paygw_form_cmp_names(ngx_str_t *a, ngx_str_t *b);
-static int ngx_libc_cdecl ngx_paygw_form_cmp(const void *one,
-    const void *two);
+static uint64_t ngx_paygw_form_prefix(ngx_str_t *name);
+static ngx_int_t ngx_paygw_form_cmp(ngx_paygw_form_key_t *a,
+    ngx_paygw_form_key_t *b);
+static ngx_uint_t ngx_paygw_form_named(ngx_paygw_field_t *field,
+    const char *name);
 static ngx_uint_t ngx_paygw_form_hidden(ngx_str_t *value,
     const ngx_str_t *names);
+
+
+/* what a hexadecimal digit is worth */
+
+static const u_char  ngx_paygw_form_hex[256] = {
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 99, 99, 99, 99, 99, 99,
+    99, 10, 11, 12, 13, 14, 15, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 10, 11, 12, 13, 14, 15, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99
+};
 
 
 /* what stands for something else, and what must not stand at all */
@@ -86,25 +115,98 @@ ngx_paygw_form_parse(ngx_pool_t *pool, ngx_str_t *body,
 }
 
 
+/*
+ * Few fields, and most of their names differ in the first bytes: insertion by a
+ * number made of these is several times faster than qsort() by names.
+ */
+
 ngx_int_t
 ngx_paygw_form_sort(ngx_paygw_form_t *form, char **err)
 {
-    ngx_uint_t  i;
+    ngx_int_t              rc;
+    ngx_uint_t             i, k;
+    ngx_paygw_field_t      sorted[NGX_PAYGW_FORM_MAX_FIELDS];
+    ngx_paygw_form_key_t   keys[NGX_PAYGW_FORM_MAX_FIELDS], key;
 
-    ngx_qsort(form->fields, form->nfields, sizeof(ngx_paygw_field_t),
-              ngx_paygw_form_cmp);
-
-    for (i = 1; i < form->nfields; i++) {
-        if (ngx_paygw_form_cmp_names(&form->fields[i - 1].name,
-                                     &form->fields[i].name)
-            == 0)
-        {
-            *err = "duplicate field";
-            return NGX_ABORT;
-        }
+    if (form->nfields > NGX_PAYGW_FORM_MAX_FIELDS) {
+        *err = "too many fields";
+        return NGX_ABORT;
     }
 
+    for (i = 0; i < form->nfields; i++) {
+
+        key.field = &form->fields[i];
+        key.prefix = ngx_paygw_form_prefix(&key.field->name);
+
+        for (k = i; k; k--) {
+            rc = ngx_paygw_form_cmp(&key, &keys[k - 1]);
+
+            if (rc == 0) {
+                *err = "duplicate field";
+                return NGX_ABORT;
+            }
+
+            if (rc > 0) {
+                break;
+            }
+
+            keys[k] = keys[k - 1];
+        }
+
+        keys[k] = key;
+    }
+
+    for (i = 0; i < form->nfields; i++) {
+        sorted[i] = *keys[i].field;
+    }
+
+    ngx_memcpy(form->fields, sorted,
+               form->nfields * sizeof(ngx_paygw_field_t));
+
     return NGX_OK;
+}
+
+
+/* the first bytes of a name as a number that sorts as they do */
+
+static uint64_t
+ngx_paygw_form_prefix(ngx_str_t *name)
+{
+    u_char      *p;
+    uint64_t     prefix;
+    ngx_uint_t   i;
+
+    p = name->data;
+
+    if (name->len >= 8) {
+
+        /* one instruction for a compiler that knows the idiom */
+
+        return (uint64_t) p[0] << 56 | (uint64_t) p[1] << 48
+               | (uint64_t) p[2] << 40 | (uint64_t) p[3] << 32
+               | (uint64_t) p[4] << 24 | (uint64_t) p[5] << 16
+               | (uint64_t) p[6] << 8 | (uint64_t) p[7];
+    }
+
+    prefix = 0;
+
+    for (i = 0; i < name->len; i++) {
+        prefix |= (uint64_t) p[i] << (56 - 8 * i);
+    }
+
+    return prefix;
+}
+
+
+static ngx_int_t
+ngx_paygw_form_cmp(ngx_paygw_form_key_t *a, ngx_paygw_form_key_t *b)
+{
+    if (a->prefix != b->prefix) {
+        return a->prefix < b->prefix ? -1 : 1;
+    }
+
+    return ngx_memn2cmp(a->field->name.data, b->field->name.data,
+                        a->field->name.len, b->field->name.len);
 }
 
 
@@ -144,8 +246,8 @@ ngx_paygw_form_pair(ngx_paygw_field_t *field, u_char *p, u_char *last,
 static ngx_int_t
 ngx_paygw_form_decode(ngx_str_t *s, u_char **dst, char **err)
 {
-    u_char     *p, *next, *last, *d, c;
-    ngx_int_t   high, low;
+    u_char      *p, *next, *last, *d, c;
+    ngx_uint_t   high, low;
 
     p = s->data;
     last = p + s->len;
@@ -167,36 +269,41 @@ ngx_paygw_form_decode(ngx_str_t *s, u_char **dst, char **err)
             break;
         }
 
-        c = *p++;
+        /* characters that are no ASCII come as "%E6%94%AF" */
 
-        if (c == '+') {
-            c = ' ';
+        do {
+            c = *p++;
 
-        } else if (c == '%') {
+            if (c == '+') {
+                c = ' ';
 
-            if (last - p < 2) {
-                *err = "broken percent encoding";
+            } else if (c == '%') {
+
+                if (last - p < 2) {
+                    *err = "broken percent encoding";
+                    return NGX_ABORT;
+                }
+
+                high = ngx_paygw_form_hex[p[0]];
+                low = ngx_paygw_form_hex[p[1]];
+
+                if (high > 15 || low > 15) {
+                    *err = "broken percent encoding";
+                    return NGX_ABORT;
+                }
+
+                c = (u_char) (high << 4 | low);
+                p += 2;
+            }
+
+            if (c == '\0') {
+                *err = "NUL in a field";
                 return NGX_ABORT;
             }
 
-            high = ngx_paygw_form_hex(p[0]);
-            low = ngx_paygw_form_hex(p[1]);
+            *d++ = c;
 
-            if (high == NGX_ERROR || low == NGX_ERROR) {
-                *err = "broken percent encoding";
-                return NGX_ABORT;
-            }
-
-            c = (u_char) (high * 16 + low);
-            p += 2;
-        }
-
-        if (c == '\0') {
-            *err = "NUL in a field";
-            return NGX_ABORT;
-        }
-
-        *d++ = c;
+        } while (p < last && ngx_paygw_form_special[*p]);
 
         next = ngx_paygw_form_plain(p, last);
     }
@@ -215,19 +322,31 @@ ngx_paygw_form_decode(ngx_str_t *s, u_char **dst, char **err)
 static u_char *
 ngx_paygw_form_plain(u_char *p, u_char *last)
 {
-    uint64_t  w;
+    u_char    *first;
+    uint64_t   w;
+
+    first = p;
 
     while (last - p >= 8) {
 
         ngx_memcpy(&w, p, 8);
 
-        if (ngx_paygw_word_has(w, 0) | ngx_paygw_word_has(w, '%')
-            | ngx_paygw_word_has(w, '+'))
-        {
+        if (ngx_paygw_word_any(w, 1, '%', '+')) {
             break;
         }
 
         p += 8;
+    }
+
+    if (last - p < 8 && last - first >= 8) {
+
+        /* the rest, together with what has been seen */
+
+        ngx_memcpy(&w, last - 8, 8);
+
+        if (!ngx_paygw_word_any(w, 1, '%', '+')) {
+            return last;
+        }
     }
 
     while (p < last && !ngx_paygw_form_special[*p]) {
@@ -238,74 +357,29 @@ ngx_paygw_form_plain(u_char *p, u_char *last)
 }
 
 
-static ngx_int_t
-ngx_paygw_form_hex(u_char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-
-    c |= 0x20;
-
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-
-    return NGX_ERROR;
-}
-
-
-static ngx_int_t
-ngx_paygw_form_cmp_names(ngx_str_t *a, ngx_str_t *b)
-{
-    return ngx_memn2cmp(a->data, b->data, a->len, b->len);
-}
-
-
-static int ngx_libc_cdecl
-ngx_paygw_form_cmp(const void *one, const void *two)
-{
-    ngx_paygw_field_t  *first, *second;
-
-    first = (ngx_paygw_field_t *) one;
-    second = (ngx_paygw_field_t *) two;
-
-    return (int) ngx_paygw_form_cmp_names(&first->name, &second->name);
-}
-
-
 ngx_str_t *
 ngx_paygw_form_get(ngx_paygw_form_t *form, const char *name)
 {
-    ngx_int_t   rc;
-    ngx_str_t   key;
-    ngx_uint_t  first, last, middle;
+    ngx_uint_t  i;
 
-    key.data = (u_char *) name;
-    key.len = ngx_strlen(name);
-
-    first = 0;
-    last = form->nfields;
-
-    while (first < last) {
-
-        middle = first + (last - first) / 2;
-
-        rc = ngx_paygw_form_cmp_names(&key, &form->fields[middle].name);
-
-        if (rc == 0) {
-            return &form->fields[middle].value;
-        }
-
-        if (rc < 0) {
-            last = middle;
-
-        } else {
-            first = middle + 1;
+    for (i = 0; i < form->nfields; i++) {
+        if (ngx_paygw_form_named(&form->fields[i], name)) {
+            return &form->fields[i].value;
         }
     }
 
     return NULL;
+}
+
+
+/* nearly every comparison ends at the first byte; no name holds a NUL */
+
+static ngx_uint_t
+ngx_paygw_form_named(ngx_paygw_field_t *field, const char *name)
+{
+    return field->name.data[0] == (u_char) name[0]
+           && ngx_strncmp(field->name.data, name, field->name.len) == 0
+           && name[field->name.len] == '\0';
 }
 
 
@@ -362,21 +436,16 @@ ngx_paygw_form_canonical(ngx_pool_t *pool, ngx_paygw_form_t *form,
 
     size = 0;
 
+    /* what is left out has room too: to look once is worth more */
+
     for (i = 0; i < form->nfields; i++) {
         field = &form->fields[i];
-
-        if (!ngx_paygw_form_left_out(field, skip, flags)) {
-            size += field->name.len + field->value.len + sizeof("=&") - 1;
-        }
+        size += field->name.len + field->value.len + sizeof("=&") - 1;
     }
 
     ngx_str_null(out);
 
-    if (size == 0) {
-        return NGX_OK;
-    }
-
-    p = ngx_pnalloc(pool, size);
+    p = ngx_pnalloc(pool, size + 1);
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -398,7 +467,9 @@ ngx_paygw_form_canonical(ngx_pool_t *pool, ngx_paygw_form_t *form,
 
     /* without the last "&" */
 
-    out->len = p - out->data - 1;
+    if (p != out->data) {
+        out->len = p - out->data - 1;
+    }
 
     return NGX_OK;
 }
@@ -413,9 +484,7 @@ ngx_paygw_form_left_out(ngx_paygw_field_t *field, const char **skip,
     }
 
     for ( /* void */ ; *skip; skip++) {
-        if (field->name.len == ngx_strlen(*skip)
-            && ngx_strncmp(field->name.data, *skip, field->name.len) == 0)
-        {
+        if (ngx_paygw_form_named(field, *skip)) {
             return 1;
         }
     }

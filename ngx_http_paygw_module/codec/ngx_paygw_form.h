@@ -45,7 +45,7 @@ typedef struct {
 ngx_int_t ngx_paygw_form_parse(ngx_pool_t *pool, ngx_str_t *body,
     ngx_paygw_form_t *form, char **err);
 
-/* the value of a name given as a C string, NULL if absent (binary search) */
+/* the value of a name given as a C string, NULL if absent */
 ngx_str_t *ngx_paygw_form_get(ngx_paygw_form_t *form, const char *name);
 
 

@@ -89,11 +89,11 @@ ngx_int_t ngx_paygw_json_raw(ngx_str_t *text, const char *name,
 
 
 /*
- * The writer: the length of s as a quoted and escaped string, and its bytes.
- * s must be UTF-8.
+ * The writer: the length of s as a quoted and escaped string, and its bytes,
+ * for which that length is given.  s must be UTF-8.
  */
 size_t ngx_paygw_json_string_len(ngx_str_t *s);
-u_char *ngx_paygw_json_write_string(u_char *p, ngx_str_t *s);
+u_char *ngx_paygw_json_write_string(u_char *p, ngx_str_t *s, size_t len);
 
 
 /* what ngx_paygw_json_respell() changes */

@@ -16,6 +16,11 @@ static ngx_uint_t ngx_paygw_json_codepoint(u_char *s, u_char *last,
 static u_char *ngx_paygw_json_utf8(u_char *p, ngx_uint_t c);
 
 
+/* a word with a byte that must be escaped */
+#define ngx_paygw_json_special(w)                                             \
+    (ngx_paygw_word_any(w, 0x20, '"', '\\') | ngx_paygw_word_has(w, 0x7f))
+
+
 /*
  * How each byte is written: 0 as it is, 1 as \u00XX, else as a backslash and
  * this character.
@@ -53,12 +58,22 @@ ngx_paygw_json_string_len(ngx_str_t *s)
 
 
 u_char *
-ngx_paygw_json_write_string(u_char *p, ngx_str_t *s)
+ngx_paygw_json_write_string(u_char *p, ngx_str_t *s, size_t len)
 {
     u_char   escape;
     u_char  *from, *c, *last;
 
     *p++ = '"';
+
+    if (len == s->len + sizeof("\"\"") - 1) {
+
+        /* nothing is escaped, no need to look again */
+
+        p = ngx_cpymem(p, s->data, s->len);
+        *p++ = '"';
+
+        return p;
+    }
 
     from = s->data;
     last = s->data + s->len;
@@ -241,19 +256,31 @@ ngx_paygw_json_utf8(u_char *p, ngx_uint_t c)
 static u_char *
 ngx_paygw_json_plain(u_char *p, u_char *last)
 {
-    uint64_t  w;
+    u_char    *first;
+    uint64_t   w;
+
+    first = p;
 
     while (last - p >= 8) {
 
         ngx_memcpy(&w, p, 8);
 
-        if (ngx_paygw_word_below(w, 0x20) | ngx_paygw_word_has(w, '"')
-            | ngx_paygw_word_has(w, '\\') | ngx_paygw_word_has(w, 0x7f))
-        {
+        if (ngx_paygw_json_special(w)) {
             break;
         }
 
         p += 8;
+    }
+
+    if (last - p < 8 && last - first >= 8) {
+
+        /* the rest, together with what has been seen */
+
+        ngx_memcpy(&w, last - 8, 8);
+
+        if (!ngx_paygw_json_special(w)) {
+            return last;
+        }
     }
 
     while (p < last && ngx_paygw_json_escapes[*p] == 0) {

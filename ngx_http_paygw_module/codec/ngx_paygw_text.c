@@ -43,8 +43,8 @@ static const u_char  ngx_paygw_base64[] = {
 ngx_int_t
 ngx_paygw_base64_decode(ngx_pool_t *pool, ngx_str_t *dst, ngx_str_t *src)
 {
-    u_char      c, spare;
-    size_t      i, n, pad;
+    u_char  last, spare;
+    size_t  n, pad;
 
     if (src->len % 4 != 0) {
         return NGX_ABORT;
@@ -57,26 +57,13 @@ ngx_paygw_base64_decode(ngx_pool_t *pool, ngx_str_t *dst, ngx_str_t *src)
     }
 
     n = src->len - pad;
-    c = 0;
-
-    for (i = 0; i < n; i++) {
-
-        if (src->data[i] > 127) {
-            return NGX_ABORT;
-        }
-
-        c = ngx_paygw_base64[src->data[i]];
-
-        if (c == 77) {
-            return NGX_ABORT;
-        }
-    }
 
     /* bits of the last character that belong to no byte */
 
+    last = n ? src->data[n - 1] : 'A';
     spare = (pad == 2) ? 0x0f : (pad == 1) ? 0x03 : 0;
 
-    if (c & spare) {
+    if (last > 127 || (ngx_paygw_base64[last] & spare)) {
         return NGX_ABORT;
     }
 
@@ -86,7 +73,13 @@ ngx_paygw_base64_decode(ngx_pool_t *pool, ngx_str_t *dst, ngx_str_t *src)
         return NGX_ERROR;
     }
 
-    return ngx_decode_base64(dst, src) == NGX_OK ? NGX_OK : NGX_ABORT;
+    /* it ends at a "=" that is no padding */
+
+    if (ngx_decode_base64(dst, src) != NGX_OK || dst->len != n * 3 / 4) {
+        return NGX_ABORT;
+    }
+
+    return NGX_OK;
 }
 
 

@@ -30,6 +30,13 @@
 #define ngx_paygw_word_has(w, c)                                              \
     ngx_paygw_word_below((w) ^ (NGX_PAYGW_WORD_ONES * (c)), 1)
 
+/* below n, c, or d, which are ASCII: shares what the above have in common */
+#define ngx_paygw_word_any(w, n, c, d)                                        \
+    ((((w) - NGX_PAYGW_WORD_ONES * (n))                                       \
+      | (((w) ^ (NGX_PAYGW_WORD_ONES * (c))) - NGX_PAYGW_WORD_ONES)           \
+      | (((w) ^ (NGX_PAYGW_WORD_ONES * (d))) - NGX_PAYGW_WORD_ONES))          \
+     & ~(w) & NGX_PAYGW_WORD_HIGHS)
+
 #define ngx_paygw_word_high(w)                                                \
     ((w) & NGX_PAYGW_WORD_HIGHS)
 

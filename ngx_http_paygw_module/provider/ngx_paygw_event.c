@@ -22,6 +22,7 @@ typedef struct {
     ngx_str_t                literal;
     ngx_str_t                value;
     ngx_uint_t               quoted;
+    size_t                   len;        /* of the value as it is written */
     u_char                   number[NGX_INT64_LEN];
 } ngx_paygw_piece_t;
 
@@ -192,9 +193,10 @@ ngx_paygw_event_write(ngx_pool_t *pool, ngx_paygw_pieces_t *ps,
     for (i = 0; i < ps->n; i++) {
         piece = &ps->pieces[i];
 
-        len += piece->literal.len;
-        len += piece->quoted ? ngx_paygw_json_string_len(&piece->value)
-                             : piece->value.len;
+        piece->len = piece->quoted ? ngx_paygw_json_string_len(&piece->value)
+                                   : piece->value.len;
+
+        len += piece->literal.len + piece->len;
     }
 
     p = ngx_pnalloc(pool, len);
@@ -211,7 +213,7 @@ ngx_paygw_event_write(ngx_pool_t *pool, ngx_paygw_pieces_t *ps,
         p = ngx_cpymem(p, piece->literal.data, piece->literal.len);
 
         if (piece->quoted) {
-            p = ngx_paygw_json_write_string(p, &piece->value);
+            p = ngx_paygw_json_write_string(p, &piece->value, piece->len);
 
         } else if (piece->value.len) {
             p = ngx_cpymem(p, piece->value.data, piece->value.len);
@@ -365,7 +367,8 @@ ngx_int_t
 ngx_paygw_event_fields(ngx_paygw_notify_t *n, ngx_paygw_form_t *form,
     const char **skip, ngx_uint_t flags)
 {
-    size_t              len;
+    size_t              len, names[NGX_PAYGW_FORM_MAX_FIELDS],
+                        values[NGX_PAYGW_FORM_MAX_FIELDS];
     u_char             *p;
     ngx_uint_t          i;
     ngx_paygw_field_t  *field;
@@ -376,10 +379,16 @@ ngx_paygw_event_fields(ngx_paygw_notify_t *n, ngx_paygw_form_t *form,
 
     for (i = 0; i < form->nfields; i++) {
 
-        if (!ngx_paygw_form_left_out(&field[i], skip, flags)) {
-            len += ngx_paygw_json_string_len(&field[i].name) + 1
-                   + ngx_paygw_json_string_len(&field[i].value) + 1;
+        names[i] = 0;
+
+        if (ngx_paygw_form_left_out(&field[i], skip, flags)) {
+            continue;
         }
+
+        names[i] = ngx_paygw_json_string_len(&field[i].name);
+        values[i] = ngx_paygw_json_string_len(&field[i].value);
+
+        len += names[i] + 1 + values[i] + 1;
     }
 
     p = ngx_pnalloc(n->pool, len);
@@ -393,7 +402,7 @@ ngx_paygw_event_fields(ngx_paygw_notify_t *n, ngx_paygw_form_t *form,
 
     for (i = 0; i < form->nfields; i++) {
 
-        if (ngx_paygw_form_left_out(&field[i], skip, flags)) {
+        if (names[i] == 0) {
             continue;
         }
 
@@ -401,9 +410,9 @@ ngx_paygw_event_fields(ngx_paygw_notify_t *n, ngx_paygw_form_t *form,
             *p++ = ',';
         }
 
-        p = ngx_paygw_json_write_string(p, &field[i].name);
+        p = ngx_paygw_json_write_string(p, &field[i].name, names[i]);
         *p++ = ':';
-        p = ngx_paygw_json_write_string(p, &field[i].value);
+        p = ngx_paygw_json_write_string(p, &field[i].value, values[i]);
     }
 
     *p++ = '}';

@@ -23,6 +23,20 @@ static ngx_int_t ngx_paygw_fields_gbk(ngx_paygw_notify_t *n,
     ngx_str_t *value);
 
 
+/* what a name is made of: letters, digits, "-", ".", and "_" */
+
+static const u_char  ngx_paygw_fields_chars[256] = {
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0,
+    0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1,
+    0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0
+};
+
+
 static const ngx_paygw_fields_charset_t  ngx_paygw_fields_charsets[] = {
     { ngx_string("utf-8"), 0 },
     { ngx_string("utf8"), 0 },
@@ -69,19 +83,14 @@ ngx_paygw_fields_parse(ngx_paygw_notify_t *n, ngx_paygw_form_t *form)
 static ngx_uint_t
 ngx_paygw_fields_name(ngx_str_t *name)
 {
-    u_char      c;
-    ngx_uint_t  i;
+    u_char  *p, *last;
 
-    for (i = 0; i < name->len; i++) {
-        c = name->data[i];
+    last = name->data + name->len;
 
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
-            || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.')
-        {
-            continue;
+    for (p = name->data; p < last; p++) {
+        if (!ngx_paygw_fields_chars[*p]) {
+            return 0;
         }
-
-        return 0;
     }
 
     return name->len <= 128;

@@ -148,7 +148,8 @@ fuzz_json_write(u_char *p, ngx_paygw_json_t *node)
         return ngx_cpymem(p, "null", 4);
 
     case NGX_PAYGW_JSON_STRING:
-        return ngx_paygw_json_write_string(p, &node->value);
+        return ngx_paygw_json_write_string(p, &node->value,
+                                      ngx_paygw_json_string_len(&node->value));
 
     case NGX_PAYGW_JSON_BOOL:
     case NGX_PAYGW_JSON_NUMBER:
@@ -163,7 +164,8 @@ fuzz_json_write(u_char *p, ngx_paygw_json_t *node)
     for (child = node->child; child; child = child->next) {
 
         if (node->type == NGX_PAYGW_JSON_OBJECT) {
-            p = ngx_paygw_json_write_string(p, &child->key);
+            p = ngx_paygw_json_write_string(p, &child->key,
+                                       ngx_paygw_json_string_len(&child->key));
             *p++ = ':';
         }
 

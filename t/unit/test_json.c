@@ -363,7 +363,7 @@ test_json_writer(void)
 
     text.len = ngx_paygw_json_string_len(&s);
     text.data = ngx_pnalloc(cf->pool, text.len);
-    p = ngx_paygw_json_write_string(text.data, &s);
+    p = ngx_paygw_json_write_string(text.data, &s, text.len);
 
     is_int(p - text.data, text.len, "JSON writer, the length is exact");
     is_str(&text, "\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001F\\u007F "
@@ -383,7 +383,7 @@ test_json_writer(void)
 
             text.len = ngx_paygw_json_string_len(&s);
             text.data = ngx_pnalloc(cf->pool, text.len);
-            p = ngx_paygw_json_write_string(text.data, &s);
+            p = ngx_paygw_json_write_string(text.data, &s, text.len);
 
             same &= (size_t) (p - text.data) == text.len
                     && ngx_paygw_json_parse(cf->pool, &text, &root, &err)
