@@ -65,7 +65,7 @@ ngx_atomic_uint_t ngx_paygw_ring_changes(ngx_paygw_ring_t *ring);
 /* changes whenever a fetch of any channel has ended or is asked for */
 ngx_atomic_uint_t ngx_paygw_ring_turn(ngx_paygw_zone_t *zone);
 
-/* the keys, copied into pool: NGX_OK or NGX_ERROR */
+/* the keys, the newest first, copied into pool: NGX_OK or NGX_ERROR */
 ngx_int_t ngx_paygw_ring_copy(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring,
     ngx_pool_t *pool, ngx_array_t *keys);
 
