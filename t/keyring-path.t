@@ -129,6 +129,14 @@ warned($nginx, qr/\[warn\].*others can write it/, 'mode: a warning');
 is(notify($nginx), 503, 'mode: not used');
 $nginx->quit;
 
+unlink $File;
+mkdir $File or die $!;
+$nginx = start();
+warned($nginx, qr/\[warn\].*is not used: it is not a regular file/,
+       'folder: a warning');
+$nginx->quit;
+rmdir $File or die $!;
+
 spew(sprintf("# %X\n%s", 4711, $ended));
 spew("# 1267\n$ended");
 $nginx = start();

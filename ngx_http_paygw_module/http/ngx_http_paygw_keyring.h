@@ -97,6 +97,14 @@ void ngx_http_paygw_renew_exit(ngx_http_paygw_main_conf_t *mcf);
 /* a look at all files; those that have changed are read */
 void ngx_http_paygw_watch(ngx_http_paygw_main_conf_t *mcf, ngx_log_t *log);
 
+/*
+ * Reads a small file, up to text->len bytes, which is set to what there is.
+ * NGX_OK with the bits of its mode; NGX_DECLINED if there is none; NGX_ERROR;
+ * both with *why, and *err if the system said it.
+ */
+ngx_int_t ngx_http_paygw_watch_read(ngx_str_t *path, ngx_str_t *text,
+    mode_t *mode, ngx_err_t *err, const char **why);
+
 
 /* ngx_http_paygw_keep.c */
 

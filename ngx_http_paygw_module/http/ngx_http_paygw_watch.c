@@ -23,8 +23,6 @@ static void ngx_http_paygw_watch_changed(ngx_http_paygw_main_conf_t *mcf,
     ngx_log_t *log);
 static void ngx_http_paygw_watch_file(ngx_http_paygw_main_conf_t *mcf,
     ngx_http_paygw_keyring_t *kr, ngx_paygw_keyfile_t *file, ngx_log_t *log);
-static ngx_int_t ngx_http_paygw_watch_read(ngx_str_t *path, ngx_str_t *text,
-    ngx_err_t *err);
 
 
 void
@@ -83,6 +81,7 @@ static void
 ngx_http_paygw_watch_file(ngx_http_paygw_main_conf_t *mcf,
     ngx_http_paygw_keyring_t *kr, ngx_paygw_keyfile_t *file, ngx_log_t *log)
 {
+    mode_t                 mode;
     ngx_err_t              err;
     ngx_int_t              rc;
     ngx_str_t              text;
@@ -104,8 +103,7 @@ ngx_http_paygw_watch_file(ngx_http_paygw_main_conf_t *mcf,
     rc = NGX_ERROR;
 
     if (text.data) {
-        rc = ngx_http_paygw_watch_read(&file->path, &text, &err);
-        why = "it cannot be read";
+        rc = ngx_http_paygw_watch_read(&file->path, &text, &mode, &err, &why);
     }
 
     if (rc == NGX_OK) {
@@ -137,23 +135,35 @@ ngx_http_paygw_watch_file(ngx_http_paygw_main_conf_t *mcf,
 
 /* a named pipe must not stop the worker */
 
-static ngx_int_t
-ngx_http_paygw_watch_read(ngx_str_t *path, ngx_str_t *text, ngx_err_t *err)
+ngx_int_t
+ngx_http_paygw_watch_read(ngx_str_t *path, ngx_str_t *text, mode_t *mode,
+    ngx_err_t *err, const char **why)
 {
     ssize_t          n;
     ngx_fd_t         fd;
     ngx_file_info_t  fi;
 
+    *err = 0;
+    *why = "it cannot be read";
+
     fd = ngx_open_file(path->data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
                        NGX_FILE_OPEN, 0);
     if (fd == NGX_INVALID_FILE) {
         *err = ngx_errno;
-        return NGX_ERROR;
+        return (*err == NGX_ENOENT) ? NGX_DECLINED : NGX_ERROR;
     }
 
     n = NGX_ERROR;
 
-    if (ngx_fd_info(fd, &fi) != NGX_FILE_ERROR && ngx_is_file(&fi)) {
+    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
+        *err = ngx_errno;
+
+    } else if (!ngx_is_file(&fi)) {
+        *why = "it is not a regular file";
+
+    } else {
+        *mode = ngx_file_access(&fi);
+
         n = ngx_read_fd(fd, text->data, text->len);
 
         if (n == NGX_ERROR) {
