@@ -18,7 +18,7 @@ my $Shop = PaygwTest::shop_port();
 my $Sandbox = PaygwSandbox->start;
 my $Wx = "$Sandbox->{dir}/wechat";
 my $Tmp = $Sandbox->{tmp};
-my $Server = "location = /n { paygw_notify wxpay; "
+my $Server = "access_log logs/k.log k if=\$paygw_result; location = /n { paygw_notify wxpay; "
     . "proxy_pass http://127.0.0.1:$Shop; }";
 
 sub http {
@@ -26,7 +26,8 @@ sub http {
     return ($PaygwTest::Store eq 'redis'
             ? "    paygw_store redis://127.0.0.1:$PaygwTest::RedisPort;\n"
             : '')
-        . "    paygw_zone keyring:2m;\n" . $channel;
+        . "    paygw_zone keyring:2m;\n"
+        . "    log_format k '\$paygw_result \$paygw_reason';\n" . $channel;
 }
 
 sub start {
@@ -165,6 +166,10 @@ POSIX::mkfifo("$Tmp/pipe", 0600) or die $!;
     $nginx->signal('HUP');
     is(<$fh>, "204\n", 'waiting: the next worker fetches');
     close $fh;
+    ok($nginx->wait_for(sub {
+           open my $log, '<', "$nginx->{dir}/logs/k.log" or return 0;
+           return join('', <$log>) eq "taken -\n";
+       }, 3), 'waiting: nothing is wrong with it');
     clean($nginx, 'waiting');
 }
 
