@@ -18,7 +18,8 @@ my $Shop = PaygwTest::shop_port();
 my $Sandbox = PaygwSandbox->start;
 my $Wx = "$Sandbox->{dir}/wechat";
 my $Tmp = $Sandbox->{tmp};
-my $Server = "access_log logs/k.log k if=\$paygw_result; location = /n { paygw_notify wxpay; "
+my $Server = "access_log logs/k.log k if=\$paygw_result; "
+    . "location = /n { paygw_notify wxpay; "
     . "proxy_pass http://127.0.0.1:$Shop; }";
 
 sub http {

@@ -185,7 +185,9 @@ like(PaygwNginx->test(http => http($Plain) =~ s/auto interval/now interval/r,
      qr/"platform_certificates" of channel "wxpay" must be "auto"/,
      'only auto');
 
-for my $bad ('interval=25h', 'interval=0', 'interval=x', 'retry=0', 'retry=25h') {
+for my $bad ('interval=25h', 'interval=0', 'interval=x', 'retry=0',
+             'retry=25h')
+{
     my $conf = http($Plain) =~ s/auto interval.*?;/auto $bad;/r;
     like(PaygwNginx->test(http => $conf, server => $Notify),
          qr/has an invalid "(?:interval|retry)"/, "refused: $bad");
