@@ -142,8 +142,7 @@ POSIX::mkfifo("$Tmp/pipe", 0600) or die $!;
            sub { $nginx->log =~ /will be fetched again in \d+ ms/ }, 5),
        'ended: the next one fails');
     my ($ms) = $nginx->log =~ /will be fetched again in (\d+) ms/;
-    cmp_ok($ms, '<=', 1000, 'ended: as the first in a row');
-    unlike($nginx->log, qr/\[error\].*timed out/, 'ended: no other failure');
+    cmp_ok($ms, '<=', 8000, 'ended: not as the last of seven in a row');
     clean($nginx, 'ended');
 
     $fetches = $Sandbox->fetches('wechat_v3');
@@ -185,9 +184,8 @@ POSIX::mkfifo("$Tmp/pipe", 0600) or die $!;
         . http($Auto =~ s{endpoint [^;]*}{endpoint https://pay.test}r));
 
     ok(IO::Select->new($dns)->can_read(5), 'resolver: asked');
-    my $begin = time;
     ok($nginx->reload, 'resolver: reload');
-    cmp_ok(time - $begin, '<=', 3, 'resolver: at once');
+    unlike($nginx->log, qr/cannot be fetched/, 'resolver: not at its end');
     clean($nginx, 'resolver');
 }
 
