@@ -164,7 +164,7 @@ algorithm rsa_sha256;
 public_key $TEST_NGINX_KEYS/ec.pem;
 --- must_die
 --- error_log
-channel "hook" has a key that does not work with its "algorithm"
+"public_key" of channel "hook" cannot verify a signature, an RSA key is needed
 
 === TEST 21: an RSA key does not verify ECDSA
 --- generic
@@ -174,7 +174,7 @@ algorithm ecdsa_p256;
 public_key $TEST_NGINX_KEYS/alipay.pem;
 --- must_die
 --- error_log
-channel "hook" has a key that does not work with its "algorithm"
+"public_key" of channel "hook" cannot verify a signature, an EC key on P-256 is needed
 
 === TEST 22: hmac(md5) starts
 --- generic
@@ -1155,3 +1155,43 @@ signed 'hex(join(".", header(X-Id), body))';
 signed 'base64(concat("x", body))';
 --- run
 pass('nginx starts')
+
+=== TEST 140: RSA-PSS needs an RSA key
+--- generic
+-algorithm
+algorithm rsa_pss_sha256;
+-key
+certificate $TEST_NGINX_KEYS/ec.crt;
+--- must_die
+--- error_log
+"certificate" of channel "hook" cannot verify a signature, an RSA key is needed
+
+=== TEST 141: an RSA key does not verify ECDSA with r and s
+--- generic
+-algorithm
+algorithm ecdsa_p256_raw;
+-key
+public_key $TEST_NGINX_KEYS/alipay.pem;
+--- must_die
+--- error_log
+"public_key" of channel "hook" cannot verify a signature, an EC key on P-256 is needed
+
+=== TEST 142: a key on P-256 does not verify Ed25519
+--- generic
+-algorithm
+algorithm ed25519;
+-key
+public_key $TEST_NGINX_KEYS/ec.pem;
+--- must_die
+--- error_log
+"public_key" of channel "hook" cannot verify a signature, an Ed25519 key is needed
+
+=== TEST 143: a key on P-256 does not verify SM2
+--- generic
+-algorithm
+algorithm sm2_sm3;
+-key
+public_key $TEST_NGINX_KEYS/ec.pem;
+--- must_die
+--- error_log
+"public_key" of channel "hook" cannot verify a signature, an SM2 key is needed

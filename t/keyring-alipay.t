@@ -14,7 +14,7 @@ my $Shop = PaygwTest::shop_port();
 my $Sandbox = PaygwSandbox->start;
 my $Dir = "$Sandbox->{dir}/alipay";
 my $Ids = $Sandbox->{ids};
-my $Auto = 'auto interval=3600s retry=2s';
+our $Auto = 'auto interval=3600s retry=2s';
 my $Notify = "access_log logs/k.log k if=\$paygw_result; "
     . "location = /n { paygw_notify alipay; "
     . "proxy_pass http://127.0.0.1:$Shop; }";
@@ -110,6 +110,7 @@ for my $workers (1, 2) {
 
 {
     my $before = reset_sandbox();
+    local $Auto = 'auto interval=3600s retry=10s';
     my $nginx = PaygwNginx->start(http => http(), server => $Notify);
 
     ok($nginx->wait_for(sub { fetches() - $before == 1 }, 3), 'absent: start');
@@ -122,7 +123,7 @@ for my $workers (1, 2) {
     notify($nginx, set => sn('a' x 31));
     last_is($nginx, qr/^refused unknown_key/, 'absent: too short');
     ok($nginx->wait_for(
-           sub { $nginx->log =~ /refused: answer is not a success/ }, 8),
+           sub { $nginx->log =~ /refused: answer is not a success/ }, 40),
        'absent: the provider says so');
     clean($nginx, 'absent');
 }

@@ -152,6 +152,8 @@ sub used {
                      qr/refused: it is empty or too large/ ],
         'own' => [ sub { put("$Wx/apiclient_cert.pem", $_[0]) },
                    qr/refused: it is the key of our own side/ ],
+        'curve' => [ sub { put(PaygwTest::keys_dir() . '/ec.crt', $_[0]) },
+                     qr/refused: an RSA key is needed/ ],
         'key' => [ sub { put("$Wx/pub_key.pem", $_[0]) },
                    qr/refused: it holds no certificate/ ],
     );
@@ -165,7 +167,8 @@ sub used {
            "$what: an error") or diag($nginx->log);
         is(wechat($nginx), 204, "$what: the old key is kept");
         select undef, undef, undef, 1.2;
-        is(() = substr($nginx->log, $at) =~ /\[error\]/g, 1, "$what: once");
+        is(() = substr($nginx->log, $at) =~ /has changed and is refused/g, 1,
+           "$what: once");
     }
 
     # gone, then back

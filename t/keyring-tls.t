@@ -247,7 +247,7 @@ like(PaygwNginx->test(server => $Notify, http =>
     select undef, undef, undef, 0.5;
     my $begin = time;
     ok($nginx->quit, 'quit: ends');
-    cmp_ok(time - $begin, '<=', 2, 'quit: at once');
+    cmp_ok(time - $begin, '<=', 3, 'quit: at once');
     unlike($nginx->log, qr/\[(?:alert|crit|emerg)\]/, 'quit: no alert');
     $Plain->keys(lie => '');
 }

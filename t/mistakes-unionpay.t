@@ -99,14 +99,14 @@ ack_ok(send_callback(unionpay()), 'unionpay', 200);
 
 === TEST 4: D2: a certificate that is kept ends while it is kept
 --- run
-# valid for three seconds from now
-my $seconds = 3 * $PaygwTest::Slow;
+# valid for six seconds from now
+my $seconds = 6 * $PaygwTest::Slow;
 my %short = (key => 'rogue', cert => { serial => 9,
                                        end => $seconds / 86400 });
 my $m = unionpay(%short);
 ack_ok(send_callback($m), $m, 200, 'good');
 my $pem = $m->{params}{signPubKeyCert};
-Time::HiRes::sleep($seconds + 0.5);
+Time::HiRes::sleep($seconds + 1);
 ack_ok(send_callback(my $n = unionpay(key => 'rogue', pem => $pem)),
        'unionpay', 401, 'over');
 is((results(2))[-1], 'refused unknown_key');

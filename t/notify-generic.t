@@ -108,7 +108,7 @@ refused missing_header
 refused missing_header
 refused repeated_header
 --- error_log
-payment callback refused: missing_header, hint: x-signature
+payment callback refused: missing_header, hint: no x-signature, a proxy in front may drop it
 payment callback refused: repeated_header, hint: x-signature
 
 
@@ -200,17 +200,17 @@ taken
 
 === TEST 8: a time in the body, in milliseconds
 --- generic
-time json(/ts) ms back=60s forward=5s;
+time json(/ts) ms back=60s forward=30s;
 --- run
 my $send = sub {
     my ($id, $ts) = @_;
     send_callback(main::hook(body => qq({"id":"$id","ts":$ts})))->{status};
 };
-is($send->('a', (time - 50) . '999'), 200, 'late');
-is($send->('b', (time - 62) . '000'), 401, 'too late');
-is($send->('c', (time + 8) . '000'), 401, 'too early');
-like(error_log_text(), qr/clock 6\d s off, the message is from the past/);
-like(error_log_text(), qr/clock [78] s off, the message is from the future/);
+is($send->('a', (time - 30) . '999'), 200, 'late');
+is($send->('b', (time - 70) . '000'), 401, 'too late');
+is($send->('c', (time + 60) . '000'), 401, 'too early');
+like(error_log_text(), qr/clock [78]\d s off, the message is from the past/);
+like(error_log_text(), qr/clock [456]\d s off, the message is from the future/);
 is($send->('d', '"x"'), 400, 'no time');
 is($send->('d', '999'), 400, 'too short');
 is($send->('d', time . '0.5'), 400, 'a fraction');

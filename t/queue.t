@@ -239,9 +239,9 @@ is(scalar entries('q10'), 0);
 my $m = wechat();
 redis_freeze();
 my $c = begin($m);
-Time::HiRes::sleep(0.2);
+ok(wait_for(sub { redis_unread() > 500 }), 'it was sent');
 abort_client($c);
-Time::HiRes::sleep(0.2);
+Time::HiRes::sleep(0.1);
 redis_thaw();
 ok(wait_for(sub { scalar entries('q11') }), 'appended nevertheless');
 ack_ok(send_callback($m), $m, 204, 'the next try');
@@ -401,8 +401,8 @@ is($replica->cmd('XLEN', 'q20'), 3);
 is(scalar entries('q20'), 3);
 $replica->stop;
 my ($first, $second) = results(2);
-is($first, 'unavailable store', 'the result of the first');
-is($second, 'unavailable store', 'and of the second');
+is($first, 'unavailable replicas', 'the result of the first');
+is($second, 'unavailable replicas', 'and of the second');
 
 
 

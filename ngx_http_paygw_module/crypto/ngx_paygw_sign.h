@@ -42,6 +42,9 @@ extern const ngx_paygw_scheme_t  ngx_paygw_sm2_sm3;      /* id of the standard,
  */
 const ngx_paygw_scheme_t *ngx_paygw_scheme_find(ngx_str_t *name);
 
+/* which kind of key it takes, for messages: "an RSA key is needed" */
+const char *ngx_paygw_scheme_needs(const ngx_paygw_scheme_t *scheme);
+
 /*
  * Verifies sig (raw bytes) over the concatenation of n parts.  Returns NGX_OK;
  * NGX_DECLINED if the signature is not of this key, whatever its bytes are;

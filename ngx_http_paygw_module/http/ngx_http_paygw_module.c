@@ -94,6 +94,13 @@ ngx_http_paygw_init(ngx_conf_t *cf)
 
     *h = ngx_http_paygw_rewrite_handler;
 
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_paygw_precontent_handler;
+
     handlers = &cmcf->phases[NGX_HTTP_ACCESS_PHASE].handlers;
 
     if (ngx_array_push(handlers) == NULL) {

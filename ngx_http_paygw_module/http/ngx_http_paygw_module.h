@@ -142,6 +142,7 @@ struct ngx_http_paygw_ctx_s {
     ngx_connection_t             fake;         /* timer.data: debug logs read
                                                   its fd */
 
+    ngx_http_handler_pt          content;      /* asked in our place */
     ngx_uint_t                   shop_status;
     ngx_http_core_loc_conf_t    *clcf;         /* of the location that works on
                                                   the event now */

@@ -159,34 +159,13 @@ ngx_http_paygw_notify_body_handler(ngx_http_request_t *r)
 }
 
 
-/*
- * On to the content handler.  A provider that closes its connection must not
- * end the work of a shop that has the event, wherever its proxy_pass stands:
- * once the handler has begun, nobody listens for that any more.
- */
+/* on to the content handler; the request may come to its end meanwhile */
 
 static void
 ngx_http_paygw_notify_go_on(ngx_http_request_t *r)
 {
-    ngx_http_paygw_ctx_t  *ctx;
-
-    /* holds the request, which may come to its end meanwhile */
-
-    r->count++;
-
     r->write_event_handler = ngx_http_core_run_phases;
     ngx_http_core_run_phases(r);
-
-    ctx = ngx_http_paygw_ctx_get(r);
-
-    if (ctx->state == NGX_HTTP_PAYGW_DELIVERING && !ctx->settled
-        && r->upstream && r->upstream->cleanup)
-    {
-        r->read_event_handler = ngx_http_block_reading;
-        r->write_event_handler = ngx_http_request_empty_handler;
-    }
-
-    ngx_http_finalize_request(r, NGX_DONE);
 }
 
 
@@ -439,6 +418,12 @@ ngx_http_paygw_notify_claimed(ngx_http_paygw_ctx_t *ctx, ngx_int_t rc)
     case NGX_BUSY:
         ngx_http_paygw_notify_answer(ctx, NGX_HTTP_PAYGW_BUSY,
                                      NGX_PAYGW_REASON_IN_FLIGHT,
+                                     NGX_HTTP_SERVICE_UNAVAILABLE);
+        return;
+
+    case NGX_ABORT:
+        ngx_http_paygw_notify_answer(ctx, NGX_HTTP_PAYGW_UNAVAILABLE,
+                                     NGX_PAYGW_REASON_REPLICAS,
                                      NGX_HTTP_SERVICE_UNAVAILABLE);
         return;
 

@@ -51,6 +51,7 @@ static ngx_int_t ngx_paygw_alipay_useless(ngx_paygw_source_fetch_t *f,
 
 const ngx_paygw_source_t  ngx_paygw_alipay_source = {
     "alipay_certs",
+    &ngx_paygw_rsa_sha256,
     ngx_string("https://openapi.alipay.com"),
     ngx_null_string,
     1,
@@ -166,8 +167,8 @@ ngx_paygw_alipay_accept(ngx_paygw_channel_t *ch, ngx_paygw_found_t *found,
         return NGX_DECLINED;
     }
 
-    rc = ngx_paygw_source_accept(found, conf->private_key, conf->certificate,
-                                 log, err);
+    rc = ngx_paygw_source_accept(ch, found, conf->private_key,
+                                 conf->certificate, log, err);
 
     if (rc != NGX_OK || key->cert == NULL) {
         return rc;

@@ -400,13 +400,12 @@ ngx_paygw_generic_preflight(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
         if (conf->algorithm == NGX_PAYGW_GENERIC_SCHEME) {
 
-            if (ngx_paygw_verify_probe(conf->scheme, key[i].key, cf->log)
+            if (ngx_paygw_channel_probe(cf, ch, conf->scheme, key[i].key,
+                                        key[i].key->cert ? "certificate"
+                                                         : "public_key")
                 != NGX_OK)
             {
-                return ngx_paygw_generic_error(cf, ch,
-                                "has a key that does not work with its "
-                                "\"algorithm\", use the file that the "
-                                "provider gives out for it");
+                return NGX_ERROR;
             }
 
             continue;

@@ -43,6 +43,7 @@ const ngx_str_t  ngx_paygw_reasons[] = {
     ngx_string("account_mismatch"),
     ngx_string("internal"),
     ngx_string("store"),
+    ngx_string("replicas"),
     ngx_string("in_flight"),
     ngx_string("duplicate"),
     ngx_string("shop"),
@@ -225,31 +226,31 @@ ngx_paygw_note_key(ngx_paygw_notify_t *n, ngx_str_t *id)
 
 
 ngx_int_t
-ngx_paygw_check_headers(ngx_paygw_notify_t *n, ngx_uint_t count)
+ngx_paygw_check_headers(ngx_paygw_notify_t *n, ngx_uint_t required)
 {
-    ngx_uint_t            i;
-    ngx_paygw_reason_e    reason;
+    ngx_uint_t            i, bit;
+    const ngx_str_t      *name;
     ngx_paygw_message_t  *msg;
 
     msg = &n->msg;
+    name = n->channels[0]->headers;
 
-    for (i = 0; i < count; i++) {
+    for (i = 0; name[i].len; i++) {
 
-        if (msg->repeated & ((ngx_uint_t) 1 << i)) {
-            reason = NGX_PAYGW_REASON_REPEATED_HEADER;
+        bit = (ngx_uint_t) 1 << i;
 
-        } else if (msg->headers[i].data == NULL || msg->headers[i].len == 0) {
-            reason = NGX_PAYGW_REASON_MISSING_HEADER;
-
-        } else {
-            continue;
+        if (msg->repeated & bit) {
+            return ngx_paygw_refuse_with(n, NGX_ABORT,
+                                         NGX_PAYGW_REASON_REPEATED_HEADER,
+                                         "%V", &name[i]);
         }
 
-        return ngx_paygw_refuse_with(n, NGX_ABORT, reason,
-                                     reason == NGX_PAYGW_REASON_MISSING_HEADER
-                                     ? "no %V, a proxy in front may drop it"
-                                     : "%V",
-                                     &n->provider->headers[i]);
+        if ((required & bit) && msg->headers[i].len == 0) {
+            return ngx_paygw_refuse_with(n, NGX_ABORT,
+                                         NGX_PAYGW_REASON_MISSING_HEADER,
+                                         "no %V, a proxy in front may drop it",
+                                         &name[i]);
+        }
     }
 
     return NGX_OK;

@@ -37,7 +37,7 @@ typedef struct {
     ngx_str_t                body;       /* raw bytes, in one piece */
     ngx_str_t                headers[NGX_PAYGW_MAX_HEADERS];
                                          /* values in the order of the
-                                            provider's names; data == NULL if
+                                            channel's names; data == NULL if
                                             absent */
     ngx_uint_t               repeated;   /* bit i: header i came twice */
     time_t                   now;        /* Unix seconds */
@@ -112,6 +112,7 @@ typedef enum {
     NGX_PAYGW_REASON_ACCOUNT_MISMATCH,
     NGX_PAYGW_REASON_INTERNAL,
     NGX_PAYGW_REASON_STORE,
+    NGX_PAYGW_REASON_REPLICAS,
     NGX_PAYGW_REASON_IN_FLIGHT,
     NGX_PAYGW_REASON_DUPLICATE,
     NGX_PAYGW_REASON_SHOP,
@@ -229,7 +230,10 @@ struct ngx_paygw_channel_s {
 struct ngx_paygw_provider_s {
     ngx_str_t                    name;
 
-    /* lower-case names of the header fields it wants, ended by an empty one */
+    /*
+     * Lower-case names of the header fields it wants, ended by an empty one:
+     * what a channel has at first, and what counts are those of the channel
+     */
     const ngx_str_t             *headers;
 
     /*
@@ -311,10 +315,11 @@ ngx_int_t ngx_cdecl ngx_paygw_refuse_with(ngx_paygw_notify_t *n, ngx_int_t rc,
     ngx_paygw_reason_e reason, const char *fmt, ...);
 
 /*
- * The checks of a set of header values that every header-signing provider
- * shares: each of the first n is there, once, and not empty.
+ * The checks that every header-signing provider shares: no header field of the
+ * channel came twice, and those of required (bit i: field i) are there and not
+ * empty.  NGX_OK or NGX_ABORT.
  */
-ngx_int_t ngx_paygw_check_headers(ngx_paygw_notify_t *n, ngx_uint_t count);
+ngx_int_t ngx_paygw_check_headers(ngx_paygw_notify_t *n, ngx_uint_t required);
 
 /*
  * More refusals that providers share: a message whose time is too far from

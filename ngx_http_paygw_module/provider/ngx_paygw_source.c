@@ -8,7 +8,6 @@
 #include <ngx_core.h>
 #include "ngx_paygw_source.h"
 #include "ngx_paygw_channel.h"
-#include "ngx_paygw_sign.h"
 
 
 #define NGX_PAYGW_SOURCE_INTERVAL      (12 * 60 * 60)
@@ -205,12 +204,15 @@ ngx_paygw_source_read(ngx_paygw_channel_t *ch, ngx_uint_t cert,
 
 
 ngx_int_t
-ngx_paygw_source_accept(ngx_paygw_found_t *found, ngx_paygw_key_t *own,
-    ngx_paygw_key_t *cert, ngx_log_t *log, const char **err)
+ngx_paygw_source_accept(ngx_paygw_channel_t *ch, ngx_paygw_found_t *found,
+    ngx_paygw_key_t *own, ngx_paygw_key_t *cert, ngx_log_t *log,
+    const char **err)
 {
-    ngx_paygw_key_t  *key;
+    ngx_paygw_key_t           *key;
+    const ngx_paygw_scheme_t  *scheme;
 
     key = &found->key;
+    scheme = ch->keyring->source->scheme;
 
     if (key->id.len > NGX_PAYGW_KEY_ID_MAX) {
         *err = "its serial is too long";
@@ -224,8 +226,8 @@ ngx_paygw_source_accept(ngx_paygw_found_t *found, ngx_paygw_key_t *own,
         return NGX_DECLINED;
     }
 
-    if (ngx_paygw_verify_probe(&ngx_paygw_rsa_sha256, key, log) != NGX_OK) {
-        *err = "it cannot verify a signature, an RSA key is needed";
+    if (ngx_paygw_verify_probe(scheme, key, log) != NGX_OK) {
+        *err = ngx_paygw_scheme_needs(scheme);
         return NGX_DECLINED;
     }
 

@@ -12,6 +12,7 @@
 #include <ngx_core.h>
 #include "ngx_paygw_provider.h"
 #include "ngx_paygw_response.h"
+#include "ngx_paygw_sign.h"
 
 
 /*
@@ -85,6 +86,8 @@ typedef struct {
     /* name of the parameter that switches it on */
     const char              *name;
 
+    const ngx_paygw_scheme_t  *scheme;  /* that the keys must work with */
+
     ngx_str_t                endpoint;  /* used if the channel names none */
     ngx_str_t                backup;    /* may be empty */
     ngx_uint_t               path;      /* an endpoint may have a path */
@@ -151,9 +154,9 @@ ngx_int_t ngx_paygw_source_read(ngx_paygw_channel_t *ch, ngx_uint_t cert,
     ngx_pool_t *pool, ngx_log_t *log, const char **err);
 
 /* the checks that accept() of all providers share, without the chain */
-ngx_int_t ngx_paygw_source_accept(ngx_paygw_found_t *found,
-    ngx_paygw_key_t *own, ngx_paygw_key_t *cert, ngx_log_t *log,
-    const char **err);
+ngx_int_t ngx_paygw_source_accept(ngx_paygw_channel_t *ch,
+    ngx_paygw_found_t *found, ngx_paygw_key_t *own, ngx_paygw_key_t *cert,
+    ngx_log_t *log, const char **err);
 
 /* the key of an id among those that count now and are valid; NULL */
 ngx_paygw_key_t *ngx_paygw_source_find(ngx_paygw_channel_t *ch, ngx_str_t *id,

@@ -291,7 +291,8 @@ ngx_paygw_wechat_v3_check_own(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 {
     ngx_str_t  *id;
 
-    if (ngx_paygw_channel_check_pair(cf, ch, conf->private_key,
+    if (ngx_paygw_channel_check_pair(cf, ch, &ngx_paygw_rsa_sha256,
+                                     conf->private_key,
                                      "merchant_private_key",
                                      conf->certificate,
                                      "merchant_certificate")
@@ -387,7 +388,9 @@ ngx_paygw_wechat_v3_check_keys(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
                                          conf->private_key,
                                          "merchant_private_key")
                != NGX_OK
-            || ngx_paygw_channel_probe(cf, ch, keys[i], name) != NGX_OK)
+            || ngx_paygw_channel_probe(cf, ch, &ngx_paygw_rsa_sha256, keys[i],
+                                       name)
+               != NGX_OK)
         {
             return NGX_ERROR;
         }

@@ -21,7 +21,8 @@
  * and the times of every operation have been checked.  commit and release are
  * called with the token of the claim.  A backend that returns NGX_AGAIN from
  * claim or append sets op->pending to something that begins with
- * ngx_paygw_store_pending_t.  append is NULL in one that has no streams.
+ * ngx_paygw_store_pending_t.  append and streams are NULL in one that has no
+ * streams.
  */
 
 
@@ -30,6 +31,7 @@ typedef struct {
                                  ngx_paygw_store_op_t *op);
     ngx_int_t           (*append)(ngx_paygw_store_t *store,
                                   ngx_paygw_store_op_t *op);
+    void                (*streams)(ngx_paygw_store_t *store);
     void                (*cancel)(ngx_paygw_store_op_t *op);
     void                (*commit)(ngx_paygw_store_t *store,
                                   ngx_paygw_store_op_t *op);

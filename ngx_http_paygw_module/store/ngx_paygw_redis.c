@@ -12,6 +12,7 @@
 
 static ngx_int_t ngx_paygw_redis_claim(ngx_paygw_store_t *store,
     ngx_paygw_store_op_t *op);
+static void ngx_paygw_redis_streams(ngx_paygw_store_t *store);
 static void ngx_paygw_redis_cancel(ngx_paygw_store_op_t *op);
 static void ngx_paygw_redis_commit(ngx_paygw_store_t *store,
     ngx_paygw_store_op_t *op);
@@ -27,6 +28,7 @@ static void ngx_paygw_redis_done(ngx_event_t *ev);
 static const ngx_paygw_backend_t  ngx_paygw_redis_backend = {
     ngx_paygw_redis_claim,
     ngx_paygw_redis_append,
+    ngx_paygw_redis_streams,
     ngx_paygw_redis_cancel,
     ngx_paygw_redis_commit,
     ngx_paygw_redis_release,
@@ -134,6 +136,16 @@ ngx_paygw_redis_ask(ngx_paygw_redis_cmd_t *cmd, ngx_paygw_store_op_t *op)
     op->pending = cmd;
 
     return NGX_AGAIN;
+}
+
+
+static void
+ngx_paygw_redis_streams(ngx_paygw_store_t *store)
+{
+    ngx_paygw_redis_t  *redis;
+
+    redis = store->data;
+    redis->streams = 1;
 }
 
 

@@ -25,6 +25,7 @@
  *   ngx_paygw_redis.c         the calls of the store, the life of a command
  *   ngx_paygw_redis_cmd.c     scripts, what a command says and a reply means
  *   ngx_paygw_redis_stream.c  an append to a stream, waiting for replicas
+ *   ngx_paygw_redis_info.c    whether Redis keeps what it has
  *   ngx_paygw_redis_conn.c    a connection: opened, given up, kept away from
  *   ngx_paygw_redis_io.c      what is sent and received on it
  *   ngx_paygw_redis_ssl.c     its TLS
@@ -46,7 +47,8 @@ typedef enum {
     NGX_PAYGW_REDIS_APPEND,
     NGX_PAYGW_REDIS_AUTH,
     NGX_PAYGW_REDIS_SELECT,
-    NGX_PAYGW_REDIS_WAIT
+    NGX_PAYGW_REDIS_WAIT,
+    NGX_PAYGW_REDIS_INFO
 } ngx_paygw_redis_type_e;
 
 #define NGX_PAYGW_REDIS_SCRIPTS  NGX_PAYGW_REDIS_AUTH
@@ -147,6 +149,7 @@ struct ngx_paygw_redis_s {
     ngx_paygw_redis_conn_t      *conns;
     ngx_uint_t                   nconns;
     ngx_uint_t                   next;      /* round robin */
+    ngx_uint_t                   streams;   /* in use, INFO was not sent yet */
 
     ngx_str_t                    sha1[NGX_PAYGW_REDIS_SCRIPTS];
 };
@@ -157,7 +160,7 @@ struct ngx_paygw_redis_s {
 ngx_paygw_store_t *ngx_paygw_redis_create(ngx_conf_t *cf,
     ngx_paygw_redis_t *redis);
 
-/* a new command; key is NULL for AUTH, SELECT and WAIT */
+/* a new command; key is NULL for those that are no script */
 ngx_paygw_redis_cmd_t *ngx_paygw_redis_cmd(ngx_paygw_redis_t *redis,
     ngx_uint_t type, ngx_str_t *key);
 
@@ -230,6 +233,16 @@ ngx_int_t ngx_paygw_redis_wait(ngx_paygw_redis_conn_t *conn);
 
 /* the reply to a WAIT; as ngx_paygw_redis_reply() */
 const char *ngx_paygw_redis_waited(ngx_paygw_redis_conn_t *conn,
+    ngx_paygw_redis_cmd_t *cmd, redisReply *reply);
+
+
+/* ngx_paygw_redis_info.c */
+
+/* asks on a new connection, if that is of use and was not done */
+void ngx_paygw_redis_info(ngx_paygw_redis_conn_t *conn);
+
+/* the reply; as ngx_paygw_redis_reply() */
+const char *ngx_paygw_redis_informed(ngx_paygw_redis_conn_t *conn,
     ngx_paygw_redis_cmd_t *cmd, redisReply *reply);
 
 

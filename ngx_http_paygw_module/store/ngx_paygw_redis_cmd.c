@@ -313,6 +313,10 @@ ngx_paygw_redis_reply(ngx_paygw_redis_conn_t *conn,
         return ngx_paygw_redis_waited(conn, cmd, reply);
     }
 
+    if (cmd->type == NGX_PAYGW_REDIS_INFO) {
+        return ngx_paygw_redis_informed(conn, cmd, reply);
+    }
+
     if (cmd->type >= NGX_PAYGW_REDIS_SCRIPTS) {
         return ngx_paygw_redis_ready(conn, cmd, reply);
     }

@@ -186,6 +186,8 @@ ngx_paygw_redis_connected(ngx_paygw_redis_conn_t *conn)
     conn->state = NGX_PAYGW_REDIS_OPEN;
     conn->log.action = "asking redis";
 
+    ngx_paygw_redis_info(conn);
+
     ngx_post_event(c->write, &ngx_posted_events);
 }
 

@@ -162,7 +162,7 @@ ngx_paygw_redis_covered(ngx_paygw_redis_conn_t *conn, long long replicas)
         rc = cmd->rc;
 
         if (replicas < (long long) cmd->replicas) {
-            rc = NGX_ERROR;
+            rc = NGX_ABORT;
             key = ngx_paygw_redis_key(cmd);
 
             level = ngx_paygw_redis_level(conn);

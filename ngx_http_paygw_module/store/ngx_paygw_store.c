@@ -88,7 +88,13 @@ ngx_paygw_store_release(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
 ngx_uint_t
 ngx_paygw_store_streams(ngx_paygw_store_t *store)
 {
-    return store->backend->append != NULL;
+    if (store->backend->streams == NULL) {
+        return 0;
+    }
+
+    store->backend->streams(store);
+
+    return 1;
 }
 
 

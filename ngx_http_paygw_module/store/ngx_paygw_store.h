@@ -35,6 +35,8 @@
  *            and committed in the same step: NGX_OK, it is there, for good
  *            committed, in the stream or not:     NGX_DECLINED
  *            held by another delivery:            NGX_BUSY
+ *            either of the first two, but too few
+ *            replicas have it:                    NGX_ABORT
  *   any      the store could not answer:          NGX_ERROR
  *
  * A store that cannot answer is never a guess: the caller answers 503.
@@ -109,7 +111,7 @@ ngx_int_t ngx_paygw_store_claim(ngx_paygw_store_t *store,
  * and nothing is ever appended twice.
  *
  * If the stream has replicas, NGX_OK and NGX_DECLINED also say that so many of
- * them have the event, else it is NGX_ERROR.
+ * them have the event, else it is NGX_ABORT.
  */
 ngx_int_t ngx_paygw_store_append(ngx_paygw_store_t *store,
     ngx_paygw_store_op_t *op);
@@ -160,8 +162,13 @@ ngx_paygw_store_t *ngx_paygw_store_zone(ngx_conf_t *cf,
 ngx_paygw_store_t *ngx_paygw_store_redis(ngx_conf_t *cf, ngx_str_t *args,
     ngx_uint_t nargs, ngx_str_t *password);
 
-/* 1 if the store has streams, and how long one of its answers may take */
+/*
+ * 1 if the store has streams: they will be used then, and a worker warns if
+ * the store may lose them.
+ */
 ngx_uint_t ngx_paygw_store_streams(ngx_paygw_store_t *store);
+
+/* how long one of its answers may take */
 ngx_msec_t ngx_paygw_store_timeout(ngx_paygw_store_t *store);
 
 

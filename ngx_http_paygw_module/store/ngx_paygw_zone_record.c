@@ -86,6 +86,7 @@ static void ngx_paygw_zone_full(ngx_paygw_zone_t *zone, ngx_log_t *log);
 static const ngx_paygw_backend_t  ngx_paygw_zone_backend = {
     ngx_paygw_zone_claim,
     NULL,                                  /* append: it has no streams */
+    NULL,                                  /* streams */
     NULL,                                  /* cancel: nothing ever waits */
     ngx_paygw_zone_commit,
     ngx_paygw_zone_release,

@@ -27,8 +27,9 @@
  *   then=commit|release       what to do with a claim that was taken
  *   cancel=1                  forgets the claim at once
  *
- * A claim or an append answers "ok DELIVERY TOKEN", "committed", "busy" or
- * "error"; with n, "ok=N committed=N busy=N error=N"; all others answer "sent".
+ * A claim or an append answers "ok DELIVERY TOKEN", "committed", "busy",
+ * "replicas" or "error"; with n, "ok=N committed=N busy=N error=N"; all others
+ * answer "sent".
  */
 
 
@@ -56,6 +57,7 @@ typedef struct {
     ngx_uint_t                   waiting;
     ngx_uint_t                   ok;
     ngx_uint_t                   committed;
+    ngx_uint_t                   replicas;
     ngx_uint_t                   busy;
     ngx_uint_t                   error;
 } ngx_http_paygw_test_ctx_t;
@@ -433,6 +435,11 @@ ngx_http_paygw_test_count(ngx_http_paygw_test_ctx_t *ctx,
         ctx->busy++;
         break;
 
+    case NGX_ABORT:
+        ctx->replicas++;
+        ctx->error++;
+        break;
+
     default:
         ctx->error++;
     }
@@ -472,7 +479,8 @@ ngx_http_paygw_test_answer(ngx_http_paygw_test_ctx_t *ctx, char *text)
     } else {
         b->last = ngx_sprintf(b->last, "%s\n",
                               ctx->committed ? "committed"
-                              : ctx->busy ? "busy" : "error");
+                              : ctx->busy ? "busy"
+                              : ctx->replicas ? "replicas" : "error");
     }
 
     b->last_buf = 1;
