@@ -323,7 +323,7 @@ invalid expression in "signed" of channel "hook": too many arguments at "lower(b
 signed concat(body, body);
 --- must_die
 --- error_log
-invalid number of arguments in "signed" of channel "hook"
+invalid number of arguments in "signed" of channel "hook": 2, it must be at most 1, a value with spaces needs quotes
 
 === TEST 41: text after it
 --- generic
@@ -339,7 +339,7 @@ invalid expression in "signed" of channel "hook": unexpected text after the expr
 signed 'concat(body';
 --- must_die
 --- error_log
-invalid expression in "signed" of channel "hook": "," or ")" is expected at "its end"
+invalid expression in "signed" of channel "hook": "," or ")" is expected at its end, an expression
 
 === TEST 43: a string without its end
 --- generic
@@ -355,7 +355,7 @@ invalid expression in "signed" of channel "hook": a string without its end
 signed '';
 --- must_die
 --- error_log
-invalid expression in "signed" of channel "hook": a word is expected at "its end"
+invalid expression in "signed" of channel "hook": a word is expected at its end
 
 === TEST 45: too deep
 --- generic
@@ -1195,3 +1195,34 @@ public_key $TEST_NGINX_KEYS/ec.pem;
 --- must_die
 --- error_log
 "public_key" of channel "hook" cannot verify a signature, an SM2 key is needed
+
+=== TEST 144: a currency in small letters
+--- generic
+currency eur;
+--- must_die
+--- error_log
+invalid "currency" of channel "hook": "eur", it must be an expression or a currency such as EUR
+
+=== TEST 145: an amount is said with its unit
+--- generic
+amount json(/a);
+currency EUR;
+--- must_die
+--- error_log
+invalid number of arguments in "amount" of channel "hook": 1, it must be at least 2
+
+=== TEST 146: a body has one reading
+--- generic
+order_id form(order);
+trade_no json(/trade);
+--- must_die
+--- error_log
+channel "hook" reads one text in two ways, choose one of json(), form() and xml()
+
+=== TEST 147: a document inside another one may be of another kind
+--- generic
+-replay_id
+replay_id form(id);
+order_id 'json_of(form(data), /order)';
+--- run
+pass('nginx starts')

@@ -100,6 +100,8 @@ sub used {
     is(alipay($nginx, key => 'next'), 0, 'alipay: another');
     put("$Ali/alipay_next_public.pem", "$Tmp/ali.pem");
     ok(used($nginx, "$Tmp/ali.pem"), 'alipay: seen');
+    like($nginx->log, qr/: key of channel "alipay" is in use, from/,
+         'alipay: a key without an id');
     is(alipay($nginx, key => 'next'), 1, 'alipay: the new one');
     is(alipay($nginx), 0, 'alipay: not the old one');
 

@@ -289,7 +289,7 @@ unionpay(key => 'mch', cert => { key => 'mch' }), unionpay()
         provider     unionpay;
         merId        777290058110048;
         root_cert    $TEST_NGINX_KEYS/alipay_root.crt;
-        middle_cert  $TEST_NGINX_KEYS/alipay_root.crt;
+        middle_cert  $TEST_NGINX_KEYS/alipay_ca.crt;
     }
 --- config
     location = /notify/unionpay {

@@ -103,13 +103,16 @@ is(send_callback(main::hook(sig => ''))->{status}, 400, 'empty');
 my $m = main::hook();
 push @{ $m->{headers} }, $m->{headers}[1];
 is(send_callback($m)->{status}, 400, 'two');
+is(send_callback(main::hook(sig => 'q80='))->{status}, 401, 'base64');
 --- result
 refused missing_header
 refused missing_header
 refused repeated_header
+refused signature
 --- error_log
 payment callback refused: missing_header, hint: no x-signature, a proxy in front may drop it
 payment callback refused: repeated_header, hint: x-signature
+payment callback refused: signature, hint: no signature in hex
 
 
 

@@ -372,6 +372,7 @@ ngx_http_paygw_keyring_put(ngx_http_paygw_main_conf_t *mcf,
     ngx_http_paygw_keyring_t *kr, ngx_paygw_ring_key_t *keys, ngx_uint_t n,
     ngx_log_t *log)
 {
+    char       *quote;
     ngx_int_t   rc;
     ngx_uint_t  i;
 
@@ -391,9 +392,12 @@ ngx_http_paygw_keyring_put(ngx_http_paygw_main_conf_t *mcf,
     }
 
     for (i = 0; rc == NGX_OK && i < n; i++) {
+        quote = keys[i].id.len ? "\"" : "";
+
         ngx_log_error(NGX_LOG_NOTICE, log, 0,
-                      "key \"%V\" of channel \"%V\" is in use%s%V",
-                      &keys[i].id, &kr->channel->name,
+                      "key %s%V%s%sof channel \"%V\" is in use%s%V",
+                      quote, &keys[i].id, quote, keys[i].id.len ? " " : "",
+                      &kr->channel->name,
                       keys[i].file.len ? ", from " : "", &keys[i].file);
     }
 

@@ -19,6 +19,8 @@ static ngx_int_t ngx_paygw_generic_check_keys(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_paygw_generic_conf_t *conf);
 static ngx_int_t ngx_paygw_generic_check_uses(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_paygw_generic_conf_t *conf);
+static ngx_int_t ngx_paygw_generic_check_docs(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_paygw_expr_env_t *env);
 static ngx_int_t ngx_paygw_generic_check_use(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_paygw_generic_conf_t *conf, const char *name,
     ngx_paygw_expr_t *e);
@@ -48,6 +50,7 @@ ngx_paygw_generic_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
     if (ngx_paygw_generic_check_present(cf, ch, conf) != NGX_OK
         || ngx_paygw_generic_check_keys(cf, ch, conf) != NGX_OK
         || ngx_paygw_generic_check_uses(cf, ch, conf) != NGX_OK
+        || ngx_paygw_generic_check_docs(cf, ch, &conf->env) != NGX_OK
         || ngx_paygw_generic_pieces(cf, ch) != NGX_OK
         || ngx_paygw_generic_check_signed(cf, ch, conf) != NGX_OK
         || ngx_paygw_generic_cover(cf, ch) != NGX_OK
@@ -218,6 +221,36 @@ ngx_paygw_generic_check_uses(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
            != NGX_OK)
     {
         return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* a body that is JSON is no form: every message would be malformed */
+
+static ngx_int_t
+ngx_paygw_generic_check_docs(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_paygw_expr_env_t *env)
+{
+    ngx_uint_t             i, j;
+    ngx_paygw_expr_doc_t  *doc;
+
+    doc = env->docs;
+
+    for (i = 1; i < env->ndocs; i++) {
+        for (j = 0; j < i; j++) {
+
+            /* a document is there once, so the kinds differ */
+
+            if (doc[i].text && doc[j].text
+                && ngx_paygw_expr_same(doc[i].text, doc[j].text))
+            {
+                return ngx_paygw_generic_error(cf, ch,
+                                "reads one text in two ways, choose one of "
+                                "json(), form() and xml()");
+            }
+        }
     }
 
     return NGX_OK;

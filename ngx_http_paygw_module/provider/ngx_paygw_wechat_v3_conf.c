@@ -348,7 +348,8 @@ ngx_paygw_wechat_v3_check_keys(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "no \"platform_public_key\" or "
                            "\"platform_certificate\" is defined for channel "
-                           "\"%V\"", &ch->name);
+                           "\"%V\", add one, or \"platform_certificates "
+                           "auto\"", &ch->name);
         return NGX_ERROR;
     }
 
