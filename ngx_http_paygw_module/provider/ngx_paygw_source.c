@@ -117,16 +117,19 @@ ngx_paygw_source_file(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
         return NGX_ERROR;
     }
 
-    if (ngx_conf_full_name(cf->cycle, path, 1) != NGX_OK) {
+    /* the name as it was given is still to be checked */
+
+    file->path = *path;
+
+    if (ngx_conf_full_name(cf->cycle, &file->path, 1) != NGX_OK) {
         return NGX_ERROR;
     }
 
     /* first: what changes from here on is seen to have changed */
 
     ngx_gettimeofday(&tv);
-    ngx_paygw_source_stamp(path, &file->stamp);
+    ngx_paygw_source_stamp(&file->path, &file->stamp);
 
-    file->path = *path;
     file->cert = cert;
     file->key = key;
     file->name = name;
