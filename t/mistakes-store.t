@@ -93,7 +93,7 @@ redis_start();
 === TEST 4: E13: a store that answers with an error is 503, and never "duplicate"
 --- run
 my $m = alipay();
-redis_cmd('SET', "${PaygwTest::Prefix}alipay:$m->{id}:TRADE_SUCCESS", 'x');
+redis_cmd('SET', redis_record($m, 'alipay'), 'x');
 ack_ok(send_callback($m), $m, 503);
 is((results(1))[0], 'unavailable store');
 is(shop_count(), 0);
@@ -106,7 +106,7 @@ lease 5s;
 --- run
 # the record of another machine, which will not come back
 my $m = wechat();
-my $key = "${PaygwTest::Prefix}wxpay:$m->{id}:TRANSACTION.SUCCESS";
+my $key = redis_record($m, 'wxpay');
 my $now = redis_cmd('TIME');
 my $until = ($now->[0] + 1) * 1000;
 redis_cmd('SET', $key, "held 00000000000000ff 1 $until", 'PX', 60_000);

@@ -48,7 +48,7 @@ wechat(id => 'EV-3-1', order_id => 'T'),
 wechat(id => 'EV-3-2', order_id => 'T'),
 alipay(id => 'n3-1', order_id => 'T'),
 alipay(id => 'n3-1', order_id => 'T', type => 'finished'),
-alipay(id => 'n3-1', order_id => 'T', type => 'wait')
+alipay(id => 'n3-1', order_id => 'U', type => 'wait')
 --- ack: 204 204 200 200 200
 --- result
 taken

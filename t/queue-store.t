@@ -101,11 +101,13 @@ sub wrong {
          'with replicas, of which one has it');
     my @seen = $fake->seen;
     like($seen[0],
-         qr/^EVAL SCRIPT 2 paygw:k1 s [0-9a-f]{16} 60000 0 0 event x$/,
+         qr/^EVAL\ SCRIPT\ 2\ paygw:event:\{k1\}\ s
+            \ [0-9a-f]{16}\ 60000\ -\ 0\ 0\ event\ x$/x,
          'the first one in full, two keys');
-    like($seen[1], qr/^EVALSHA [0-9a-f]{40} 2 paygw:k2 s [0-9a-f]{16} 60000 /,
+    like($seen[1],
+         qr/^EVALSHA [0-9a-f]{40} 2 paygw:event:\{k2\} s [0-9a-f]{16} 60000 /,
          'then by its name');
-    like($seen[1], qr/ 60000 1 77 event x$/, 'replicas and length');
+    like($seen[1], qr/ 60000 - 1 77 event x$/, 'replicas and length');
     is($seen[2], 'WAIT 3 40', 'WAIT');
     is(scalar @seen, 3, 'and nothing else');
 
@@ -124,7 +126,7 @@ sub wrong {
     is(append($nginx, $key, 'n=32'), 'ok=1 committed=31 busy=0 error=0',
        'race');
     is($redis->cmd('XLEN', 's'), 1, 'race: one entry');
-    like($redis->cmd('GET', "paygw:$key"), qr/^done [0-9a-f]{16} 1 0$/,
+    like($redis->cmd('GET', "paygw:event:{$key}"), qr/^done [0-9a-f]{16} 1 0$/,
          'race: the record');
     is($nginx->get("/s?op=claim&key=$key"), 'committed', 'race: and a claim');
 
@@ -151,13 +153,14 @@ sub wrong {
 
     $key = key();
     append($nginx, $key, 'keep=5000');
-    cmp_ok(abs($redis->cmd('PTTL', "paygw:$key") - 5000), '<', 1500 * $Slow,
+    cmp_ok(abs($redis->cmd('PTTL', "paygw:event:{$key}") - 5000), '<',
+           1500 * $Slow,
            'the life of a record');
     append($nginx, $key, 'keep=90000');
-    cmp_ok($redis->cmd('PTTL', "paygw:$key"), '<', 5001,
+    cmp_ok($redis->cmd('PTTL', "paygw:event:{$key}"), '<', 5001,
            'a duplicate writes nothing');
     append($nginx, $key, 'keep=90000&replicas=1');
-    cmp_ok($redis->cmd('PTTL', "paygw:$key"), '>', 60000,
+    cmp_ok($redis->cmd('PTTL', "paygw:event:{$key}"), '>', 60000,
            'but for replicas, so that WAIT has something to wait for');
 
     # a script is not undone where it fails
@@ -166,7 +169,7 @@ sub wrong {
     $key = key();
     my $uri = "/s?op=append&key=$key&stream=s2";
     is($nginx->get($uri), 'error', 'wrong type');
-    like($redis->cmd('GET', "paygw:$key"), qr/^free [0-9a-f]{16} 1 0$/,
+    like($redis->cmd('GET', "paygw:event:{$key}"), qr/^free [0-9a-f]{16} 1 0$/,
          'wrong type: what was begun is taken back');
     $redis->cmd('DEL', 's2');
     like($nginx->get($uri), qr/^ok 2 /, 'wrong type: the next try');

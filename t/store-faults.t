@@ -337,16 +337,16 @@ wrong('closed while idle', sub { $_[0]->write(":1\r\n") }, qr/^ok 1 /, undef,
     # what a record is, and how long it is kept
     my $record = key();
     claim($nginx, $record, 'lease=5000&keep=9000');
-    like($redis->cmd('GET', "paygw:$record"), qr/^held [0-9a-f]{16} 1 \d{13}$/,
-         'record');
-    cmp_ok(abs($redis->cmd('PTTL', "paygw:$record") - 9000), '<', 2000 * $Slow,
-           'record: life');
+    like($redis->cmd('GET', "paygw:event:{$record}"),
+         qr/^held [0-9a-f]{16} 1 \d{13}$/, 'record');
+    cmp_ok(abs($redis->cmd('PTTL', "paygw:event:{$record}") - 9000), '<',
+           2000 * $Slow, 'record: life');
 
-    $redis->cmd('SET', "paygw:$record-x", 'something else');
+    $redis->cmd('SET', "paygw:event:{$record-x}", 'something else');
     is(claim($nginx, "$record-x"), 'error', 'not a record: error');
-    $redis->cmd('RPUSH', "paygw:$record-y", 'something else');
+    $redis->cmd('RPUSH', "paygw:event:{$record-y}", 'something else');
     is(claim($nginx, "$record-y"), 'error', 'not a string: error');
-    is($redis->cmd('GET', "paygw:$record-x"), 'something else',
+    is($redis->cmd('GET', "paygw:event:{$record-x}"), 'something else',
        'not a record: unchanged');
     like(claim($nginx), qr/^ok 1/, 'not a record: others are not hurt');
 
@@ -568,7 +568,7 @@ wrong('closed while idle', sub { $_[0]->write(":1\r\n") }, qr/^ok 1 /, undef,
 
     ok($nginx->wait_for(sub { claim($nginx, $key) =~ /^ok 2/ }, 2),
        'client went away: released');
-    like($redis->cmd('GET', "paygw:$key"), qr/^held \w+ 2 /,
+    like($redis->cmd('GET', "paygw:event:{$key}"), qr/^held \w+ 2 /,
          'client went away: and taken by the next one');
 
     done($nginx, 'cancel');

@@ -279,7 +279,7 @@ ngx_http_paygw_keyring_override(ngx_array_t *entries,
 
     for (i = 0; i < entries->nelts; i++) {
 
-        if (entry[i].since > file->read
+        if ((ngx_msec_int_t) (entry[i].since - file->read) > 0
             && entry[i].file.len == file->path.len
             && ngx_strncmp(entry[i].file.data, file->path.data,
                            file->path.len)

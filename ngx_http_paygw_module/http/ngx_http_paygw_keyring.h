@@ -99,11 +99,11 @@ void ngx_http_paygw_watch(ngx_http_paygw_main_conf_t *mcf, ngx_log_t *log);
 
 /*
  * Reads a small file, up to text->len bytes, which is set to what there is.
- * NGX_OK with the bits of its mode; NGX_DECLINED if there is none; NGX_ERROR;
+ * NGX_OK with what it is in *fi; NGX_DECLINED if there is none; NGX_ERROR;
  * both with *why, and *err if the system said it.
  */
 ngx_int_t ngx_http_paygw_watch_read(ngx_str_t *path, ngx_str_t *text,
-    mode_t *mode, ngx_err_t *err, const char **why);
+    ngx_file_info_t *fi, ngx_err_t *err, const char **why);
 
 
 /* ngx_http_paygw_keep.c */

@@ -79,6 +79,7 @@ typedef enum {
     NGX_HTTP_PAYGW_TAKEN,        /* the shop answered 2xx: committed */
     NGX_HTTP_PAYGW_RELEASED,     /* the shop failed: will come again */
     NGX_HTTP_PAYGW_DUPLICATE,    /* was committed before */
+    NGX_HTTP_PAYGW_LATE,         /* says less than what is known */
     NGX_HTTP_PAYGW_IGNORED,      /* genuine, of a kind that is not wanted */
     NGX_HTTP_PAYGW_BUSY,         /* another delivery is under way */
     NGX_HTTP_PAYGW_UNAVAILABLE   /* we could not decide */
@@ -92,7 +93,7 @@ typedef enum {
  *                       |  ^
  *                       |  +---> WAITING for a key
  *                       v
- *                    CLAIMING --duplicate, busy, down-> ANSWER
+ *                    CLAIMING --duplicate, late, busy, down--> ANSWER
  *                       |
  *                       v
  *                    DELIVERING --the shop's answer--> commit or release, ack
@@ -133,6 +134,7 @@ struct ngx_http_paygw_ctx_s {
     ngx_uint_t                   http_version; /* of the provider */
 
     ngx_paygw_store_op_t         op;
+    ngx_msec_t                   asked;        /* when the store was */
 
     ngx_event_t                  timer;        /* of the wait for a key, then
                                                   of the hand-over */

@@ -12,9 +12,9 @@
 #include "ngx_http_paygw_notify.h"
 #include "ngx_http_paygw_message.h"
 #include "ngx_http_paygw_body.h"
+#include "ngx_http_paygw_claim.h"
 #include "ngx_http_paygw_deliver.h"
 #include "ngx_http_paygw_keyring.h"
-#include "ngx_http_paygw_queue.h"
 #include "ngx_http_paygw_refusal.h"
 #include "ngx_http_paygw_reply.h"
 #include "ngx_http_paygw_wait.h"
@@ -334,29 +334,9 @@ ngx_http_paygw_notify_waited(ngx_http_paygw_ctx_t *ctx)
 static void
 ngx_http_paygw_notify_claim(ngx_http_paygw_ctx_t *ctx)
 {
-    ngx_int_t              rc;
-    ngx_paygw_notify_t    *n;
-    ngx_paygw_store_op_t  *op;
+    ngx_int_t  rc;
 
-    n = &ctx->notify;
-    op = &ctx->op;
-
-    n->log->action = ctx->lcf->queue ? "queueing payment event"
-                                     : "claiming payment event";
-
-    op->key = ctx->event_id;
-    op->lease = n->channel->lease;
-    op->keep = ngx_max(n->keep, n->channel->keep);
-    op->log = n->log;
-    op->handler = ngx_http_paygw_notify_claim_handler;
-    op->data = ctx;
-
-    if (ctx->lcf->queue) {
-        rc = ngx_http_paygw_queue(ctx);
-
-    } else {
-        rc = ngx_paygw_store_claim(ngx_http_paygw_store(ctx->request), op);
-    }
+    rc = ngx_http_paygw_claim(ctx, ngx_http_paygw_notify_claim_handler);
 
     if (rc == NGX_AGAIN) {
         ctx->state = NGX_HTTP_PAYGW_CLAIMING;
@@ -415,6 +395,11 @@ ngx_http_paygw_notify_claimed(ngx_http_paygw_ctx_t *ctx, ngx_int_t rc)
                                      NGX_PAYGW_REASON_DUPLICATE, NGX_HTTP_OK);
         return;
 
+    case NGX_DONE:
+        ngx_http_paygw_notify_answer(ctx, NGX_HTTP_PAYGW_LATE,
+                                     NGX_PAYGW_REASON_LATE, NGX_HTTP_OK);
+        return;
+
     case NGX_BUSY:
         ngx_http_paygw_notify_answer(ctx, NGX_HTTP_PAYGW_BUSY,
                                      NGX_PAYGW_REASON_IN_FLIGHT,
@@ -439,7 +424,22 @@ ngx_http_paygw_notify_claimed(ngx_http_paygw_ctx_t *ctx, ngx_int_t rc)
 static void
 ngx_http_paygw_notify_deliver(ngx_http_paygw_ctx_t *ctx)
 {
+    ngx_msec_t    left;
     ngx_event_t  *ev;
+
+    left = ngx_http_paygw_claim_left(ctx);
+
+    if (left <= ctx->lcf->deliver_timeout) {
+        ngx_log_error(NGX_LOG_ERR, ctx->notify.log, 0,
+                      "store has claimed payment event \"%V\" too late, "
+                      "%Mms of its lease are left", &ctx->event_id, left);
+
+        ngx_http_paygw_settle(ctx, 0);
+        ngx_http_paygw_notify_answer(ctx, NGX_HTTP_PAYGW_UNAVAILABLE,
+                                     NGX_PAYGW_REASON_STORE,
+                                     NGX_HTTP_SERVICE_UNAVAILABLE);
+        return;
+    }
 
     if (ngx_http_paygw_deliver(ctx) != NGX_OK) {
         ngx_http_paygw_settle(ctx, 0);
@@ -520,9 +520,7 @@ ngx_http_paygw_notify_timeout(ngx_event_t *ev)
     ctx->timed_out = 1;
     ctx->notify.reason = NGX_PAYGW_REASON_SHOP;
 
-    /* in Redis the lease has begun a little before we heard of it */
-
-    left = ctx->op.lease - ctx->lcf->deliver_timeout;
+    left = ngx_http_paygw_claim_left(ctx);
     margin = ngx_max(left / 8, 500);
 
     ngx_add_timer(ev, left - ngx_min(margin, left / 2));
@@ -575,5 +573,12 @@ ngx_http_paygw_notify_answer(ngx_http_paygw_ctx_t *ctx,
         ngx_log_error(NGX_LOG_INFO, ctx->notify.log, 0,
                       "payment event \"%V\" is being delivered by another "
                       "request", &ctx->event_id);
+
+    } else if (result == NGX_HTTP_PAYGW_LATE) {
+        ngx_log_error(NGX_LOG_NOTICE, ctx->notify.log, 0,
+                      "payment event \"%V\" is late, order \"%V\" of channel "
+                      "\"%V\" is known to be paid", &ctx->event_id,
+                      &ctx->notify.event.order_id,
+                      &ctx->notify.channel->name);
     }
 }

@@ -81,12 +81,12 @@ static void
 ngx_http_paygw_watch_file(ngx_http_paygw_main_conf_t *mcf,
     ngx_http_paygw_keyring_t *kr, ngx_paygw_keyfile_t *file, ngx_log_t *log)
 {
-    mode_t                 mode;
     ngx_err_t              err;
     ngx_int_t              rc;
     ngx_str_t              text;
     ngx_pool_t            *pool;
     const char            *why;
+    ngx_file_info_t        fi;
     ngx_paygw_found_t      found;
     ngx_paygw_ring_key_t   key;
 
@@ -103,7 +103,7 @@ ngx_http_paygw_watch_file(ngx_http_paygw_main_conf_t *mcf,
     rc = NGX_ERROR;
 
     if (text.data) {
-        rc = ngx_http_paygw_watch_read(&file->path, &text, &mode, &err, &why);
+        rc = ngx_http_paygw_watch_read(&file->path, &text, &fi, &err, &why);
     }
 
     if (rc == NGX_OK) {
@@ -136,12 +136,11 @@ ngx_http_paygw_watch_file(ngx_http_paygw_main_conf_t *mcf,
 /* a named pipe must not stop the worker */
 
 ngx_int_t
-ngx_http_paygw_watch_read(ngx_str_t *path, ngx_str_t *text, mode_t *mode,
-    ngx_err_t *err, const char **why)
+ngx_http_paygw_watch_read(ngx_str_t *path, ngx_str_t *text,
+    ngx_file_info_t *fi, ngx_err_t *err, const char **why)
 {
-    ssize_t          n;
-    ngx_fd_t         fd;
-    ngx_file_info_t  fi;
+    ssize_t   n;
+    ngx_fd_t  fd;
 
     *err = 0;
     *why = "it cannot be read";
@@ -155,15 +154,13 @@ ngx_http_paygw_watch_read(ngx_str_t *path, ngx_str_t *text, mode_t *mode,
 
     n = NGX_ERROR;
 
-    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
+    if (ngx_fd_info(fd, fi) == NGX_FILE_ERROR) {
         *err = ngx_errno;
 
-    } else if (!ngx_is_file(&fi)) {
+    } else if (!ngx_is_file(fi)) {
         *why = "it is not a regular file";
 
     } else {
-        *mode = ngx_file_access(&fi);
-
         n = ngx_read_fd(fd, text->data, text->len);
 
         if (n == NGX_ERROR) {

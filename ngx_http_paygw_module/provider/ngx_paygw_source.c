@@ -109,7 +109,6 @@ ngx_int_t
 ngx_paygw_source_file(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     const char *name, ngx_str_t *path, ngx_uint_t cert, ngx_paygw_key_t *key)
 {
-    struct timeval        tv;
     ngx_paygw_keyfile_t  *file;
 
     file = ngx_array_push(ch->keyring->files);
@@ -127,13 +126,13 @@ ngx_paygw_source_file(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
     /* first: what changes from here on is seen to have changed */
 
-    ngx_gettimeofday(&tv);
+    ngx_time_update();
     ngx_paygw_source_stamp(&file->path, &file->stamp);
 
     file->cert = cert;
     file->key = key;
     file->name = name;
-    file->read = (uint64_t) tv.tv_sec * 1000 + tv.tv_usec / 1000;
+    file->read = ngx_current_msec;
 
     return cert ? ngx_paygw_key_cert(cf, path, key)
                 : ngx_paygw_key_public(cf, path, key);
@@ -235,6 +234,45 @@ ngx_paygw_source_accept(ngx_paygw_channel_t *ch, ngx_paygw_found_t *found,
     }
 
     return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_paygw_source_owned(ngx_paygw_channel_t *ch, ngx_paygw_key_t *key)
+{
+    ngx_uint_t            i;
+    ngx_paygw_keyfile_t  *file;
+
+    file = ch->keyring->files->elts;
+
+    for (i = 0; i < ch->keyring->files->nelts; i++) {
+        if (file[i].cert && ngx_paygw_key_same_owner(file[i].key, key)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+ngx_uint_t
+ngx_paygw_source_knows(ngx_paygw_channel_t *ch, ngx_str_t *id)
+{
+    ngx_uint_t         i;
+    ngx_paygw_key_t  **keys;
+
+    keys = ch->keys->elts;
+
+    for (i = 0; i < ch->keys->nelts; i++) {
+
+        if (keys[i]->id.len == id->len
+            && ngx_strncmp(keys[i]->id.data, id->data, id->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -62,5 +62,9 @@ typedef struct {
 #define ngx_paygw_store_life(op)                                              \
     ngx_max((op)->keep, (op)->lease)
 
+/* an order has to be asked about, or marked */
+#define ngx_paygw_store_guards(op)                                            \
+    ((op)->order.len && (op)->says != NGX_PAYGW_STORE_NOTHING)
+
 
 #endif /* _NGX_PAYGW_BACKEND_H_INCLUDED_ */

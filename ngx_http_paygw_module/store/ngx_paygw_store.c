@@ -132,6 +132,12 @@ ngx_paygw_store_valid(ngx_paygw_store_op_t *op)
         return 0;
     }
 
+    if (op->order.len > NGX_PAYGW_STORE_KEY_MAX) {
+        ngx_log_error(NGX_LOG_ERR, op->log, 0,
+                      "store got an order id of %uz bytes", op->order.len);
+        return 0;
+    }
+
     if ((ngx_msec_int_t) op->keep <= 0 || (ngx_msec_int_t) op->lease < 0) {
         ngx_log_error(NGX_LOG_ERR, op->log, 0,
                       "store got an invalid time: lease %M, keep %M",

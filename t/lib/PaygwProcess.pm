@@ -45,14 +45,19 @@ sub folder {
 
 
 # Below the ports that the system gives to connections: none of them may take
-# it before it is used, or while a server is started again.
+# it before it is used, or while a server is started again.  With $more the port
+# so much above it is free as well.
 
 sub free_port {
+    my $more = shift // 0;
+
     for (1 .. 100) {
-        my $s = IO::Socket::INET->new(Listen => 1, ReuseAddr => 1,
-                                      LocalAddr => '127.0.0.1',
-                                      LocalPort => 20000 + int rand 12000);
-        return $s->sockport if $s;
+        my $port = 20000 - $more + int rand 12000;
+        my @s = map { IO::Socket::INET->new(Listen => 1, ReuseAddr => 1,
+                                            LocalAddr => '127.0.0.1',
+                                            LocalPort => $_) // () }
+                $port, $more ? $port + $more : ();
+        return $port if @s == ($more ? 2 : 1);
     }
     die 'no free port';
 }

@@ -3,6 +3,7 @@ package PaygwRedis;
 # A redis-server for one test file, on a port and a socket of its own.
 #
 #   my $redis = PaygwRedis->start(args => [...]);
+#   my $redis = PaygwRedis->cluster;      # of this server alone
 #   $redis->port; $redis->socket; $redis->cmd('GET', 'x');
 #   $redis->freeze; $redis->unread; $redis->thaw; $redis->stop; $redis->run;
 #
@@ -41,6 +42,32 @@ sub start {
     $ENV{TEST_NGINX_REDIS_SOCKET} ||= $self->{socket};
 
     return $self;
+}
+
+
+# It has another port, 10000 above its own, which others may have taken.
+
+sub cluster {
+    my $class = shift;
+    my $self;
+
+    for (1 .. 5) {
+        my $port = free_port(10000);
+        $self = eval { $class->start(port => $port, args => [
+                           '--cluster-enabled', 'yes' ]) };
+        last if $self;
+    }
+
+    die $@ if !$self;
+
+    $self->cmd('CLUSTER', 'ADDSLOTS', 0 .. 16383);
+
+    for (1 .. 400) {
+        return $self if $self->cmd('CLUSTER', 'INFO') =~ /cluster_state:ok/;
+        Time::HiRes::sleep(0.05);
+    }
+
+    die "the cluster does not come up, see $self->{dir}/log";
 }
 
 

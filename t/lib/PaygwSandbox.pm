@@ -24,7 +24,8 @@ our $Root = Cwd::realpath(File::Basename::dirname(__FILE__) . '/../..');
 my $json = JSON::PP->new->canonical;
 
 
-# tls => [ CERT, KEY ] has it listen with TLS as well, at the port tls_port
+# tls => [ CERT, KEY ] has it listen with TLS as well, at the port tls_port.
+# The file "channels" holds a channel for each provider that fits the keys.
 
 sub start {
     my ($class, %o) = @_;
@@ -34,8 +35,9 @@ sub start {
     $self->{tmp} = folder('sandbox');
     $self->{dir} = "$self->{tmp}/keys";
 
-    $self->{port} = $self->run('ready', $o{tls} ? ('--tls', @{ $o{tls} })
-                                                : ());
+    $self->{channels} = "$self->{tmp}/channels.conf";
+    $self->{port} = $self->run('ready', '--write-conf', $self->{channels},
+                               $o{tls} ? ('--tls', @{ $o{tls} }) : ());
     $self->{ids} = $self->get('keys');
 
     return $self;
@@ -117,7 +119,7 @@ sub fetches { my ($self, $p) = @_; return $self->get('keys')->{fetches}{$p} }
 
 sub order {
     my ($self, $provider, $url) = @_;
-    my $id = 'K' . $$ . '_' . ++$self->{n} . '_' . int rand 1e6;
+    my $id = sprintf 'K%dn%dr%06d', $$, ++$self->{n}, rand 1e6;
     $self->post('orders', { provider => $provider, order_id => $id,
                             amount => 100, pay => JSON::PP::true });
     return { order_id => $id, url => $url };

@@ -33,8 +33,8 @@ our @EXPORT = qw(
     shop_body shop_count
     results error_log_text wait_for
     redis_port redis_cmd redis_stop redis_start redis_freeze redis_unread
-    redis_thaw
-    redis_commands store_is make_cert keys_dir server_connect refused_ok
+    redis_thaw redis_commands redis_record store_is make_cert keys_dir
+    server_connect refused_ok
 );
 
 our $Root = Cwd::realpath(File::Basename::dirname(__FILE__) . '/../..');
@@ -121,6 +121,14 @@ sub redis_commands {
         $n += $2 if $1 !~ /^(?:info|ping|config.*|flush.*|keys|client.*)$/;
     }
     return $n;
+}
+
+
+# the key of the record of a callback
+
+sub redis_record {
+    my ($m, $channel) = @_;
+    return "${Prefix}event:{$channel}:$m->{id}:$m->{kind}";
 }
 
 
