@@ -170,6 +170,20 @@ C
 }
 
 
+# -- an editor's mark before the text, as it may stand in what is configured --
+
+{
+    prepare();
+    my $nginx = PaygwNginx->start(http => http(), server => $Server);
+    open my $fh, '<', "$Ali/alipay_next_public.pem" or die $!;
+    my $bare = join '', grep { !/-----/ } <$fh>;
+    text("\xEF\xBB\xBF$bare", "$Tmp/ali.pem");
+    ok(used($nginx, "$Tmp/ali.pem"), 'mark: skipped') or diag($nginx->log);
+    is(alipay($nginx, key => 'next'), 1, 'mark: the new one');
+    ok($nginx->quit, 'mark: quits');
+}
+
+
 # -- a broken file --
 
 {

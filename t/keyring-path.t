@@ -129,6 +129,14 @@ warned($nginx, qr/\[warn\].*others can write it/, 'mode: a warning');
 is(notify($nginx), 503, 'mode: not used');
 $nginx->quit;
 
+unlink $File;
+mkdir $File or die $!;
+$nginx = start();
+warned($nginx, qr/\[warn\].*is not used: it is not a regular file/,
+       'folder: a warning');
+$nginx->quit;
+rmdir $File or die $!;
+
 SKIP: {
     skip 'only root can give a file away', 2 if $> != 0;
     spew($Good);

@@ -29,11 +29,9 @@ typedef struct {
     ngx_uint_t                   in_use;       /* some location needs us */
 
     /* keyrings: see ngx_http_paygw_keyring.h */
-    ngx_msec_t                   read;         /* when the configuration was,
-                                                  by ngx_current_msec */
     ngx_array_t                  keyrings;     /* ngx_http_paygw_keyring_t * */
     ngx_path_t                  *keyring_path;
-    ngx_atomic_uint_t            version;      /* of the worker's copy */
+    ngx_atomic_uint_t            version;      /* of the worker's copies */
     ngx_atomic_uint_t            turn;         /* that the one worker saw */
     ngx_uint_t                   waiting;      /* callbacks, for a key */
     ngx_event_t                 *keyring_timer;

@@ -266,6 +266,12 @@ ngx_http_paygw_notify_verify(ngx_http_paygw_ctx_t *ctx)
 
     n->log->action = "verifying payment callback";
 
+    /* one that has waited for a key begins anew */
+
+    n->reason = NGX_PAYGW_REASON_NONE;
+    n->signed_len = 0;
+
+    ngx_str_null(&n->hint);
     ngx_str_null(&n->wanted);
 
     ngx_http_paygw_keyring_refresh(

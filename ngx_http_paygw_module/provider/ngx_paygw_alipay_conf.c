@@ -136,9 +136,8 @@ ngx_paygw_alipay_public_key(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_paygw_key_public(cf, &args[0], key) != NGX_OK
-        || ngx_paygw_source_file(cf, ch, "alipay_public_key", &args[0], key)
-           != NGX_OK)
+    if (ngx_paygw_source_file(cf, ch, "alipay_public_key", &args[0], 0, key)
+        != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -166,10 +165,9 @@ ngx_paygw_alipay_cert(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_paygw_key_cert(cf, &args[0], key) != NGX_OK
-        || ngx_paygw_cert_sn(cf, key, &key->id) != NGX_OK
-        || ngx_paygw_source_file(cf, ch, "alipay_cert", &args[0], key)
-           != NGX_OK)
+    if (ngx_paygw_source_file(cf, ch, "alipay_cert", &args[0], 1, key)
+        != NGX_OK
+        || ngx_paygw_cert_sn(cf, key, &key->id) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }

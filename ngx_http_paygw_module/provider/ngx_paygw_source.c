@@ -86,9 +86,11 @@ ngx_paygw_source_param(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
             t = ngx_parse_time(&s, 1);
 
-            if (t == (time_t) NGX_ERROR || t < 1) {
-                return "has an invalid \"retry\", it must be a time of at "
-                       "least 1s";
+            if (t == (time_t) NGX_ERROR || t < 1
+                || t > NGX_PAYGW_SOURCE_INTERVAL_MAX)
+            {
+                return "has an invalid \"retry\", it must be a time of 1s to "
+                       "24h";
             }
 
             kr->retry = t;
@@ -105,7 +107,7 @@ ngx_paygw_source_param(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
 ngx_int_t
 ngx_paygw_source_file(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    const char *name, ngx_str_t *path, ngx_paygw_key_t *key)
+    const char *name, ngx_str_t *path, ngx_uint_t cert, ngx_paygw_key_t *key)
 {
     ngx_paygw_keyfile_t  *file;
 
@@ -114,18 +116,51 @@ ngx_paygw_source_file(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
         return NGX_ERROR;
     }
 
+    /* the name as it was given is still to be checked */
+
     file->path = *path;
-    file->cert = (key->cert != NULL);
-    file->key = key;
-    file->name = name;
 
-    ngx_str_null(&file->id);
-
-    if (!file->cert) {
-        file->id = key->id;
+    if (ngx_conf_full_name(cf->cycle, &file->path, 1) != NGX_OK) {
+        return NGX_ERROR;
     }
 
-    return NGX_OK;
+    /* first: what changes from here on is seen to have changed */
+
+    ngx_time_update();
+    ngx_paygw_source_stamp(&file->path, &file->stamp);
+
+    file->cert = cert;
+    file->key = key;
+    file->name = name;
+    file->read = ngx_current_msec;
+
+    return cert ? ngx_paygw_key_cert(cf, path, key)
+                : ngx_paygw_key_public(cf, path, key);
+}
+
+
+void
+ngx_paygw_source_stamp(ngx_str_t *path, ngx_paygw_stamp_t *stamp)
+{
+    ngx_file_info_t  fi;
+
+    /* with the bytes between the members */
+
+    ngx_memzero(stamp, sizeof(ngx_paygw_stamp_t));
+
+    if (ngx_file_info(path->data, &fi) == NGX_FILE_ERROR) {
+        stamp->err = ngx_errno;
+        return;
+    }
+
+    stamp->mtime = ngx_file_mtime(&fi);
+    stamp->nsec = fi.st_mtim.tv_nsec;
+    stamp->size = ngx_file_size(&fi);
+    stamp->uniq = ngx_file_uniq(&fi);
+
+    if (access((char *) path->data, R_OK) == -1) {
+        stamp->err = ngx_errno;
+    }
 }
 
 
@@ -144,6 +179,16 @@ ngx_paygw_source_read(ngx_paygw_channel_t *ch, ngx_uint_t cert,
         *err = "it is empty or too large";
         return NGX_DECLINED;
     }
+
+    if (text->len > 3 && ngx_memcmp(text->data, "\xEF\xBB\xBF", 3) == 0) {
+
+        /* as when it was configured */
+
+        found->text.data += 3;
+        found->text.len -= 3;
+    }
+
+    text = &found->text;
 
     rc = cert ? ngx_paygw_key_read_cert(pool, text, &found->key, err)
               : ngx_paygw_key_read_public(pool, text, &found->key, err);

@@ -33,13 +33,25 @@ typedef struct {
 } ngx_paygw_found_t;
 
 
+/* what tells one content of a file from another, without reading it */
+typedef struct {
+    time_t                   mtime;
+    long                     nsec;
+    off_t                    size;
+    ngx_file_uniq_t          uniq;
+    ngx_err_t                err;       /* why it cannot be read */
+} ngx_paygw_stamp_t;
+
+
 /* a configured file of the provider's key, watched for changes */
 typedef struct {
     ngx_str_t                path;
-    ngx_str_t                id;        /* of a public key; may be empty */
     ngx_uint_t               cert;      /* it holds a certificate */
     ngx_paygw_key_t         *key;       /* as it was configured */
     const char              *name;      /* of the parameter */
+    ngx_msec_t               read;      /* when, by ngx_current_msec */
+    ngx_paygw_stamp_t        stamp;     /* then; for the one that watches it,
+                                           as last seen */
 } ngx_paygw_keyfile_t;
 
 
@@ -126,9 +138,15 @@ ngx_int_t ngx_paygw_source_create(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 char *ngx_paygw_source_param(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     ngx_str_t *args, ngx_uint_t nargs);
 
-/* notes a configured file */
+/*
+ * Reads a configured file into key, as ngx_paygw_key_cert() or, if it is no
+ * cert, as ngx_paygw_key_public(), and notes it to be watched.
+ */
 ngx_int_t ngx_paygw_source_file(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    const char *name, ngx_str_t *path, ngx_paygw_key_t *key);
+    const char *name, ngx_str_t *path, ngx_uint_t cert, ngx_paygw_key_t *key);
+
+/* how a file stands; all of its bytes are set, to be compared */
+void ngx_paygw_source_stamp(ngx_str_t *path, ngx_paygw_stamp_t *stamp);
 
 /* reads and accepts a text: NGX_OK, NGX_DECLINED with *err, or NGX_ERROR */
 ngx_int_t ngx_paygw_source_read(ngx_paygw_channel_t *ch, ngx_uint_t cert,

@@ -121,10 +121,9 @@ ngx_paygw_wechat_v3_platform_certificate(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_paygw_key_cert(cf, &args[0], key) != NGX_OK
-        || ngx_paygw_source_file(cf, ch, "platform_certificate", &args[0],
-                                 key)
-           != NGX_OK)
+    if (ngx_paygw_source_file(cf, ch, "platform_certificate", &args[0], 1,
+                              key)
+        != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -171,17 +170,14 @@ ngx_paygw_wechat_v3_platform_public_key(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_paygw_key_public(cf, &args[1], key) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    key->id = args[0];
-
-    if (ngx_paygw_source_file(cf, ch, "platform_public_key", &args[1], key)
+    if (ngx_paygw_source_file(cf, ch, "platform_public_key", &args[1], 0,
+                              key)
         != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
+
+    key->id = args[0];
 
     return NGX_CONF_OK;
 }

@@ -56,13 +56,17 @@ typedef struct {
 ngx_paygw_ring_t *ngx_paygw_ring_get(ngx_paygw_zone_t *zone,
     ngx_str_t *channel, ngx_uint_t make);
 
-/* changes with the keys of any ring: one read, no lock */
+/*
+ * Change with the keys of any ring, and with those of one: one read, no lock.
+ * The second is 0 as long as there was none.
+ */
 ngx_atomic_uint_t ngx_paygw_ring_version(ngx_paygw_zone_t *zone);
+ngx_atomic_uint_t ngx_paygw_ring_changes(ngx_paygw_ring_t *ring);
 
 /* changes whenever a fetch of any channel has ended or is asked for */
 ngx_atomic_uint_t ngx_paygw_ring_turn(ngx_paygw_zone_t *zone);
 
-/* the keys, copied into pool: NGX_OK or NGX_ERROR */
+/* the keys, the newest first, copied into pool: NGX_OK or NGX_ERROR */
 ngx_int_t ngx_paygw_ring_copy(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring,
     ngx_pool_t *pool, ngx_array_t *keys);
 
@@ -103,6 +107,12 @@ ngx_int_t ngx_paygw_ring_begin(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring,
  */
 void ngx_paygw_ring_end(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring,
     ngx_uint_t done, ngx_uint_t all, ngx_str_t *id, ngx_msec_t next);
+
+/*
+ * A fetch was given up, since its worker is told to end: it is as if it had
+ * never begun, and the next worker may begin at once.
+ */
+void ngx_paygw_ring_abandon(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring);
 
 /* fetches that failed in a row; set by end */
 ngx_uint_t ngx_paygw_ring_failures(ngx_paygw_ring_t *ring);

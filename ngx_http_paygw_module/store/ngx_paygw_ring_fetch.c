@@ -207,6 +207,20 @@ ngx_paygw_ring_end(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring,
 }
 
 
+void
+ngx_paygw_ring_abandon(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring)
+{
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    ring->busy = 0;
+    ring->fetched = 0;
+
+    (void) ngx_atomic_fetch_add(&zone->sh->rings->turn, 1);
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+}
+
+
 ngx_uint_t
 ngx_paygw_ring_failures(ngx_paygw_ring_t *ring)
 {

@@ -46,6 +46,7 @@ struct ngx_paygw_ring_s {
     size_t                   len;
 
     ngx_paygw_ring_node_t   *keys;         /* the newest first */
+    ngx_atomic_t             changes;      /* of them */
 
     ngx_msec_t               begun;        /* the last fetch */
     ngx_msec_t               due;          /* the next one by the timer */
