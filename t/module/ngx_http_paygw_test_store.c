@@ -29,9 +29,9 @@
  *   then=commit|release       what to do with a claim that was taken
  *   cancel=1                  forgets the claim at once
  *
- * A claim or an append answers "ok DELIVERY TOKEN", "committed", "busy", "late",
- * "replicas" or "error"; with n, "ok=N committed=N busy=N error=N", and " late=N"
- * if there were any; all others answer "sent".
+ * A claim or an append answers "ok DELIVERY TOKEN", "committed", "busy",
+ * "late", "replicas" or "error"; with n, "ok=N committed=N busy=N error=N", and
+ * " late=N" if there were any; all others answer "sent".
  */
 
 
