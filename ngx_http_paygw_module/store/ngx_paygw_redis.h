@@ -181,7 +181,7 @@ struct ngx_paygw_redis_s {
 ngx_paygw_store_t *ngx_paygw_redis_create(ngx_conf_t *cf,
     ngx_paygw_redis_t *redis);
 
-/* a new command; op, which is only read, is NULL for those that are no script */
+/* a new command; op is only read, and NULL for those that are no script */
 ngx_paygw_redis_cmd_t *ngx_paygw_redis_cmd(ngx_paygw_redis_t *redis,
     ngx_uint_t type, ngx_paygw_store_op_t *op);
 
