@@ -805,7 +805,8 @@ order_id form(order);
 === TEST 99: sorted values do not say whose they are
 --- generic
 -signed
-signed 'concat(sorted_params(form, without(sign), values), "&key=", secret)';
+signed 'concat(sorted_params(form, without(sign), values), "&", form(note),
+    "&key=", secret)';
 -replay_id
 replay_id form(id);
 -signature
@@ -1226,3 +1227,53 @@ replay_id form(id);
 order_id 'json_of(form(data), /order)';
 --- run
 pass('nginx starts')
+
+=== TEST 148: sorted values prove nothing of the body
+--- generic
+-signed
+signed 'concat(sorted_params(form, without(sign), values), "&key=", secret)';
+-replay_id
+replay_id 'hex(sha256(sorted_params(form, without(sign), values)))';
+-signature
+signature form(sign) hex;
+--- must_die
+--- error_log
+channel "hook" signs nothing of the body
+
+=== TEST 149: parameters of the query are not the body
+--- generic
+-signed
+signed 'concat(sorted_params(query, without(sign)), "&key=", secret)';
+-replay_id
+replay_id query(id);
+-signature
+signature query(sign) hex;
+--- must_die
+--- error_log
+channel "hook" signs nothing of the body
+
+=== TEST 150: JSON in a header field is not the body
+--- generic
+-signed
+signed 'json_of(header(X-Json), /id)';
+-replay_id
+replay_id 'json_of(header(X-Json), /id)';
+--- must_die
+--- error_log
+channel "hook" signs nothing of the body
+
+=== TEST 151: an id of 32 bits is no id
+--- generic
+-replay_id
+replay_id crc32_dec(body);
+--- must_die
+--- error_log
+channel "hook" has a "replay_id" that different events have in common
+
+=== TEST 152: an id that all events have that have none
+--- generic
+-replay_id
+replay_id 'default(json(/id), "none")';
+--- must_die
+--- error_log
+channel "hook" has a "replay_id" that different events have in common

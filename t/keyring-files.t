@@ -78,6 +78,54 @@ sub used {
 }
 
 
+# -- a clock that was set back does not hide a change --
+
+SKIP: {
+    skip 'a compiler is needed', 2 if system('gcc --version >/dev/null 2>&1');
+
+    open my $fh, '>', "$Tmp/clock.c" or die $!;
+    print $fh <<'C';
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+int
+gettimeofday(struct timeval *tv, void *tz)
+{
+    int  (*real)(struct timeval *, void *) = dlsym(RTLD_NEXT, "gettimeofday");
+    int   rc = real(tv, tz);
+
+    if (access(BACK, F_OK) == 0) {
+        tv->tv_sec -= 60;
+    }
+
+    return rc;
+}
+C
+    close $fh;
+
+    system('gcc', '-shared', '-fPIC', "-DBACK=\"$Tmp/back\"", '-o',
+           "$Tmp/clock.so", "$Tmp/clock.c", '-ldl') == 0 or die 'gcc';
+
+    prepare();
+
+    my $nginx = do {
+        local $ENV{TEST_NGINX_LD_PRELOAD}
+            = join ':', $ENV{TEST_NGINX_LD_PRELOAD} || (), "$Tmp/clock.so";
+        PaygwNginx->start(http => http(), server => $Server);
+    };
+
+    text('', "$Tmp/back");
+    put("$Wx/platform_cert_b.pem", "$Tmp/wx.pem");
+    ok(used($nginx, "$Tmp/wx.pem"), 'clock: seen');
+    is(wechat($nginx, key => 'b'), 204, 'clock: used');
+
+    unlink "$Tmp/back";
+    $nginx->quit;
+}
+
+
 # -- each kind of file, with two workers --
 
 {

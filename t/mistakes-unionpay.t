@@ -304,3 +304,15 @@ taken
 refused unknown_key
 taken
 --- shop: 2
+
+
+
+=== TEST 19: D3: a replay with a field that nobody knows in an id
+--- run
+my $m = unionpay(params => { queryMode => '1' });
+ack_ok(send_callback($m), $m, 200);
+my $f = main::resplit($m, fold => ['queryMode']);
+ack_ok(send_callback($f), $f, 400);
+is(shop_count(), 1, 'one delivery');
+--- error_log
+hides another field in the value of "queryId"

@@ -597,3 +597,37 @@ is_deeply(shop_event($r)->{data}, { razorpay_order_id => 'order_1',
 taken
 refused malformed
 refused signature
+
+
+
+=== TEST 27: what must be confirmed does not take the place of the genuine one
+--- generic
+confirm query;
+order_id header(X-Order);
+trade_no header(X-Trade);
+--- run
+my @m = map { main::hook(headers => [['X-Order', $_->[0]],
+                                     ['X-Trade', $_->[1]]]) }
+    ['U2', 'T1'], ['U1', 'T2'], ['U1', 'T1'], ['U1', 'T1'];
+is(send_callback($_)->{status}, 200, 'taken') for @m;
+is(join(' ', map { shop_header($_, 'X-Paygw-Trade-No') } shop_requests(3)),
+   'T1 T2 T1', 'each was delivered, and the repeat was not');
+--- result
+taken
+taken
+taken
+duplicate duplicate
+
+
+
+=== TEST 28: values without their names are not handed over
+--- generic
+-signed
+signed 'concat(sorted_params(form, without(id), values), ":", form(id))';
+-replay_id
+replay_id form(id);
+--- callback
+main::hook(type => 'application/x-www-form-urlencoded', text => '1&900:e1',
+           body => 'id=e1&amount=900&fee=1')
+--- shop
+[ { event => { data => { id => 'e1' } } } ]

@@ -226,12 +226,10 @@ ngx_int_t
 ngx_http_paygw_endpoint_init(ngx_conf_t *cf, ngx_http_paygw_main_conf_t *mcf)
 {
     ngx_uint_t                  i;
-    ngx_time_t                 *tp;
     ngx_paygw_channel_t       **ch;
     ngx_http_paygw_keyring_t   *kr, **krp;
 
-    tp = ngx_timeofday();
-    mcf->read = (uint64_t) tp->sec * 1000 + tp->msec;
+    mcf->read = ngx_current_msec;
 
     ch = mcf->channels.elts;
 

@@ -26,9 +26,12 @@ static ngx_int_t ngx_http_paygw_keep_name(ngx_http_paygw_main_conf_t *mcf,
     ngx_http_paygw_keyring_t *kr, ngx_pool_t *pool, const char *tail,
     ngx_str_t *name);
 static void ngx_http_paygw_keep_load_one(ngx_http_paygw_main_conf_t *mcf,
-    ngx_http_paygw_keyring_t *kr, ngx_pool_t *pool, ngx_log_t *log);
-static ngx_int_t ngx_http_paygw_keep_read(ngx_str_t *name, ngx_pool_t *pool,
-    ngx_str_t *text, ngx_err_t *err, const char **why);
+    ngx_http_paygw_keyring_t *kr, ngx_pool_t *pool, ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_paygw_keep_read(ngx_cycle_t *cycle,
+    ngx_str_t *name, ngx_pool_t *pool, ngx_str_t *text, ngx_err_t *err,
+    const char **why);
+static ngx_uint_t ngx_http_paygw_keep_ours(ngx_cycle_t *cycle,
+    ngx_file_info_t *fi);
 static ngx_int_t ngx_http_paygw_keep_entry(ngx_str_t *text, ngx_str_t *id,
     ngx_str_t *entry);
 static ngx_int_t ngx_http_paygw_keep_write(ngx_str_t *name, ngx_str_t *tmp,
@@ -71,7 +74,7 @@ ngx_http_paygw_keep_load(ngx_cycle_t *cycle, ngx_http_paygw_main_conf_t *mcf)
                == NGX_OK
             && entries->nelts == 0)
         {
-            ngx_http_paygw_keep_load_one(mcf, kr[i], pool, cycle->log);
+            ngx_http_paygw_keep_load_one(mcf, kr[i], pool, cycle);
         }
 
         ngx_destroy_pool(pool);
@@ -81,10 +84,11 @@ ngx_http_paygw_keep_load(ngx_cycle_t *cycle, ngx_http_paygw_main_conf_t *mcf)
 
 static void
 ngx_http_paygw_keep_load_one(ngx_http_paygw_main_conf_t *mcf,
-    ngx_http_paygw_keyring_t *kr, ngx_pool_t *pool, ngx_log_t *log)
+    ngx_http_paygw_keyring_t *kr, ngx_pool_t *pool, ngx_cycle_t *cycle)
 {
     ngx_err_t              err;
     ngx_int_t              rc;
+    ngx_log_t             *log;
     ngx_str_t              name, text, id;
     ngx_uint_t             n;
     const char            *why;
@@ -94,12 +98,13 @@ ngx_http_paygw_keep_load_one(ngx_http_paygw_main_conf_t *mcf,
     n = 0;
     err = 0;
     why = "no memory";
+    log = cycle->log;
 
     if (ngx_http_paygw_keep_name(mcf, kr, pool, ".pem", &name) != NGX_OK) {
         return;
     }
 
-    rc = ngx_http_paygw_keep_read(&name, pool, &text, &err, &why);
+    rc = ngx_http_paygw_keep_read(cycle, &name, pool, &text, &err, &why);
 
     if (rc == NGX_DECLINED) {
         return;
@@ -155,8 +160,8 @@ ngx_http_paygw_keep_load_one(ngx_http_paygw_main_conf_t *mcf,
 /* NGX_OK; NGX_DECLINED if there is none; NGX_ERROR */
 
 static ngx_int_t
-ngx_http_paygw_keep_read(ngx_str_t *name, ngx_pool_t *pool, ngx_str_t *text,
-    ngx_err_t *err, const char **why)
+ngx_http_paygw_keep_read(ngx_cycle_t *cycle, ngx_str_t *name,
+    ngx_pool_t *pool, ngx_str_t *text, ngx_err_t *err, const char **why)
 {
     ssize_t          n;
     ngx_fd_t         fd;
@@ -178,6 +183,9 @@ ngx_http_paygw_keep_read(ngx_str_t *name, ngx_pool_t *pool, ngx_str_t *text,
     {
         *why = "others can write it";
 
+    } else if (!ngx_http_paygw_keep_ours(cycle, &fi)) {
+        *why = "it belongs to another user";
+
     } else if (ngx_file_size(&fi) > NGX_HTTP_PAYGW_KEEP_MAX) {
         *why = "it is too large";
 
@@ -198,6 +206,21 @@ ngx_http_paygw_keep_read(ngx_str_t *name, ngx_pool_t *pool, ngx_str_t *text,
     text->len = n;
 
     return NGX_OK;
+}
+
+
+/* of root, of the workers, or of who starts nginx */
+
+static ngx_uint_t
+ngx_http_paygw_keep_ours(ngx_cycle_t *cycle, ngx_file_info_t *fi)
+{
+    ngx_core_conf_t  *ccf;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx,
+                                           ngx_core_module);
+
+    return fi->st_uid == 0 || fi->st_uid == geteuid()
+           || fi->st_uid == ccf->user;
 }
 
 

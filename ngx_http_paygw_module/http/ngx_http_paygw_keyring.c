@@ -276,7 +276,8 @@ ngx_http_paygw_keyring_override(ngx_http_paygw_main_conf_t *mcf,
 
     for (i = 0; i < entries->nelts; i++) {
 
-        if (entry[i].since > mcf->read && entry[i].file.len == path->len
+        if ((ngx_msec_int_t) (entry[i].since - mcf->read) > 0
+            && entry[i].file.len == path->len
             && ngx_strncmp(entry[i].file.data, path->data, path->len) == 0)
         {
             return &entry[i];

@@ -29,8 +29,8 @@ typedef struct {
     ngx_uint_t                   in_use;       /* some location needs us */
 
     /* keyrings: see ngx_http_paygw_keyring.h */
-    uint64_t                     read;         /* when the configuration was,
-                                                  Unix milliseconds */
+    ngx_msec_t                   read;         /* when the configuration was,
+                                                  by ngx_current_msec */
     ngx_array_t                  keyrings;     /* ngx_http_paygw_keyring_t * */
     ngx_path_t                  *keyring_path;
     ngx_atomic_uint_t            version;      /* of the worker's copy */

@@ -337,8 +337,7 @@ ngx_http_paygw_renew_answer(ngx_http_paygw_main_conf_t *mcf,
         return ngx_http_paygw_renew_put(mcf, kr, log);
 
     case NGX_DONE:
-        ngx_log_error(NGX_LOG_NOTICE, log, 0,
-                      "provider has no certificates for this account");
+        ngx_log_error(NGX_LOG_NOTICE, log, 0, "provider has no %s", sf->err);
         return NGX_DONE;
 
     case NGX_DECLINED:

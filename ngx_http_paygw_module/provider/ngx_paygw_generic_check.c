@@ -94,6 +94,15 @@ ngx_paygw_generic_check_present(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
     id = conf->fields[NGX_PAYGW_GENERIC_REPLAY_ID];
 
+    if (id && (ngx_paygw_expr_uses(id, "crc32_dec")
+               || (ngx_paygw_expr_is(id, "default") && id->words[0].len)))
+    {
+        return ngx_paygw_generic_error(cf, ch,
+                        "has a \"replay_id\" that different events have in "
+                        "common: they would be taken for repeats and be lost, "
+                        "use hex(sha256(body)) or the like");
+    }
+
     if (id && !(id->op->flags & NGX_PAYGW_EXPR_CONSTANT)) {
         return NGX_OK;
     }
@@ -311,7 +320,7 @@ ngx_paygw_generic_check_signed(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     }
 
     for (i = 0; i < conf->npieces; i++) {
-        if (ngx_paygw_generic_proves(conf->pieces[i].expr)) {
+        if (ngx_paygw_generic_proves(conf, conf->pieces[i].expr)) {
             break;
         }
     }

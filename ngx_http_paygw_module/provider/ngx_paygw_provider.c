@@ -170,12 +170,28 @@ ngx_paygw_refuse_signature(ngx_paygw_notify_t *n, ngx_paygw_reason_e reason,
 
 ngx_int_t
 ngx_paygw_check_hidden(ngx_paygw_notify_t *n, ngx_paygw_channel_t *ch,
-    ngx_paygw_form_t *form, const ngx_str_t *names)
+    ngx_paygw_form_t *form, const ngx_str_t *names, const ngx_str_t *words)
 {
+    ngx_str_t          *value;
+    const ngx_str_t    *name;
     ngx_paygw_field_t  *field;
 
     field = ngx_paygw_form_hides(form, names);
-    if (field == NULL) {
+
+    name = field ? &field->name : NULL;
+
+    /* and no field that nobody has heard of in what an id is made of */
+
+    for ( /* void */ ; name == NULL && words->len; words++) {
+
+        value = ngx_paygw_form_get(form, (const char *) words->data);
+
+        if (value && ngx_strlchr(value->data, value->data + value->len, '&')) {
+            name = words;
+        }
+    }
+
+    if (name == NULL) {
         return NGX_OK;
     }
 
@@ -184,7 +200,7 @@ ngx_paygw_check_hidden(ngx_paygw_notify_t *n, ngx_paygw_channel_t *ch,
     ngx_log_error(NGX_LOG_ERR, n->log, 0,
                   "%V callback of channel \"%V\" with a good signature "
                   "hides another field in the value of \"%V\"",
-                  &n->provider->name, &ch->name, &field->name);
+                  &n->provider->name, &ch->name, name);
 
     return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
                             "a value hides another field");

@@ -339,10 +339,14 @@ ngx_int_t ngx_paygw_refuse_signature(ngx_paygw_notify_t *n,
 
 /*
  * Refuses a message whose fields have two readings, see ngx_paygw_form_hides();
- * to be called once its signature is good.  NGX_OK or NGX_ABORT.
+ * to be called once its signature is good.  words, ended by an empty one too,
+ * are fields whose values hold no "&" at all: a field that is not among the
+ * names could be folded into one of them, and make a new id.  NGX_OK or
+ * NGX_ABORT.
  */
 ngx_int_t ngx_paygw_check_hidden(ngx_paygw_notify_t *n,
-    ngx_paygw_channel_t *ch, ngx_paygw_form_t *form, const ngx_str_t *names);
+    ngx_paygw_channel_t *ch, ngx_paygw_form_t *form, const ngx_str_t *names,
+    const ngx_str_t *words);
 
 /*
  * For providers that repeat a callback with the time of the first try: it must

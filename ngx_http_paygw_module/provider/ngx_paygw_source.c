@@ -192,6 +192,45 @@ ngx_paygw_source_accept(ngx_paygw_channel_t *ch, ngx_paygw_found_t *found,
 }
 
 
+ngx_uint_t
+ngx_paygw_source_owned(ngx_paygw_channel_t *ch, ngx_paygw_key_t *key)
+{
+    ngx_uint_t            i;
+    ngx_paygw_keyfile_t  *file;
+
+    file = ch->keyring->files->elts;
+
+    for (i = 0; i < ch->keyring->files->nelts; i++) {
+        if (file[i].cert && ngx_paygw_key_same_owner(file[i].key, key)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+ngx_uint_t
+ngx_paygw_source_knows(ngx_paygw_channel_t *ch, ngx_str_t *id)
+{
+    ngx_uint_t         i;
+    ngx_paygw_key_t  **keys;
+
+    keys = ch->keys->elts;
+
+    for (i = 0; i < ch->keys->nelts; i++) {
+
+        if (keys[i]->id.len == id->len
+            && ngx_strncmp(keys[i]->id.data, id->data, id->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 ngx_paygw_key_t *
 ngx_paygw_source_find(ngx_paygw_channel_t *ch, ngx_str_t *id, time_t now)
 {

@@ -98,8 +98,8 @@ typedef struct {
     ngx_int_t              (*request)(ngx_paygw_source_fetch_t *f);
 
     /*
-     * Keys of an answer, after all of it was verified: NGX_OK; NGX_DONE if the
-     * provider has no keys for this account; NGX_DECLINED with f->err if the
+     * Keys of an answer, after all of it was verified: NGX_OK; NGX_DONE with
+     * f->err if the provider has no such key; NGX_DECLINED with f->err if the
      * answer is of no use; NGX_ERROR.
      */
     ngx_int_t              (*answer)(ngx_paygw_source_fetch_t *f);
@@ -139,6 +139,16 @@ ngx_int_t ngx_paygw_source_read(ngx_paygw_channel_t *ch, ngx_uint_t cert,
 ngx_int_t ngx_paygw_source_accept(ngx_paygw_channel_t *ch,
     ngx_paygw_found_t *found, ngx_paygw_key_t *own, ngx_paygw_key_t *cert,
     ngx_log_t *log, const char **err);
+
+/*
+ * 1 if a certificate names the same organization as its owner as one of the
+ * configured files does
+ */
+ngx_uint_t ngx_paygw_source_owned(ngx_paygw_channel_t *ch,
+    ngx_paygw_key_t *key);
+
+/* 1 if a key of this id counts now, valid or not */
+ngx_uint_t ngx_paygw_source_knows(ngx_paygw_channel_t *ch, ngx_str_t *id);
 
 /* the key of an id among those that count now and are valid; NULL */
 ngx_paygw_key_t *ngx_paygw_source_find(ngx_paygw_channel_t *ch, ngx_str_t *id,

@@ -57,6 +57,20 @@ static const ngx_str_t  ngx_paygw_wechat_v2_names[] = {
 };
 
 
+/* ids and words of theirs: no "&" in them, whatever follows it */
+
+static const ngx_str_t  ngx_paygw_wechat_v2_words[] = {
+    ngx_string("fee_type"),
+    ngx_string("openid"),
+    ngx_string("out_trade_no"),
+    ngx_string("result_code"),
+    ngx_string("sub_openid"),
+    ngx_string("trade_state"),
+    ngx_string("transaction_id"),
+    ngx_null_string
+};
+
+
 /*
  * The same key signs what merchants send, some of which a payer gets to see
  * and may have written a part of.  A text of his own in such a message must
@@ -68,7 +82,8 @@ ngx_paygw_wechat_v2_unambiguous(ngx_paygw_notify_t *n,
     ngx_paygw_wechat_v2_ctx_t *ctx, ngx_paygw_channel_t *ch)
 {
     return ngx_paygw_check_hidden(n, ch, &ctx->form,
-                                  ngx_paygw_wechat_v2_names);
+                                  ngx_paygw_wechat_v2_names,
+                                  ngx_paygw_wechat_v2_words);
 }
 
 

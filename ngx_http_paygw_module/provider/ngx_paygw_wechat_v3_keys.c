@@ -285,6 +285,8 @@ ngx_paygw_wechat_v3_answer(ngx_paygw_source_fetch_t *f)
 
         /* the account has only a public key */
 
+        f->err = "certificates for this account";
+
         return NGX_DONE;
     }
 

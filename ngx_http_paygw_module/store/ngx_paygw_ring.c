@@ -228,7 +228,6 @@ static ngx_paygw_ring_node_t *
 ngx_paygw_ring_node(ngx_paygw_zone_t *zone, ngx_paygw_ring_key_t *key)
 {
     u_char                 *p;
-    ngx_time_t             *tp;
     ngx_paygw_ring_node_t  *node;
 
     if (key->id.len > NGX_PAYGW_RING_ID
@@ -245,17 +244,25 @@ ngx_paygw_ring_node(ngx_paygw_zone_t *zone, ngx_paygw_ring_key_t *key)
         return NULL;
     }
 
-    tp = ngx_timeofday();
-
     node->next = NULL;
-    node->since = (uint64_t) tp->sec * 1000 + tp->msec;
+    node->since = ngx_current_msec;
     node->not_after = key->not_after;
     node->id = key->id.len;
     node->file = key->file.len;
     node->text = key->text.len;
 
-    p = ngx_cpymem(node->data, key->id.data, key->id.len);
-    p = ngx_cpymem(p, key->file.data, key->file.len);
+    p = node->data;
+
+    /* a file may have no id, and what was fetched has no file */
+
+    if (key->id.len) {
+        p = ngx_cpymem(p, key->id.data, key->id.len);
+    }
+
+    if (key->file.len) {
+        p = ngx_cpymem(p, key->file.data, key->file.len);
+    }
+
     ngx_memcpy(p, key->text.data, key->text.len);
 
     return node;
