@@ -49,7 +49,7 @@ ok(redis_commands() > $before, 'the witness sees a genuine one');
 --- run
 my $warm = wechat();
 ack_ok(send_callback($warm), $warm, 204);
-my $key = "${PaygwTest::Prefix}wxpay:$warm->{id}:TRANSACTION.SUCCESS";
+my $key = redis_record($warm, 'wxpay');
 ok(wait_for(sub { (redis_cmd('GET', $key) // '') =~ /^done / }), 'committed');
 redis_cmd('CONFIG', 'RESETSTAT');
 shop_plan({ delay => 0.2 });
