@@ -18,7 +18,7 @@ use IO::Socket::INET ();
 use POSIX ();
 use Time::HiRes ();
 
-our @EXPORT_OK = qw(folder free_port spawn gone wait_for);
+our @EXPORT_OK = qw(folder free_port nginx_port spawn gone wait_for);
 
 our $Pid = $$;
 our $Slow = $ENV{TEST_NGINX_USE_VALGRIND} ? 4 : 1;
@@ -52,7 +52,7 @@ sub free_port {
     my $more = shift // 0;
 
     for (1 .. 100) {
-        my $port = 20000 - $more + int rand 12000;
+        my $port = 20000 + int rand 12000 - $more;
         my @s = map { IO::Socket::INET->new(Listen => 1, ReuseAddr => 1,
                                             LocalAddr => '127.0.0.1',
                                             LocalPort => $_) // () }
@@ -60,6 +60,32 @@ sub free_port {
         return $port if @s == ($more ? 2 : 1);
     }
     die 'no free port';
+}
+
+
+# Test::Nginx takes any port from 1988 to 65535 for a whole file, whose nginx is
+# started again for each block.  A connection may have got it meanwhile, and
+# keeps it for a minute after its end.  So a port is taken anew, below these and
+# below those of free_port(); and those that are taken later likewise.
+
+sub nginx_port {
+    no warnings qw(redefine prototype);
+    no strict 'refs';
+
+    my $name = 'Test::Nginx::Util::gen_rand_port';
+    return if !$ENV{TEST_NGINX_RANDOMIZE} || !defined &$name;
+
+    my $any = \&$name;
+    *$name = sub (;$$$) {
+        for (1 .. 1000) {
+            my $port = $any->(@_) // return undef;
+            return $port if $port < 19_990;
+        }
+        return undef;
+    };
+
+    $Test::Nginx::Util::ServerPort = &$name() // die 'no free port';
+    $Test::Nginx::Util::ServerPortForClient = $Test::Nginx::Util::ServerPort;
 }
 
 

@@ -18,6 +18,10 @@ use Test::Nginx::Socket -base;
 
 use Test::Nginx::Util ();
 
+use PaygwProcess ();
+
+BEGIN { PaygwProcess::nginx_port() }
+
 our @EXPORT = qw(store_tests);
 
 # all times of a block are longer where everything takes longer

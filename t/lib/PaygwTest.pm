@@ -26,6 +26,8 @@ use Time::HiRes ();
 use PaygwProcess ();
 use PaygwRedis ();
 
+BEGIN { PaygwProcess::nginx_port() }
+
 our @EXPORT = qw(
     wechat wechat2 alipay stripe callback_raw with_wxv2
     send_callback begin finish abort_client pipeline curl2 ack_ok
