@@ -131,6 +131,12 @@ install: build ## copy the module to DESTDIR and nginx' modules folder
 	install -d "$(DESTDIR)$(MODULES_DIR)"
 	install -m 644 $(MODULE) "$(DESTDIR)$(MODULES_DIR)/"
 
+.PHONY: uninstall
+uninstall: ## remove what install has copied
+	@test -n "$(MODULES_DIR)" \
+	    || { echo "uninstall: set MODULES_DIR=" >&2; exit 1; }
+	rm -f "$(DESTDIR)$(MODULES_DIR)/$(notdir $(MODULE))"
+
 .PHONY: deb
 deb: build ## a Debian package for the installed nginx
 	@bash $(TOOLS)/deb.sh

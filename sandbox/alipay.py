@@ -13,7 +13,7 @@ import urllib.parse
 
 from . import faults as fault_table
 from .keys import sign, verify
-from .orders import Order
+from .orders import occasion
 from .wire import flip_digit
 
 PROVIDER = "alipay"
@@ -265,9 +265,7 @@ def callback(keys, order, event=None, now=None, **faults):
     can go wrong on purpose is listed in faults.py.
     """
     f = fault_table.read(PROVIDER, faults)
-    order = order if isinstance(order, Order) else Order(PROVIDER, **order)
-    now = time.time() if now is None else now
-    event = event or order.event() or order.add_event("payment", now)
+    order, event, now = occasion(PROVIDER, order, event, now)
     params = notify_params(keys, order, event, now + (f.skew or 0))
     _bend(params, f)
     charset = "GBK" if f.gbk else order.charset

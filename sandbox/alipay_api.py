@@ -12,7 +12,7 @@ from .alipay import (CODES, DIGESTS, ORDER_ID, PAGES, PROVIDER, ApiError,
                      build_form, clock, fen, parse_form, request_string,
                      string_to_sign, trade_status, yuan)
 from .keys import cert_sn, sign, verify
-from .lies import MANNERS, forged_pem
+from .lies import MANNERS, forged_pem, merchant_pem
 from .orders import Order, OrderError
 from .wire import Response, flip_digit
 
@@ -400,6 +400,8 @@ class Api:
             if cert_sn(pem) == biz["alipay_cert_sn"]:
                 if self.keys.lie == "wrong_chain":
                     pem = forged_pem(self.keys, pem)
+                elif self.keys.lie == "merchant":
+                    pem = merchant_pem(self.keys, pem)
                 elif self.keys.lie == "wrong_serial":
                     pem = self.keys.read("alipay/app_cert.crt")
                 text = base64.b64encode(pem).decode("ascii")

@@ -18,9 +18,10 @@ import traceback
 import urllib.parse
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from . import alipay, faults, stripe, unionpay, wechat_v2, wechat_v3
+from .orders import HEADS, number
 
 MINUTE, HOUR = 60, 3600
 
@@ -91,6 +92,34 @@ class Message:
             return urllib.parse.urlsplit(self.url)
         except ValueError:
             return urllib.parse.urlsplit("")
+
+
+# what a provider says of an order that is not paid
+
+STATES = {
+    "wechat_v3": {"pending": {"set": {"trade_state": "USERPAYING"}},
+                  "failed": {"set": {"trade_state": "PAYERROR"}}},
+    "wechat_v2": {"pending": {"set": {"trade_state": "USERPAYING"}},
+                  "failed": {"set": {"result_code": "FAIL"}}},
+    "alipay": {"pending": {"set": {"trade_status": "WAIT_BUYER_PAY"}},
+               "failed": {"set": {"trade_status": "TRADE_CLOSED"}}},
+    "unionpay": {"pending": {"set": {"respCode": "05"}},
+                 "failed": {"set": {"respCode": "01"}}},
+    "stripe": {"pending": {"event_type": "payment_intent.processing"},
+               "failed": {"event_type": "payment_intent.canceled"}},
+}
+
+
+def late(order, word, given):
+    """(event, misbehaviours) of a callback that tells such a state."""
+    payment = order.event("payment")
+    if payment is None:
+        raise ValueError("the order is not paid")
+    state = STATES[order.provider][word]
+    given = {**state, **given,
+             "set": {**state.get("set", {}), **(given.get("set") or {})}}
+    ident = HEADS[order.provider][2] + number("", time.time())
+    return replace(payment, id=ident), given
 
 
 def compose(keys, order, event, given, url=None, now=None):
@@ -353,6 +382,9 @@ class Deliverer:
             events = [e for e in reversed(order.events)
                       if order.provider not in PAIRED or e.kind != "close"]
             return [self.send(order, e, given, url) for e in events]
+        word = given.pop("late", False)
+        if word:
+            event, given = late(order, checked.late, given)
         return self._together(
             copies, lambda: self.send(order, event, given, url))
 

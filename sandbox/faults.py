@@ -139,6 +139,9 @@ TRANSPORT = (
           "the exact bytes of the last callback of the order again"),
     Fault("reordered", ALL, "flag", True,
           "all events of the order, the newest first"),
+    Fault("late", ALL, "text", "failed",
+          "a state from before the payment, under an id of its own",
+          ("pending", "failed")),
 )
 
 TABLE = {fault.name: fault for fault in MESSAGE + TRANSPORT}

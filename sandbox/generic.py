@@ -194,11 +194,13 @@ def iso(when):
 class Payment:
     """What a message tells, and the clock and keys of who sends it."""
 
-    def __init__(self, ring, order_id, amount, currency="CNY", now=None):
+    def __init__(self, ring, order_id, amount, currency="CNY", now=None,
+                 kind=None):
         self.ring = ring
         self.order_id = order_id
         self.amount = amount
         self.currency = currency
+        self.kind = kind
         self.now = int(now or time.time())
         self.event_id = secrets.token_hex(12)
         self.trade_no = secrets.token_hex(8)
@@ -237,7 +239,8 @@ def send_standard_webhooks(p):
 
 def send_paddle(p):
     body = compact({
-        "event_id": "evt_" + p.event_id, "event_type": "transaction.completed",
+        "event_id": "evt_" + p.event_id,
+        "event_type": p.kind or "transaction.completed",
         "occurred_at": iso(p.now), "notification_id": "ntf_" + p.event_id,
         "data": {"id": "txn_" + p.trade_no, "status": "completed",
                  "customer_id": "ctm_1", "currency_code": p.currency,
@@ -372,10 +375,12 @@ STYLES = {
 
 
 def compose(ring, style, order_id, amount, currency="CNY", url="", now=None,
-            forged=False, stranger=False):
+            forged=False, stranger=False, kind=None):
     """A message; forged: one digit of the amount is another, unsigned."""
+    if kind and style != "paddle":
+        raise ValueError("only paddle has other kinds")
     payment = Payment(Stranger() if stranger else ring, order_id, amount,
-                      currency, now)
+                      currency, now, kind)
     head, body = STYLES[style](payment)
     if forged:
         value = "%d.%02d" % divmod(amount, 100) if style == "paypal" \
@@ -401,13 +406,16 @@ def main(argv=None):
                         help="change the amount after signing")
     parser.add_argument("--stranger", action="store_true",
                         help="sign with keys that nobody knows")
+    parser.add_argument("--kind", help="of paddle: another event_type, as "
+                        "transaction.payment_failed")
     parser.add_argument("--dump", action="store_true",
                         help="write the raw request instead of sending it")
     options = parser.parse_args(argv)
 
     message = compose(Ring(options.dir), options.style, options.order_id,
                       options.amount, options.currency, options.url,
-                      options.now, options.forged, options.stranger)
+                      options.now, options.forged, options.stranger,
+                      options.kind)
     wire = faults.read("alipay", {})
     if options.dump:
         sys.stdout.buffer.write(deliver.raw_request(message, wire))

@@ -15,6 +15,7 @@ MANNERS = ("truncated", "slow", "chunked")
 
 WORDS = ("",) + MANNERS + (
     "wrong_chain",      # a certificate of another issuer of the same name
+    "merchant",         # one of the right issuer for a merchant (Alipay)
     "bad_signature",    # one byte of the signed bytes is another
     "unsigned",
     "stale",            # signed an hour ago (WeChat Pay)
@@ -33,3 +34,12 @@ def forged_pem(keys, pem):
     old = x509.load_pem_x509_certificate(pem)
     return certificate(name("Sandbox rogue", "Sandbox"), old.issuer,
                        keys.rogue, keys.rogue, old.serial_number)
+
+
+def merchant_pem(keys, pem):
+    """A certificate that Alipay's CA has issued to somebody else."""
+    old = x509.load_pem_x509_certificate(pem)
+    return certificate(name("Somebody", "Another shop"), old.issuer,
+                       keys.rogue,
+                       keys.private("alipay/ca_issuing_private.pem"),
+                       old.serial_number)

@@ -131,6 +131,22 @@ def number(head, when):
     return head + day + str(secrets.randbelow(10 ** width)).zfill(width)
 
 
+def occasion(provider, order, event, now, partner=False):
+    """(order, event, now) of one try of a callback.
+
+    What is not there is made up: an order of its fields, the event of a
+    payment, and the time of this moment.  In partner mode it is a copy of the
+    order: the order itself stays as it is.
+    """
+    if not isinstance(order, Order):
+        order = Order(provider, **order)
+    if partner and not order.partner:
+        order = Order(**{**order.__dict__, "partner": True})
+    now = time.time() if now is None else now
+    return (order, event or order.event() or order.add_event("payment", now),
+            now)
+
+
 class Store:
     """All orders in memory, with an optional copy in a file."""
 

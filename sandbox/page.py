@@ -81,7 +81,7 @@ NEW = """<h2>New order</h2>
 <form method="post" action="/sandbox/orders">
 <input type="hidden" name="back" value="/sandbox/">
 <select name="provider"><option>wechat_v3<option>wechat_v2
-<option>alipay<option>unionpay</select>
+<option>alipay<option>unionpay<option>stripe</select>
 <input name="amount" value="100" size="6" aria-label="amount in fen"> fen
 <input name="notify_url" size="48" placeholder="notify_url"
  aria-label="notify_url">

@@ -13,7 +13,7 @@ import re
 import time
 
 from . import faults as fault_table
-from .orders import Order
+from .orders import occasion
 from .wire import flip_digit
 
 PROVIDER = "stripe"
@@ -229,9 +229,7 @@ def callback(keys, order, event=None, now=None, **faults):
     event.  What can go wrong on purpose is listed in faults.py.
     """
     f = fault_table.read(PROVIDER, faults)
-    order = order if isinstance(order, Order) else Order(PROVIDER, **order)
-    now = time.time() if now is None else now
-    event = event or order.event() or order.add_event("payment", now)
+    order, event, now = occasion(PROVIDER, order, event, now)
     body = _event(order, event, f, now)
     timestamp = str(int(now) + (f.skew or 0))
     signature = _signature(keys, f, timestamp, body)

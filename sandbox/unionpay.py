@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from . import faults as fault_table
 from .alipay import build_form, parse_form, string_to_sign
 from .keys import UNIONPAY, sign, verify
-from .orders import Order
+from .orders import occasion
 from .wire import flip_digit
 
 PROVIDER = "unionpay"
@@ -278,9 +278,7 @@ def callback(keys, order, event=None, now=None, **faults):
     What can go wrong on purpose is listed in faults.py.
     """
     f = fault_table.read(PROVIDER, faults)
-    order = order if isinstance(order, Order) else Order(PROVIDER, **order)
-    event = event or order.event() or order.add_event(
-        "payment", time.time() if now is None else now)
+    order, event, now = occasion(PROVIDER, order, event, now)
     params = notify_params(keys, order, event, f.skew or 0)
     _bend(params, f)
     charset = "GBK" if f.gbk else order.charset

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers import (Cipher, algorithms,
                                                     modes)
 
 from . import faults as fault_table
-from .orders import Order
+from .orders import occasion
 from .wechat_v3 import random_text
 from .wire import flip_digit
 
@@ -369,12 +369,8 @@ def callback(keys, order, event=None, now=None, **faults):
     all tries.  What can go wrong on purpose is listed in faults.py.
     """
     f = fault_table.read(PROVIDER, faults)
-    order = order if isinstance(order, Order) else Order(PROVIDER, **order)
-    if f.partner and not order.partner:
-        # the order itself stays as it is
-        order = Order(**{**order.__dict__, "partner": True})
-    now = time.time() if now is None else now
-    event = event or order.event() or order.add_event("payment", now)
+    order, event, now = occasion(PROVIDER, order, event, now,
+                                 partner=f.partner)
     if event.kind == "payment" and not order.paid:
         order.paid = event.time
     if event.kind == "refund":

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from . import faults as fault_table
 from .keys import CST, sign, verify
 from .lies import forged_pem
-from .orders import Order
+from .orders import occasion
 from .wire import flip_digit
 
 PROVIDER = "wechat_v3"
@@ -472,12 +472,8 @@ def callback(keys, order, event=None, now=None, nonce=None,
     the event.  What can go wrong on purpose is listed in faults.py.
     """
     f = fault_table.read(PROVIDER, faults)
-    order = order if isinstance(order, Order) else Order(PROVIDER, **order)
-    if f.partner and not order.partner:
-        # the order itself stays as it is
-        order = Order(**{**order.__dict__, "partner": True})
-    now = time.time() if now is None else now
-    event = event or order.event() or order.add_event("payment", now)
+    order, event, now = occasion(PROVIDER, order, event, now,
+                                 partner=f.partner)
     if event.kind == "payment" and not order.paid:
         order.paid = event.time
     body = _envelope(keys, order, event, f, now, resource_nonce)

@@ -268,3 +268,11 @@ app_cert $TEST_NGINX_KEYS/app.crt;
 --- must_die
 --- error_log
 "app_cert" of channel "alipay" is duplicate
+
+=== TEST 33: a key file is a path, not a SOURCE
+--- alipay
+-alipay_public_key
+alipay_public_key file:$TEST_NGINX_KEYS/alipay.pub;
+--- must_die
+--- error_log
+alipay.pub" must be a path without "file:"

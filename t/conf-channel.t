@@ -148,7 +148,7 @@ mchid 1900009191;
 appid;
 --- must_die
 --- error_log
-invalid number of arguments in "appid" of channel "wxpay"
+invalid number of arguments in "appid" of channel "wxpay": 0, it must be at least 1
 
 === TEST 21: a parameter takes as many values as it can
 --- wxpay
@@ -156,7 +156,7 @@ invalid number of arguments in "appid" of channel "wxpay"
 mchid 1 2;
 --- must_die
 --- error_log
-invalid number of arguments in "mchid" of channel "wxpay"
+invalid number of arguments in "mchid" of channel "wxpay": 2, it must be at most 1, a value with spaces needs quotes
 
 === TEST 22: "clock_window" is a time
 --- wxpay

@@ -164,7 +164,7 @@ algorithm rsa_sha256;
 public_key $TEST_NGINX_KEYS/ec.pem;
 --- must_die
 --- error_log
-channel "hook" has a key that does not work with its "algorithm"
+"public_key" of channel "hook" cannot verify a signature, an RSA key is needed
 
 === TEST 21: an RSA key does not verify ECDSA
 --- generic
@@ -174,7 +174,7 @@ algorithm ecdsa_p256;
 public_key $TEST_NGINX_KEYS/alipay.pem;
 --- must_die
 --- error_log
-channel "hook" has a key that does not work with its "algorithm"
+"public_key" of channel "hook" cannot verify a signature, an EC key on P-256 is needed
 
 === TEST 22: hmac(md5) starts
 --- generic
@@ -323,7 +323,7 @@ invalid expression in "signed" of channel "hook": too many arguments at "lower(b
 signed concat(body, body);
 --- must_die
 --- error_log
-invalid number of arguments in "signed" of channel "hook"
+invalid number of arguments in "signed" of channel "hook": 2, it must be at most 1, a value with spaces needs quotes
 
 === TEST 41: text after it
 --- generic
@@ -339,7 +339,7 @@ invalid expression in "signed" of channel "hook": unexpected text after the expr
 signed 'concat(body';
 --- must_die
 --- error_log
-invalid expression in "signed" of channel "hook": "," or ")" is expected at "its end"
+invalid expression in "signed" of channel "hook": "," or ")" is expected at its end, an expression
 
 === TEST 43: a string without its end
 --- generic
@@ -355,7 +355,7 @@ invalid expression in "signed" of channel "hook": a string without its end
 signed '';
 --- must_die
 --- error_log
-invalid expression in "signed" of channel "hook": a word is expected at "its end"
+invalid expression in "signed" of channel "hook": a word is expected at its end
 
 === TEST 45: too deep
 --- generic
@@ -805,7 +805,8 @@ order_id form(order);
 === TEST 99: sorted values do not say whose they are
 --- generic
 -signed
-signed 'concat(sorted_params(form, without(sign), values), "&key=", secret)';
+signed 'concat(sorted_params(form, without(sign), values), "&", form(note),
+    "&key=", secret)';
 -replay_id
 replay_id form(id);
 -signature
@@ -1155,3 +1156,124 @@ signed 'hex(join(".", header(X-Id), body))';
 signed 'base64(concat("x", body))';
 --- run
 pass('nginx starts')
+
+=== TEST 140: RSA-PSS needs an RSA key
+--- generic
+-algorithm
+algorithm rsa_pss_sha256;
+-key
+certificate $TEST_NGINX_KEYS/ec.crt;
+--- must_die
+--- error_log
+"certificate" of channel "hook" cannot verify a signature, an RSA key is needed
+
+=== TEST 141: an RSA key does not verify ECDSA with r and s
+--- generic
+-algorithm
+algorithm ecdsa_p256_raw;
+-key
+public_key $TEST_NGINX_KEYS/alipay.pem;
+--- must_die
+--- error_log
+"public_key" of channel "hook" cannot verify a signature, an EC key on P-256 is needed
+
+=== TEST 142: a key on P-256 does not verify Ed25519
+--- generic
+-algorithm
+algorithm ed25519;
+-key
+public_key $TEST_NGINX_KEYS/ec.pem;
+--- must_die
+--- error_log
+"public_key" of channel "hook" cannot verify a signature, an Ed25519 key is needed
+
+=== TEST 143: a key on P-256 does not verify SM2
+--- generic
+-algorithm
+algorithm sm2_sm3;
+-key
+public_key $TEST_NGINX_KEYS/ec.pem;
+--- must_die
+--- error_log
+"public_key" of channel "hook" cannot verify a signature, an SM2 key is needed
+
+=== TEST 144: a currency in small letters
+--- generic
+currency eur;
+--- must_die
+--- error_log
+invalid "currency" of channel "hook": "eur", it must be an expression or a currency such as EUR
+
+=== TEST 145: an amount is said with its unit
+--- generic
+amount json(/a);
+currency EUR;
+--- must_die
+--- error_log
+invalid number of arguments in "amount" of channel "hook": 1, it must be at least 2
+
+=== TEST 146: a body has one reading
+--- generic
+order_id form(order);
+trade_no json(/trade);
+--- must_die
+--- error_log
+channel "hook" reads one text in two ways, choose one of json(), form() and xml()
+
+=== TEST 147: a document inside another one may be of another kind
+--- generic
+-replay_id
+replay_id form(id);
+order_id 'json_of(form(data), /order)';
+--- run
+pass('nginx starts')
+
+=== TEST 148: sorted values prove nothing of the body
+--- generic
+-signed
+signed 'concat(sorted_params(form, without(sign), values), "&key=", secret)';
+-replay_id
+replay_id 'hex(sha256(sorted_params(form, without(sign), values)))';
+-signature
+signature form(sign) hex;
+--- must_die
+--- error_log
+channel "hook" signs nothing of the body
+
+=== TEST 149: parameters of the query are not the body
+--- generic
+-signed
+signed 'concat(sorted_params(query, without(sign)), "&key=", secret)';
+-replay_id
+replay_id query(id);
+-signature
+signature query(sign) hex;
+--- must_die
+--- error_log
+channel "hook" signs nothing of the body
+
+=== TEST 150: JSON in a header field is not the body
+--- generic
+-signed
+signed 'json_of(header(X-Json), /id)';
+-replay_id
+replay_id 'json_of(header(X-Json), /id)';
+--- must_die
+--- error_log
+channel "hook" signs nothing of the body
+
+=== TEST 151: an id of 32 bits is no id
+--- generic
+-replay_id
+replay_id crc32_dec(body);
+--- must_die
+--- error_log
+channel "hook" has a "replay_id" that different events have in common
+
+=== TEST 152: an id that all events have that have none
+--- generic
+-replay_id
+replay_id 'default(json(/id), "none")';
+--- must_die
+--- error_log
+channel "hook" has a "replay_id" that different events have in common

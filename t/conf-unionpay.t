@@ -273,3 +273,10 @@ unknown parameter "mchid" of channel "unionpay", provider "unionpay" does not ha
 --- must_die
 --- error_log
 "second"
+
+=== TEST 30: a root is no intermediate
+--- unionpay
+middle_cert $TEST_NGINX_KEYS/up_root.crt;
+--- must_die
+--- error_log
+up_root.crt" is a root, no other CA has issued it

@@ -37,7 +37,7 @@ no "apiv3_key" is defined for channel "wxpay"
 -platform_public_key
 --- must_die
 --- error_log
-no "platform_public_key" or "platform_certificate" is defined for channel "wxpay"
+no "platform_public_key" or "platform_certificate" is defined for channel "wxpay", add one, or "platform_certificates auto"
 
 === TEST 5: "mchid" is not empty
 --- wxpay
@@ -179,7 +179,7 @@ invalid id "PUB_KEY_ID_1 " of "platform_public_key" in channel "wxpay", it must 
 platform_public_key $TEST_NGINX_KEYS/wx_pub.pem;
 --- must_die
 --- error_log
-invalid number of arguments in "platform_public_key" of channel "wxpay"
+invalid number of arguments in "platform_public_key" of channel "wxpay": 1, it must be at least 2
 
 === TEST 24: a platform certificate is given once
 --- wxpay

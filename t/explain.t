@@ -8,6 +8,8 @@ use lib 't/lib';
 use PaygwTest;
 
 our $Wx = 'signature, key "{key}", string to sign: {signed}, hint: ';
+with_wxv2();
+
 our $Sig = 'signature, string to sign: {signed}, hint: ';
 
 run_tests();
@@ -426,3 +428,34 @@ refused_ok(alipay(change => { subject => "$pad&quot;" }), 401,
            'signature, string to sign: {signed}');
 refused_ok(stripe(event => { pad => $pad }, mangle => 'line_feed'), 401,
            'signature, string to sign: {signed}');
+
+
+
+=== TEST 40: WeChat Pay v2: accounts that are not ours, by name
+--- wxv2
+sub_mchid 1900000109;
+--- run
+my %sub = (sub_mch_id => '1900000109');
+refused_ok(wechat2(fields => \%sub, appid => 'wxother'), 403,
+           'account_mismatch, hint: appid "wxother" is not ours, '
+           . '1 configured');
+refused_ok(wechat2(fields => { %sub, sub_appid => 'wxother' }), 403,
+           'account_mismatch, hint: sub_appid "wxother" is not ours, '
+           . '1 configured');
+refused_ok(wechat2(fields => { sub_mch_id => '1900000108' }), 403,
+           'account_mismatch, hint: sub_mch_id "1900000108" is not ours, '
+           . '1 configured');
+refused_ok(wechat2(), 403, 'account_mismatch, hint: no sub_mch_id');
+refused_ok(wechat2(fields => { %sub, appid => undef }), 403,
+           'account_mismatch, hint: no appid');
+
+
+
+=== TEST 41: WeChat Pay v2: an account that cannot stand in a line of the log
+--- run
+refused_ok(wechat2(appid => $_), 403,
+           'account_mismatch, hint: appid is not ours, 1 configured')
+    for "1\" client: 10.0.0.1", "\x{652f}", 'w' x 65;
+refused_ok(wechat2(fields => { sub_mch_id => '1900000109' }), 403,
+           'account_mismatch, hint: sub_mch_id "1900000109" is not ours, '
+           . '0 configured');

@@ -4,6 +4,9 @@ use strict;
 use warnings;
 use lib 't/lib';
 
+use File::Copy ();
+use IO::Socket::INET ();
+use POSIX ();
 use Test::More;
 
 use PaygwNginx;
@@ -14,7 +17,7 @@ my $Shop = PaygwTest::shop_port();
 my $Sandbox = PaygwSandbox->start;
 my $Dir = "$Sandbox->{dir}/alipay";
 my $Ids = $Sandbox->{ids};
-my $Auto = 'auto interval=3600s retry=2s';
+our $Auto = 'auto interval=3600s retry=2s';
 my $Notify = "access_log logs/k.log k if=\$paygw_result; "
     . "location = /n { paygw_notify alipay; "
     . "proxy_pass http://127.0.0.1:$Shop; }";
@@ -110,6 +113,7 @@ for my $workers (1, 2) {
 
 {
     my $before = reset_sandbox();
+    local $Auto = 'auto interval=3600s retry=10s';
     my $nginx = PaygwNginx->start(http => http(), server => $Notify);
 
     ok($nginx->wait_for(sub { fetches() - $before == 1 }, 3), 'absent: start');
@@ -122,9 +126,113 @@ for my $workers (1, 2) {
     notify($nginx, set => sn('a' x 31));
     last_is($nginx, qr/^refused unknown_key/, 'absent: too short');
     ok($nginx->wait_for(
-           sub { $nginx->log =~ /refused: answer is not a success/ }, 8),
+           sub { $nginx->log =~ /provider has no such certificate/ }, 40),
        'absent: the provider says so');
     clean($nginx, 'absent');
+}
+
+
+# -- ids that a stranger makes up do not keep a new certificate out --
+
+# one that comes again and again; more than are remembered; a turn each, all
+# of them together more often than the genuine one ever comes
+
+for my $ids (1, 40) {
+    my $before = reset_sandbox();
+    my $nginx = PaygwNginx->start(http => http(), server => $Notify);
+
+    ok($nginx->wait_for(sub { fetches() - $before == 1 }, 3), 'flood: start');
+
+    for (1 .. 80) {
+        notify($nginx, set => sn(sprintf '%032x', 1 + $_ % $ids));
+    }
+
+    $Sandbox->keys(alipay => 'alipay_next');
+    my $begin = time;
+    my $got = '';
+    my $next = sn($Ids->{alipay_next_cert_sn});
+
+    while (time - $begin < 30 && $got ne 'success') {
+        notify($nginx, set => sn(sprintf '%032x', 1 + $_ % $ids)) for 1 .. 10;
+        $got = notify($nginx, key => 'next', set => $next);
+        select undef, undef, undef, 0.1;
+    }
+
+    is($got, 'success', "flood: $ids: the genuine one is taken")
+        or diag($nginx->log);
+    clean($nginx, "flood: $ids");
+}
+
+
+# -- keys change while an answer is on its way --
+
+# hands a connection on to the sandbox after a while
+
+sub late {
+    my ($seconds) = @_;
+
+    my $listen = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1')
+        or die "no free port: $!";
+    my $pid = fork;
+    return ($pid, $listen->sockport) if $pid;
+
+    $SIG{TERM} = 'DEFAULT';
+    while (my $c = $listen->accept) {
+        my $head = '';
+        while ($head !~ /\r\n\r\n/) {
+            sysread $c, $head, 65536, length $head or last;
+        }
+        my ($len) = $head =~ /\nContent-Length: (\d+)/;
+        while (length($head) < index($head, "\r\n\r\n") + 4 + ($len || 0)) {
+            sysread $c, $head, 65536, length $head or last;
+        }
+        select undef, undef, undef, $seconds;
+        my $up = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                                       PeerPort => $Sandbox->{port});
+        syswrite $up, $head;
+        local $/;
+        print $c scalar <$up>;
+        close $c;
+    }
+    POSIX::_exit(0);
+}
+
+{
+    my $file = "$Sandbox->{tmp}/alipay_cert.crt";
+    my $put = sub {
+        File::Copy::copy("$Dir/alipay_cert.crt", "$file.new") or die $!;
+        rename "$file.new", $file or die $!;
+    };
+    $put->();
+    reset_sandbox();
+    my ($pid, $port) = late(2.5);
+
+    my $http = http() =~ s/interval=\w+/interval=2s/r
+                      =~ s/endpoint \S+;/endpoint http:\/\/127.0.0.1:$port;/r
+                      =~ s/alipay_cert \S+;/alipay_cert $file;/r;
+
+    my $nginx = do {
+        # what was freed is not what it was
+        local $ENV{MALLOC_PERTURB_} = 85;
+        PaygwNginx->start(http => $http, server => $Notify);
+    };
+
+    my $before = fetches();
+    my $end = time + 20;
+
+    while (time < $end && fetches() - $before < 3) {
+        $put->();
+        select undef, undef, undef, 0.7;
+    }
+
+    cmp_ok(fetches() - $before, '>=', 3, 'meanwhile: fetches');
+    unlike($nginx->log, qr/keys of the provider were refused/,
+           'meanwhile: nothing wrong with the answers') or diag($nginx->log);
+    clean($nginx, 'meanwhile');
+
+    kill 'TERM', $pid;
+    waitpid $pid, 0;
+    $? = 0;
 }
 
 
@@ -134,6 +242,7 @@ my %Lies = (
     bad_signature => qr/were refused: /,
     unsigned => qr/refused: answer is not signed/,
     wrong_chain => qr/were refused: /,
+    merchant => qr/were refused: it is of another organization than/,
     wrong_serial => qr/were refused: /,
     garbage => qr/refused: invalid JSON/,
     huge => qr/cannot be fetched: body is too large/,

@@ -78,6 +78,54 @@ sub used {
 }
 
 
+# -- a clock that was set back does not hide a change --
+
+SKIP: {
+    skip 'a compiler is needed', 2 if system('gcc --version >/dev/null 2>&1');
+
+    open my $fh, '>', "$Tmp/clock.c" or die $!;
+    print $fh <<'C';
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+int
+gettimeofday(struct timeval *tv, void *tz)
+{
+    int  (*real)(struct timeval *, void *) = dlsym(RTLD_NEXT, "gettimeofday");
+    int   rc = real(tv, tz);
+
+    if (access(BACK, F_OK) == 0) {
+        tv->tv_sec -= 60;
+    }
+
+    return rc;
+}
+C
+    close $fh;
+
+    system('gcc', '-shared', '-fPIC', "-DBACK=\"$Tmp/back\"", '-o',
+           "$Tmp/clock.so", "$Tmp/clock.c", '-ldl') == 0 or die 'gcc';
+
+    prepare();
+
+    my $nginx = do {
+        local $ENV{TEST_NGINX_LD_PRELOAD}
+            = join ':', $ENV{TEST_NGINX_LD_PRELOAD} || (), "$Tmp/clock.so";
+        PaygwNginx->start(http => http(), server => $Server);
+    };
+
+    text('', "$Tmp/back");
+    put("$Wx/platform_cert_b.pem", "$Tmp/wx.pem");
+    ok(used($nginx, "$Tmp/wx.pem"), 'clock: seen');
+    is(wechat($nginx, key => 'b'), 204, 'clock: used');
+
+    unlink "$Tmp/back";
+    $nginx->quit;
+}
+
+
 # -- each kind of file, with two workers --
 
 {
@@ -100,6 +148,8 @@ sub used {
     is(alipay($nginx, key => 'next'), 0, 'alipay: another');
     put("$Ali/alipay_next_public.pem", "$Tmp/ali.pem");
     ok(used($nginx, "$Tmp/ali.pem"), 'alipay: seen');
+    like($nginx->log, qr/: key of channel "alipay" is in use, from/,
+         'alipay: a key without an id');
     is(alipay($nginx, key => 'next'), 1, 'alipay: the new one');
     is(alipay($nginx), 0, 'alipay: not the old one');
 
@@ -117,6 +167,20 @@ sub used {
 
     ok($nginx->quit, 'files: quits');
     unlike($nginx->log, qr/\[(?:alert|crit|emerg)\]/, 'files: no alert');
+}
+
+
+# -- an editor's mark before the text, as it may stand in what is configured --
+
+{
+    prepare();
+    my $nginx = PaygwNginx->start(http => http(), server => $Server);
+    open my $fh, '<', "$Ali/alipay_next_public.pem" or die $!;
+    my $bare = join '', grep { !/-----/ } <$fh>;
+    text("\xEF\xBB\xBF$bare", "$Tmp/ali.pem");
+    ok(used($nginx, "$Tmp/ali.pem"), 'mark: skipped') or diag($nginx->log);
+    is(alipay($nginx, key => 'next'), 1, 'mark: the new one');
+    ok($nginx->quit, 'mark: quits');
 }
 
 
@@ -138,6 +202,8 @@ sub used {
                      qr/refused: it is empty or too large/ ],
         'own' => [ sub { put("$Wx/apiclient_cert.pem", $_[0]) },
                    qr/refused: it is the key of our own side/ ],
+        'curve' => [ sub { put(PaygwTest::keys_dir() . '/ec.crt', $_[0]) },
+                     qr/refused: an RSA key is needed/ ],
         'key' => [ sub { put("$Wx/pub_key.pem", $_[0]) },
                    qr/refused: it holds no certificate/ ],
     );
@@ -151,7 +217,8 @@ sub used {
            "$what: an error") or diag($nginx->log);
         is(wechat($nginx), 204, "$what: the old key is kept");
         select undef, undef, undef, 1.2;
-        is(() = substr($nginx->log, $at) =~ /\[error\]/g, 1, "$what: once");
+        is(() = substr($nginx->log, $at) =~ /has changed and is refused/g, 1,
+           "$what: once");
     }
 
     # gone, then back

@@ -129,6 +129,26 @@ warned($nginx, qr/\[warn\].*others can write it/, 'mode: a warning');
 is(notify($nginx), 503, 'mode: not used');
 $nginx->quit;
 
+unlink $File;
+mkdir $File or die $!;
+$nginx = start();
+warned($nginx, qr/\[warn\].*is not used: it is not a regular file/,
+       'folder: a warning');
+$nginx->quit;
+rmdir $File or die $!;
+
+SKIP: {
+    skip 'only root can give a file away', 2 if $> != 0;
+    spew($Good);
+    chown 4711, -1, $File or die "chown: $!";
+    $nginx = start();
+    warned($nginx, qr/\[warn\].*it belongs to another user/,
+           'owner: a warning');
+    is(notify($nginx), 503, 'owner: not used');
+    $nginx->quit;
+    unlink $File;
+}
+
 spew(sprintf("# %X\n%s", 4711, $ended));
 spew("# 1267\n$ended");
 $nginx = start();

@@ -111,14 +111,15 @@ for my $workers (1, 2) {
 
 {
     my $before = reset_sandbox(listed => ['a']);
-    my $nginx = start([ platform_certificates => $Auto ], workers => 2);
+    my $nginx = start([ platform_certificates => 'auto retry=6s' ],
+                      workers => 2);
 
     is(notify($nginx), 204, 'rotation: the old one');
     $Sandbox->keys(listed => ['a', 'b'], active => 'b');
     is(notify($nginx), 503, 'rotation: too soon after the last fetch');
     last_is($nginx, qr/^unavailable keyring 50/,
             'rotation: not refused');
-    sleep 3;
+    sleep 7;
     is(notify($nginx), 204, 'rotation: D15: then it waits for the fetch');
     is(fetches() - $before, 2, 'rotation: one more fetch');
     is(notify($nginx, key => 'a'), 204, 'rotation: the old one still');
@@ -288,7 +289,7 @@ for my $lie (sort keys %Lies) {
         $n++ if $line =~ m{^HTTP/1.1 503 };
     }
     is($n, 20, 'waiting: come again');
-    cmp_ok(time - $begin, '<=', 4, 'waiting: not for long');
+    cmp_ok(time - $begin, '<=', 7, 'waiting: not for long');
     clean($nginx, 'waiting');
 }
 

@@ -49,7 +49,8 @@ ok(redis_commands() > $before, 'the witness sees a genuine one');
 --- run
 my $warm = wechat();
 ack_ok(send_callback($warm), $warm, 204);
-Time::HiRes::sleep(0.1);
+my $key = redis_record($warm, 'wxpay');
+ok(wait_for(sub { (redis_cmd('GET', $key) // '') =~ /^done / }), 'committed');
 redis_cmd('CONFIG', 'RESETSTAT');
 shop_plan({ delay => 0.2 });
 my $m = wechat();
@@ -92,7 +93,7 @@ redis_start();
 === TEST 4: E13: a store that answers with an error is 503, and never "duplicate"
 --- run
 my $m = alipay();
-redis_cmd('SET', "${PaygwTest::Prefix}alipay:$m->{id}:TRADE_SUCCESS", 'x');
+redis_cmd('SET', redis_record($m, 'alipay'), 'x');
 ack_ok(send_callback($m), $m, 503);
 is((results(1))[0], 'unavailable store');
 is(shop_count(), 0);
@@ -105,7 +106,7 @@ lease 5s;
 --- run
 # the record of another machine, which will not come back
 my $m = wechat();
-my $key = "${PaygwTest::Prefix}wxpay:$m->{id}:TRANSACTION.SUCCESS";
+my $key = redis_record($m, 'wxpay');
 my $now = redis_cmd('TIME');
 my $until = ($now->[0] + 1) * 1000;
 redis_cmd('SET', $key, "held 00000000000000ff 1 $until", 'PX', 60_000);

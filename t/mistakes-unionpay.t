@@ -99,14 +99,14 @@ ack_ok(send_callback(unionpay()), 'unionpay', 200);
 
 === TEST 4: D2: a certificate that is kept ends while it is kept
 --- run
-# valid for three seconds from now
-my $seconds = 3 * $PaygwTest::Slow;
+# valid for six seconds from now
+my $seconds = 6 * $PaygwTest::Slow;
 my %short = (key => 'rogue', cert => { serial => 9,
                                        end => $seconds / 86400 });
 my $m = unionpay(%short);
 ack_ok(send_callback($m), $m, 200, 'good');
 my $pem = $m->{params}{signPubKeyCert};
-Time::HiRes::sleep($seconds + 0.5);
+Time::HiRes::sleep($seconds + 1);
 ack_ok(send_callback(my $n = unionpay(key => 'rogue', pem => $pem)),
        'unionpay', 401, 'over');
 is((results(2))[-1], 'refused unknown_key');
@@ -289,7 +289,7 @@ unionpay(key => 'mch', cert => { key => 'mch' }), unionpay()
         provider     unionpay;
         merId        777290058110048;
         root_cert    $TEST_NGINX_KEYS/alipay_root.crt;
-        middle_cert  $TEST_NGINX_KEYS/alipay_root.crt;
+        middle_cert  $TEST_NGINX_KEYS/alipay_ca.crt;
     }
 --- config
     location = /notify/unionpay {
@@ -304,3 +304,15 @@ taken
 refused unknown_key
 taken
 --- shop: 2
+
+
+
+=== TEST 19: D3: a replay with a field that nobody knows in an id
+--- run
+my $m = unionpay(params => { queryMode => '1' });
+ack_ok(send_callback($m), $m, 200);
+my $f = main::resplit($m, fold => ['queryMode']);
+ack_ok(send_callback($f), $f, 400);
+is(shop_count(), 1, 'one delivery');
+--- error_log
+hides another field in the value of "queryId"

@@ -314,3 +314,18 @@ refused decrypt
 taken
 --- shop
 [ { header => { 'X-Paygw-Channel' => 'second' } } ]
+
+
+
+=== TEST 13: a replay with a field that nobody knows in the number of the trade
+--- run
+my $m = wechat2(fields => { version => '1.0', trade_z => '1' });
+ack_ok(send_callback($m), $m, 200);
+for my $field ('version', 'trade_z') {
+    my $f = main::fold($m, $field);
+    isnt($f->{body}, $m->{body}, "$field: folded");
+    ack_ok(send_callback($f), $f, $field eq 'version' ? 400 : 200, $field);
+}
+is(shop_count(), 1, 'one delivery');
+--- error_log
+hides another field in the value of "transaction_id"

@@ -120,3 +120,14 @@ alipay(params => { subject => 'a&b=c & d=e', body =>
     'https://shop.example/?x=1&order=2&trade_nox=3&total_amount' })
 --- ack: 200
 --- result: taken
+
+
+
+=== TEST 9: a replay with a field that nobody knows in a state
+--- run
+ack_ok(send_callback(alipay(params => { trade_x => '1' })), 'alipay', 200);
+ack_ok(send_callback(main::resplit(alipay(params => { trade_x => '1' }),
+                                   fold => ['trade_x'])), 'alipay', 400);
+is(shop_count(), 1, 'one delivery');
+--- error_log
+hides another field in the value of "trade_status"

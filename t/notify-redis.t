@@ -102,7 +102,6 @@ ok(wait_for(sub { error_log_text() =~ /\[error\]/ }));
 === TEST 7: a record that is not ours is an error, not a guess
 --- run
 my $m = wechat();
-redis_cmd('SET', "${PaygwTest::Prefix}wxpay:$m->{id}:TRANSACTION.SUCCESS",
-          'something');
+redis_cmd('SET', redis_record($m, 'wxpay'), 'something');
 ack_ok(send_callback($m), $m, 503);
 is(shop_count(), 0);

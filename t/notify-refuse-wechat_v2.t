@@ -120,11 +120,11 @@ refused_ok(wechat2(mchid => $_), 403, 'unknown_account, '
     for '10000101', '1000010', '100001000';
 refused_ok(wechat2(fields => { mch_id => undef }), 403,
            'unknown_account, hint: no mch_id');
-refused_ok(wechat2(appid => $_), 403,
-           'account_mismatch, hint: appid or sub_mch_id is not ours')
+refused_ok(wechat2(appid => $_), 403, 'account_mismatch, '
+           . "hint: appid \"$_\" is not ours, 1 configured")
     for 'wxd930ea5d5a258f4', 'wxd930ea5d5a258f4ff', 'WXD930EA5D5A258F4F';
 refused_ok(wechat2(fields => { appid => undef }), 403,
-           'account_mismatch, hint: appid or sub_mch_id is not ours');
+           'account_mismatch, hint: no appid');
 
 
 
@@ -277,7 +277,8 @@ refused_ok(wechat2(type => 'refund', fields => { return_code => $_ }), 400,
 refused_ok(wechat2(type => 'refund', fields => { mch_id => 'x' }), 403,
            'unknown_account, hint: mch_id "x" is not ours, 1 configured');
 refused_ok(wechat2(type => 'refund', fields => { appid => $_ }), 403,
-           'account_mismatch, hint: appid or sub_mch_id is not ours')
+           'account_mismatch, hint: '
+           . ($_ ? 'appid "x" is not ours, 1 configured' : 'no appid'))
     for undef, 'x';
 
 

@@ -116,8 +116,9 @@ wechat(type => 'echo', id => 'EV-5')
 === TEST 6: states of a payment that is not paid
 --- callback
 map { wechat(resource => { trade_state => $_ }) }
-    qw(NOTPAY USERPAYING CLOSED REVOKED PAYERROR REFUND NEW_WORD)
---- ack: 204 204 204 204 204 204 204
+    qw(NOTPAY USERPAYING CLOSED REVOKED PAYERROR REFUND ACCEPT PAY_FAIL
+       NEW_WORD)
+--- ack: 204 204 204 204 204 204 204 204 204
 --- shop
 [ { event => { type => 'payment', outcome => 'pending' } },
   { event => { type => 'payment', outcome => 'pending' } },
@@ -125,6 +126,8 @@ map { wechat(resource => { trade_state => $_ }) }
   { event => { type => 'payment', outcome => 'failed' } },
   { event => { type => 'payment', outcome => 'failed' } },
   { event => { type => 'payment', outcome => 'success' } },
+  { event => { type => 'payment', outcome => 'pending' } },
+  { event => { type => 'payment', outcome => 'failed' } },
   { event => { type => 'payment', outcome => 'pending' } } ]
 --- error_log
 [warn]

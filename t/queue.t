@@ -239,9 +239,9 @@ is(scalar entries('q10'), 0);
 my $m = wechat();
 redis_freeze();
 my $c = begin($m);
-Time::HiRes::sleep(0.2);
+ok(wait_for(sub { redis_unread() > 500 }), 'it was sent');
 abort_client($c);
-Time::HiRes::sleep(0.2);
+Time::HiRes::sleep(0.1);
 redis_thaw();
 ok(wait_for(sub { scalar entries('q11') }), 'appended nevertheless');
 ack_ok(send_callback($m), $m, 204, 'the next try');
@@ -315,8 +315,7 @@ is($e[0]{delivery}, 3, 'the third try');
 --- queue: q16
 --- run
 my $m = wechat();
-redis_cmd('SET', "${PaygwTest::Prefix}wxpay:$m->{id}:TRANSACTION.SUCCESS",
-          'something');
+redis_cmd('SET', redis_record($m, 'wxpay'), 'something');
 ack_ok(send_callback($m), $m, 503);
 is(scalar entries('q16'), 0);
 
@@ -401,8 +400,8 @@ is($replica->cmd('XLEN', 'q20'), 3);
 is(scalar entries('q20'), 3);
 $replica->stop;
 my ($first, $second) = results(2);
-is($first, 'unavailable store', 'the result of the first');
-is($second, 'unavailable store', 'and of the second');
+is($first, 'unavailable replicas', 'the result of the first');
+is($second, 'unavailable replicas', 'and of the second');
 
 
 
@@ -501,3 +500,42 @@ duplicate duplicate
 wechat()
 --- ack: 204
 --- shop: 1
+
+
+
+=== TEST 27: D17: what is late is acknowledged, and not in the stream
+--- queue: q27
+--- run
+my @m = (wechat(order_id => 'Q27', resource => { trade_state => 'NOTPAY' }),
+         wechat(order_id => 'Q27'),
+         wechat(order_id => 'Q27', resource => { trade_state => 'CLOSED' }),
+         wechat(order_id => 'Q27', type => 'refund'));
+ack_ok(send_callback($_), $_, 204) for @m, $m[2], $m[0];
+is(join(' ', map { "$_->{type}/$_->{outcome}" } entries('q27')),
+   'payment/pending payment/success refund/success');
+--- result
+taken
+taken
+late late
+taken
+late late
+duplicate duplicate
+
+
+
+=== TEST 28: D17: a success that could not be appended was true all the same
+--- queue: q28
+--- run
+my $m = wechat(order_id => 'Q28');
+my $late = wechat(order_id => 'Q28', resource => { trade_state => 'CLOSED' });
+redis_cmd('SET', 'q28', 'something');
+ack_ok(send_callback($m), $m, 503, 'the stream is none');
+ack_ok(send_callback($late), $late, 204, 'late');
+redis_cmd('DEL', 'q28');
+ack_ok(send_callback($m), $m, 204, 'comes again');
+is(join(' ', map { "$_->{outcome} $_->{delivery}" } entries('q28')),
+   'success 2');
+--- result
+unavailable store
+late late
+taken

@@ -25,14 +25,11 @@ my $Channel = <<"CONF";
         mchid                1900009191;
         apiv3_key            file:$Keys/apiv3.key;
         platform_public_key  PUB_KEY_ID_0119000091912024 $Keys/wx_pub.pem;
-        lease                4s;
+        lease                10s;
     }
 CONF
 
-my $Port = do {
-    my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1');
-    $s->sockport;
-};
+my $Port = PaygwProcess::free_port();
 
 sub http {
     my ($location, $more) = @_;
@@ -40,7 +37,7 @@ sub http {
         . "        listen 127.0.0.1:$Port;\n        $location\n    }\n";
 }
 
-my $Proxy = "location = /n { paygw_notify wxpay; paygw_deliver_timeout 3s; "
+my $Proxy = "location = /n { paygw_notify wxpay; paygw_deliver_timeout 8s; "
     . "proxy_pass http://127.0.0.1:$Shop; }";
 
 sub callback {
@@ -136,7 +133,7 @@ sub shop_got { return scalar PaygwTest::shop_requests(@_) }
     is(send_it($m), 503, 'killed: the lease stands');
 
     my $status;
-    ok($nginx->wait_for(sub { ($status = send_it($m)) == 204 }, 8),
+    ok($nginx->wait_for(sub { ($status = send_it($m)) == 204 }, 30),
        'killed: the lease ends');
     my @req = PaygwTest::shop_requests(2);
     is(scalar @req, 2, 'killed: delivered again');
@@ -153,7 +150,7 @@ sub shop_got { return scalar PaygwTest::shop_requests(@_) }
 
 {
     my $location = 'location = /n { paygw_notify wxpay; '
-                   . 'paygw_deliver_timeout 3s; return 200 "leak"; }';
+                   . 'return 200 "leak"; }';
     my $nginx = PaygwNginx->start(http => http($location));
 
     my ($status, $raw) = send_it(callback());

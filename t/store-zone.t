@@ -82,7 +82,35 @@ op=claim&key=KEYd&n=40&spread=1&keep=200&lease=10&delay=300 => ok=40 committed=0
 
 
 
-=== TEST 107: configuration: a zone that is too small
+=== TEST 107: full: a success that cannot be marked is not taken
+--- http_config
+    paygw_zone store:32k;
+--- steps
+op=claim&key=KEY-old&keep=9000&lease=10 => ok 1 \w+
+op=claim&key=KEY&n=2000&spread=1&keep=2500&lease=10 => ok=\d+ committed=0 busy=0 error=[1-9]\d*
+op=claim&key=KEY-old&order=KEY&says=paid => error
+op=claim&key=KEY-old&order=KEY&says=open => ok 2 \w+
+op=claim&key=KEY-new&order=KEY&says=paid => error
+op=claim&key=KEY-new&order=KEY&says=paid&delay=3000 => ok 1 \w+
+op=claim&key=KEY-newer&order=KEY&says=open => late
+--- timeout: 20
+--- logged
+could not allocate event in paygw zone "store"
+
+
+
+=== TEST 108: full: marks expire and make room like events
+--- http_config
+    paygw_zone store:32k;
+--- steps
+op=claim&key=KEYa&order=KEYa&says=paid&n=30&spread=1&keep=300&lease=10 => ok=30 committed=0 busy=0 error=0
+op=claim&key=KEYb&order=KEYb&says=paid&n=30&spread=1&keep=300&lease=10&delay=500 => ok=30 committed=0 busy=0 error=0
+op=claim&key=KEYc&n=40&spread=1&keep=300&lease=10&delay=500 => ok=40 committed=0 busy=0 error=0
+op=claim&key=KEYd&order=KEYd&says=paid&n=30&spread=1&keep=300&lease=10&delay=500 => ok=30 committed=0 busy=0 error=0
+
+
+
+=== TEST 109: configuration: a zone that is too small
 --- http_config
     paygw_zone store:16k;
 --- must_die

@@ -25,6 +25,19 @@ my $accepted = '[accepted]';
 my $douyin = '{"err_no":0,"err_tips":"success"}';
 
 
+# What the id of an event has behind it if the event must be confirmed: its
+# facts, in the order of docs/events.md.
+
+sub facts {
+    my (%o) = @_;
+
+    my $text = join '', map { ($o{$_} // '') . "\n" }
+        qw(order_id trade_no currency refund_id refund_no payer);
+
+    return '-' . substr sha256_hex($text . ($o{amount} // -1) . ' -1'), 0, 32;
+}
+
+
 # The block of an example.  $plain leaves out what is read from the body.
 
 sub example {
@@ -134,6 +147,7 @@ for my $v (@$vectors) {
 
     if ($v->{expect}{ok}) {
         my $id = sha256_hex($body);
+        $id .= facts() if $kind eq 'paypal';
 
         $c{status} = $kind eq 'standard_webhooks' ? 204 : 200;
         $c{ack} = $ack{$kind} // '';
@@ -162,7 +176,10 @@ for my $v (@$vectors) {
 
         if ($kind eq 'douyin_ecpay_notify') {
             $c{event} = {
-                id => 'ch:PCP2024:payment:SUCCESS', confirm => 'query',
+                id => 'ch:PCP2024' . facts(
+                    order_id => '20241027_000001', trade_no => 'PCP2024',
+                    currency => 'CNY', amount => 100) . ':payment:SUCCESS',
+                confirm => 'query',
                 type => 'payment', outcome => 'success',
                 'order.order_id' => '20241027_000001',
                 'order.amount' => 100, 'order.currency' => 'CNY',

@@ -2,7 +2,8 @@
 """Takes payment events from the stream that "paygw_queue" fills.
 
 usage: consumer.py [--redis HOST:PORT] [--stream NAME] [--group NAME]
-                   [--name NAME] [--password-file FILE] [--database FILE]
+                   [--name NAME] [--user NAME] [--password-file FILE]
+                   [--database FILE]
 
 Needs Redis 6.2, and nothing but Python: a client of Redis is some lines, see
 below.  Start as many of them as you like, each with a --name of its own that
@@ -42,11 +43,11 @@ class RedisError(Exception):
 class Redis:
     """The protocol of Redis: a command is a list, and so may an answer be."""
 
-    def __init__(self, host, port, password=None, timeout=10):
+    def __init__(self, host, port, password=None, user=None, timeout=10):
         self.socket = socket.create_connection((host, int(port)), timeout)
         self.file = self.socket.makefile("rb")
         if password:
-            self.command("AUTH", password)
+            self.command("AUTH", *([user] if user else []), password)
 
     def command(self, *words):
         parts = [b"*%d\r\n" % len(words)]
@@ -110,7 +111,9 @@ class Shop:
             self.db.execute("INSERT INTO events VALUES (?, ?, ?, ?)",
                             (event["id"], order.get("order_id"),
                              order.get("amount"), order.get("currency")))
-            # here: compare amount and currency with the order, mark it paid
+            # here: if type is "payment" and outcome "success" compare amount
+            # and currency with the order and mark it paid; with "confirm" in
+            # the event ask the provider before
             self.db.execute("COMMIT")
             return True
         except sqlite3.IntegrityError:
@@ -187,6 +190,7 @@ def options():
     parser.add_argument("--stream", default="paygw:events")
     parser.add_argument("--group", default="shop")
     parser.add_argument("--name", default=socket.gethostname())
+    parser.add_argument("--user", help="an ACL user; none: the default one")
     parser.add_argument("--password-file")
     parser.add_argument("--database", default="events.db")
     parser.add_argument("--idle", type=int, default=IDLE)
@@ -205,7 +209,7 @@ def main():
 
     while not STOP.is_set():
         try:
-            redis = Redis(*opt.redis.rsplit(":", 1), password=password)
+            redis = Redis(*opt.redis.rsplit(":", 1), password, opt.user)
             Consumer(redis, shop, opt).run()
             redis.close()
         except (OSError, RedisError) as e:

@@ -3,7 +3,8 @@
 headers: any mapping of names to text that does not care for case, as
          request.headers of Flask, Django, Starlette and aiohttp
 body:    the bytes of the body, before anything has parsed them
-key:     the bytes of the file that "sign=file:..." of paygw_deliver names
+key:     the bytes of the file that "sign=file:..." of paygw_deliver names,
+         without the newline at its end
 """
 
 import hashlib

@@ -9,7 +9,8 @@
 #include <ngx_md5.h>
 
 
-#define NGX_PAYGW_CERT_WARN  (30 * 24 * 60 * 60)
+#define NGX_PAYGW_CERT_WARN   (30 * 24 * 60 * 60)
+#define NGX_PAYGW_CERT_LEVEL  2    /* of OpenSSL: 112 bits */
 
 
 /* a PEM bundle while it is read: the file and a reader on it */
@@ -549,6 +550,11 @@ ngx_paygw_cert_verify(STACK_OF(X509) *certs, STACK_OF(X509) *roots,
 
     if (rc == 1) {
         X509_STORE_CTX_set_flags(ctx, X509_V_FLAG_NO_CHECK_TIME);
+
+        /* no SHA-1 and no RSA below 2048 bits, in the whole of the chain */
+
+        X509_VERIFY_PARAM_set_auth_level(X509_STORE_CTX_get0_param(ctx),
+                                         NGX_PAYGW_CERT_LEVEL);
 
         rc = X509_verify_cert(ctx);
 

@@ -178,6 +178,13 @@ ngx_paygw_chain_ca(ngx_conf_t *cf, ngx_str_t *path, X509 *cert,
         return NGX_ERROR;
     }
 
+    if (!root && selfsigned) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "certificate \"%V\" is a root, no other CA has "
+                           "issued it", path);
+        return NGX_ERROR;
+    }
+
     return ngx_paygw_cert_validity(cf, path, cert, NULL);
 }
 

@@ -37,8 +37,9 @@ ngx_paygw_chain_t *ngx_paygw_chain_create(ngx_conf_t *cf,
 
 /*
  * Adds all certificates of a PEM file, as roots or as intermediates.  Refused:
- * what is no CA, and a root that was not issued by itself.  A certificate that
- * ends within 30 days or has ended is a warning.  NGX_OK or NGX_ERROR (logged).
+ * what is no CA, a root that was not issued by itself, and an intermediate that
+ * was.  A certificate that ends within 30 days or has ended is a warning.
+ * NGX_OK or NGX_ERROR (logged).
  */
 ngx_int_t ngx_paygw_chain_root(ngx_conf_t *cf, ngx_paygw_chain_t *chain,
     ngx_str_t *path);

@@ -26,6 +26,12 @@ ngx_paygw_file_read(ngx_conf_t *cf, ngx_str_t *path, ngx_uint_t flags,
 
     ngx_str_null(text);
 
+    if (path->len > 5 && ngx_strncmp(path->data, "file:", 5) == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" must be a path without \"file:\"", path);
+        return NGX_ERROR;
+    }
+
     if (ngx_conf_full_name(cf->cycle, path, 1) != NGX_OK) {
         return NGX_ERROR;
     }

@@ -117,6 +117,9 @@ ngx_int_t ngx_paygw_trust_add(ngx_conf_t *cf, ngx_paygw_trust_t *trust,
 ngx_int_t ngx_paygw_trust_check(ngx_paygw_trust_t *trust, ngx_str_t *text,
     const char **err);
 
+/* 1 if two certificates name one organization, the same, as their owner */
+ngx_uint_t ngx_paygw_key_same_owner(ngx_paygw_key_t *a, ngx_paygw_key_t *b);
+
 
 /* 1 if both hold the same public key, else 0 */
 ngx_uint_t ngx_paygw_key_equal(ngx_paygw_key_t *a, ngx_paygw_key_t *b);

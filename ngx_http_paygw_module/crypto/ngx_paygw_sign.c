@@ -21,6 +21,7 @@ typedef enum {
 struct ngx_paygw_scheme_s {
     ngx_str_t                name;
     const char              *title;      /* in messages */
+    const char              *needs;      /* the kind of key, the same */
     int                      type;       /* of the key */
     int                      curve;
     int                      padding;    /* of RSA */
@@ -64,49 +65,52 @@ static void ngx_paygw_sign_sham(const ngx_paygw_scheme_t *scheme,
 
 
 const ngx_paygw_scheme_t  ngx_paygw_rsa_sha1 = {
-    ngx_string("rsa_sha1"), "RSA with SHA-1",
+    ngx_string("rsa_sha1"), "RSA with SHA-1", "an RSA key is needed",
     EVP_PKEY_RSA, NID_undef, RSA_PKCS1_PADDING, NGX_PAYGW_SIGN_PLAIN,
     &ngx_paygw_hash_sha1, NULL, 0
 };
 
 const ngx_paygw_scheme_t  ngx_paygw_rsa_sha256 = {
-    ngx_string("rsa_sha256"), "RSA with SHA-256",
+    ngx_string("rsa_sha256"), "RSA with SHA-256", "an RSA key is needed",
     EVP_PKEY_RSA, NID_undef, RSA_PKCS1_PADDING, NGX_PAYGW_SIGN_PLAIN,
     &ngx_paygw_hash_sha256, NULL, 0
 };
 
 const ngx_paygw_scheme_t  ngx_paygw_rsa_sha512 = {
-    ngx_string("rsa_sha512"), "RSA with SHA-512",
+    ngx_string("rsa_sha512"), "RSA with SHA-512", "an RSA key is needed",
     EVP_PKEY_RSA, NID_undef, RSA_PKCS1_PADDING, NGX_PAYGW_SIGN_PLAIN,
     &ngx_paygw_hash_sha512, NULL, 0
 };
 
 const ngx_paygw_scheme_t  ngx_paygw_rsa_pss_sha256 = {
     ngx_string("rsa_pss_sha256"), "RSA-PSS with SHA-256",
+    "an RSA key is needed",
     EVP_PKEY_RSA, NID_undef, RSA_PKCS1_PSS_PADDING, NGX_PAYGW_SIGN_PLAIN,
     &ngx_paygw_hash_sha256, NULL, 0
 };
 
 const ngx_paygw_scheme_t  ngx_paygw_ecdsa_p256 = {
     ngx_string("ecdsa_p256"), "ECDSA on P-256 with SHA-256",
+    "an EC key on P-256 is needed",
     EVP_PKEY_EC, NID_X9_62_prime256v1, 0, NGX_PAYGW_SIGN_DER,
     &ngx_paygw_hash_sha256, NULL, 0
 };
 
 const ngx_paygw_scheme_t  ngx_paygw_ecdsa_p256_raw = {
     ngx_string("ecdsa_p256_raw"), "ECDSA on P-256 with SHA-256",
+    "an EC key on P-256 is needed",
     EVP_PKEY_EC, NID_X9_62_prime256v1, 0, NGX_PAYGW_SIGN_RAW,
     &ngx_paygw_hash_sha256, NULL, 0
 };
 
 const ngx_paygw_scheme_t  ngx_paygw_ed25519 = {
-    ngx_string("ed25519"), "Ed25519",
+    ngx_string("ed25519"), "Ed25519", "an Ed25519 key is needed",
     EVP_PKEY_ED25519, NID_undef, 0, NGX_PAYGW_SIGN_PLAIN,
     NULL, NULL, 1
 };
 
 const ngx_paygw_scheme_t  ngx_paygw_sm2_sm3 = {
-    ngx_string("sm2_sm3"), "SM2 with SM3",
+    ngx_string("sm2_sm3"), "SM2 with SM3", "an SM2 key is needed",
     EVP_PKEY_EC, NID_sm2, 0, NGX_PAYGW_SIGN_DER,
     &ngx_paygw_hash_sm3, "1234567812345678", 1
 };
@@ -144,6 +148,13 @@ ngx_paygw_scheme_find(ngx_str_t *name)
     }
 
     return NULL;
+}
+
+
+const char *
+ngx_paygw_scheme_needs(const ngx_paygw_scheme_t *scheme)
+{
+    return scheme->needs;
 }
 
 

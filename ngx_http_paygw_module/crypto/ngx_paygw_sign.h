@@ -42,6 +42,9 @@ extern const ngx_paygw_scheme_t  ngx_paygw_sm2_sm3;      /* id of the standard,
  */
 const ngx_paygw_scheme_t *ngx_paygw_scheme_find(ngx_str_t *name);
 
+/* which kind of key it takes, for messages: "an RSA key is needed" */
+const char *ngx_paygw_scheme_needs(const ngx_paygw_scheme_t *scheme);
+
 /*
  * The scheme that goes without saying for a key: rsa_sha256, ecdsa_p256 or
  * ed25519, and how long its longest signature is; NULL for any other key.

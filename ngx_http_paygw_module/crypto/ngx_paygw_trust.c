@@ -21,6 +21,7 @@ struct ngx_paygw_trust_s {
 
 static STACK_OF(X509) *ngx_paygw_trust_read(ngx_str_t *text,
     const char **err);
+static ASN1_STRING *ngx_paygw_trust_owner(ngx_paygw_key_t *key);
 static void ngx_paygw_trust_cleanup(void *data);
 
 
@@ -189,6 +190,63 @@ ngx_paygw_trust_check(ngx_paygw_trust_t *trust, ngx_str_t *text,
     ERR_clear_error();
 
     return rc;
+}
+
+
+ngx_uint_t
+ngx_paygw_key_same_owner(ngx_paygw_key_t *a, ngx_paygw_key_t *b)
+{
+    int             len;
+    u_char         *one, *two;
+    ngx_uint_t      same;
+    ASN1_STRING    *as, *bs;
+
+    as = ngx_paygw_trust_owner(a);
+    bs = ngx_paygw_trust_owner(b);
+
+    if (as == NULL || bs == NULL) {
+        return 0;
+    }
+
+    /* the same letters may stand there in another type of string */
+
+    one = NULL;
+    two = NULL;
+
+    len = ASN1_STRING_to_UTF8(&one, as);
+
+    same = len > 0
+           && ASN1_STRING_to_UTF8(&two, bs) == len
+           && ngx_memcmp(one, two, len) == 0;
+
+    OPENSSL_free(one);
+    OPENSSL_free(two);
+
+    ERR_clear_error();
+
+    return same;
+}
+
+
+/* the organization, if there is one and no more */
+
+static ASN1_STRING *
+ngx_paygw_trust_owner(ngx_paygw_key_t *key)
+{
+    int         i;
+    X509_NAME  *name;
+
+    name = X509_get_subject_name(key->cert);
+
+    i = X509_NAME_get_index_by_NID(name, NID_organizationName, -1);
+
+    if (i < 0
+        || X509_NAME_get_index_by_NID(name, NID_organizationName, i) >= 0)
+    {
+        return NULL;
+    }
+
+    return X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, i));
 }
 
 

@@ -285,7 +285,12 @@ ngx_http_paygw_channel_param(ngx_conf_t *cf, ngx_http_paygw_channel_ctx_t *ctx)
         if (nargs < p[i].min || nargs > p[i].max) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid number of arguments in \"%V\" of "
-                               "channel \"%V\"", &value[0], &ch->name);
+                               "channel \"%V\": %ui, it must be at %s %ui%s",
+                               &value[0], &ch->name, nargs,
+                               nargs < p[i].min ? "least" : "most",
+                               nargs < p[i].min ? p[i].min : p[i].max,
+                               nargs < p[i].min ? ""
+                               : ", a value with spaces needs quotes");
             return NGX_CONF_ERROR;
         }
 

@@ -23,8 +23,9 @@ static ngx_int_t ngx_http_paygw_endpoint_resolve(ngx_conf_t *cf,
     ngx_http_paygw_keyring_t *kr, ngx_http_paygw_host_t *host);
 static ngx_uint_t ngx_http_paygw_endpoint_loopback(
     ngx_http_paygw_host_t *host);
-static ngx_ssl_t *ngx_http_paygw_endpoint_ssl(ngx_conf_t *cf,
-    ngx_http_paygw_main_conf_t *mcf, ngx_http_paygw_keyring_t *kr);
+static ngx_int_t ngx_http_paygw_endpoint_ssl(ngx_conf_t *cf,
+    ngx_http_paygw_main_conf_t *mcf, ngx_http_paygw_keyring_t *kr,
+    ngx_http_paygw_host_t *host);
 
 
 ngx_int_t
@@ -226,12 +227,8 @@ ngx_int_t
 ngx_http_paygw_endpoint_init(ngx_conf_t *cf, ngx_http_paygw_main_conf_t *mcf)
 {
     ngx_uint_t                  i;
-    ngx_time_t                 *tp;
     ngx_paygw_channel_t       **ch;
     ngx_http_paygw_keyring_t   *kr, **krp;
-
-    tp = ngx_timeofday();
-    mcf->read = (uint64_t) tp->sec * 1000 + tp->msec;
 
     ch = mcf->channels.elts;
 
@@ -258,10 +255,6 @@ ngx_http_paygw_endpoint_init(ngx_conf_t *cf, ngx_http_paygw_main_conf_t *mcf)
 
         kr->keys = ch[i]->keys;
 
-        if (ngx_http_paygw_watch_init(cf, kr) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
         krp = ngx_array_push(&mcf->keyrings);
         if (krp == NULL) {
             return NGX_ERROR;
@@ -278,7 +271,6 @@ static ngx_int_t
 ngx_http_paygw_endpoint_ready(ngx_conf_t *cf, ngx_http_paygw_main_conf_t *mcf,
     ngx_http_paygw_keyring_t *kr)
 {
-    ngx_ssl_t                 *ssl;
     ngx_str_t                  url;
     ngx_uint_t                 i;
     const ngx_paygw_source_t  *source;
@@ -307,15 +299,11 @@ ngx_http_paygw_endpoint_ready(ngx_conf_t *cf, ngx_http_paygw_main_conf_t *mcf,
         }
     }
 
-    ssl = ngx_http_paygw_endpoint_ssl(cf, mcf, kr);
-    if (ssl == NULL) {
-        return NGX_ERROR;
-    }
-
     for (i = 0; i < kr->nhosts; i++) {
 
-        if (kr->hosts[i].https) {
-            kr->hosts[i].tls.ssl = ssl;
+        if (ngx_http_paygw_endpoint_ssl(cf, mcf, kr, &kr->hosts[i]) != NGX_OK)
+        {
+            return NGX_ERROR;
         }
 
         if (ngx_http_paygw_endpoint_resolve(cf, kr, &kr->hosts[i])
@@ -417,33 +405,43 @@ ngx_http_paygw_endpoint_loopback(ngx_http_paygw_host_t *host)
 }
 
 
-/* a bundle is large: channels that trust the same share it */
+/* a bundle is large: hosts and channels that trust the same share it */
 
-static ngx_ssl_t *
+static ngx_int_t
 ngx_http_paygw_endpoint_ssl(ngx_conf_t *cf, ngx_http_paygw_main_conf_t *mcf,
-    ngx_http_paygw_keyring_t *kr)
+    ngx_http_paygw_keyring_t *kr, ngx_http_paygw_host_t *host)
 {
-    ngx_uint_t                  i, k;
+    ngx_uint_t                  i;
     ngx_http_paygw_keyring_t  **other;
+
+    if (!host->https) {
+        return NGX_OK;
+    }
+
+    if (kr->ssl == NULL && kr->trusted.len
+        && ngx_conf_full_name(cf->cycle, &kr->trusted, 1) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     other = mcf->keyrings.elts;
 
-    for (i = 0; i < mcf->keyrings.nelts; i++) {
+    for (i = 0; kr->ssl == NULL && i < mcf->keyrings.nelts; i++) {
 
-        if (other[i]->trusted.len != kr->trusted.len
-            || ngx_strncmp(other[i]->trusted.data, kr->trusted.data,
+        if (other[i]->ssl && other[i]->trusted.len == kr->trusted.len
+            && ngx_strncmp(other[i]->trusted.data, kr->trusted.data,
                            kr->trusted.len)
-               != 0)
+               == 0)
         {
-            continue;
-        }
-
-        for (k = 0; k < other[i]->nhosts; k++) {
-            if (other[i]->hosts[k].tls.ssl) {
-                return other[i]->hosts[k].tls.ssl;
-            }
+            kr->ssl = other[i]->ssl;
         }
     }
 
-    return ngx_paygw_tls_create(cf, &kr->trusted);
+    if (kr->ssl == NULL) {
+        kr->ssl = ngx_paygw_tls_create(cf, &kr->trusted);
+    }
+
+    host->tls.ssl = kr->ssl;
+
+    return host->tls.ssl ? NGX_OK : NGX_ERROR;
 }

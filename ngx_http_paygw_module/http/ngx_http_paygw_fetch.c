@@ -102,6 +102,7 @@ ngx_http_paygw_fetch_resolve(ngx_http_paygw_fetch_t *f)
     ctx->handler = ngx_http_paygw_fetch_resolved;
     ctx->data = f;
     ctx->timeout = NGX_HTTP_PAYGW_FETCH_TIMEOUT;
+    ctx->cancelable = 1;
 
     f->resolving = ctx;
 

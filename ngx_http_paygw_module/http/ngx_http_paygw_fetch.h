@@ -62,7 +62,9 @@ struct ngx_http_paygw_fetch_s {
     ngx_str_t                    what;      /* for the log: the channel */
 
     /* for the handler */
-    ngx_int_t                    rc;        /* NGX_OK or NGX_ERROR (logged) */
+    ngx_int_t                    rc;        /* NGX_OK; NGX_ERROR (logged);
+                                               NGX_ABORT: the worker is told
+                                               to end */
     ngx_paygw_response_t         response;
     ngx_log_t                    log;
 

@@ -12,7 +12,6 @@
 
 static ngx_int_t ngx_http_paygw_fetch_message(ngx_http_paygw_fetch_t *f);
 static void ngx_http_paygw_fetch_read_handler(ngx_event_t *rev);
-static ngx_err_t ngx_http_paygw_fetch_test(ngx_connection_t *c);
 
 
 void
@@ -89,7 +88,7 @@ ngx_http_paygw_fetch_write_handler(ngx_event_t *wev)
 
     if (f->out.data == NULL) {
 
-        err = ngx_http_paygw_fetch_test(c);
+        err = ngx_paygw_tls_connect_error(c);
 
         if (err == 0) {
             ngx_http_paygw_fetch_connected(f);
@@ -202,21 +201,4 @@ ngx_http_paygw_fetch_read_handler(ngx_event_t *rev)
         ngx_http_paygw_fetch_end(f, NGX_OK);
         return;
     }
-}
-
-
-static ngx_err_t
-ngx_http_paygw_fetch_test(ngx_connection_t *c)
-{
-    int        err;
-    socklen_t  len;
-
-    err = 0;
-    len = sizeof(int);
-
-    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, (void *) &err, &len) == -1) {
-        err = ngx_socket_errno;
-    }
-
-    return err;
 }

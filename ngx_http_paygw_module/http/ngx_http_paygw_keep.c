@@ -26,9 +26,12 @@ static ngx_int_t ngx_http_paygw_keep_name(ngx_http_paygw_main_conf_t *mcf,
     ngx_http_paygw_keyring_t *kr, ngx_pool_t *pool, const char *tail,
     ngx_str_t *name);
 static void ngx_http_paygw_keep_load_one(ngx_http_paygw_main_conf_t *mcf,
-    ngx_http_paygw_keyring_t *kr, ngx_pool_t *pool, ngx_log_t *log);
-static ngx_int_t ngx_http_paygw_keep_read(ngx_str_t *name, ngx_pool_t *pool,
-    ngx_str_t *text, ngx_err_t *err, const char **why);
+    ngx_http_paygw_keyring_t *kr, ngx_pool_t *pool, ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_paygw_keep_read(ngx_cycle_t *cycle,
+    ngx_str_t *name, ngx_pool_t *pool, ngx_str_t *text, ngx_err_t *err,
+    const char **why);
+static ngx_uint_t ngx_http_paygw_keep_ours(ngx_cycle_t *cycle,
+    ngx_file_info_t *fi);
 static ngx_int_t ngx_http_paygw_keep_entry(ngx_str_t *text, ngx_str_t *id,
     ngx_str_t *entry);
 static ngx_int_t ngx_http_paygw_keep_write(ngx_str_t *name, ngx_str_t *tmp,
@@ -56,10 +59,14 @@ ngx_http_paygw_keep_load(ngx_cycle_t *cycle, ngx_http_paygw_main_conf_t *mcf)
         }
 
         kr[i]->ring = ngx_paygw_ring_get(mcf->zone, &kr[i]->channel->name, 1);
-        pool = ngx_create_pool(16384, cycle->log);
 
-        if (kr[i]->ring == NULL || pool == NULL) {
+        if (kr[i]->ring == NULL) {
             continue;
+        }
+
+        pool = ngx_create_pool(16384, cycle->log);
+        if (pool == NULL) {
+            return;
         }
 
         entries = ngx_array_create(pool, 8, sizeof(ngx_paygw_ring_key_t));
@@ -71,7 +78,7 @@ ngx_http_paygw_keep_load(ngx_cycle_t *cycle, ngx_http_paygw_main_conf_t *mcf)
                == NGX_OK
             && entries->nelts == 0)
         {
-            ngx_http_paygw_keep_load_one(mcf, kr[i], pool, cycle->log);
+            ngx_http_paygw_keep_load_one(mcf, kr[i], pool, cycle);
         }
 
         ngx_destroy_pool(pool);
@@ -81,10 +88,11 @@ ngx_http_paygw_keep_load(ngx_cycle_t *cycle, ngx_http_paygw_main_conf_t *mcf)
 
 static void
 ngx_http_paygw_keep_load_one(ngx_http_paygw_main_conf_t *mcf,
-    ngx_http_paygw_keyring_t *kr, ngx_pool_t *pool, ngx_log_t *log)
+    ngx_http_paygw_keyring_t *kr, ngx_pool_t *pool, ngx_cycle_t *cycle)
 {
     ngx_err_t              err;
     ngx_int_t              rc;
+    ngx_log_t             *log;
     ngx_str_t              name, text, id;
     ngx_uint_t             n;
     const char            *why;
@@ -94,12 +102,13 @@ ngx_http_paygw_keep_load_one(ngx_http_paygw_main_conf_t *mcf,
     n = 0;
     err = 0;
     why = "no memory";
+    log = cycle->log;
 
     if (ngx_http_paygw_keep_name(mcf, kr, pool, ".pem", &name) != NGX_OK) {
         return;
     }
 
-    rc = ngx_http_paygw_keep_read(&name, pool, &text, &err, &why);
+    rc = ngx_http_paygw_keep_read(cycle, &name, pool, &text, &err, &why);
 
     if (rc == NGX_DECLINED) {
         return;
@@ -155,49 +164,57 @@ ngx_http_paygw_keep_load_one(ngx_http_paygw_main_conf_t *mcf,
 /* NGX_OK; NGX_DECLINED if there is none; NGX_ERROR */
 
 static ngx_int_t
-ngx_http_paygw_keep_read(ngx_str_t *name, ngx_pool_t *pool, ngx_str_t *text,
-    ngx_err_t *err, const char **why)
+ngx_http_paygw_keep_read(ngx_cycle_t *cycle, ngx_str_t *name,
+    ngx_pool_t *pool, ngx_str_t *text, ngx_err_t *err, const char **why)
 {
-    ssize_t          n;
-    ngx_fd_t         fd;
+    ngx_int_t        rc;
     ngx_file_info_t  fi;
 
-    fd = ngx_open_file(name->data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
-                       NGX_FILE_OPEN, 0);
-    if (fd == NGX_INVALID_FILE) {
-        *err = ngx_errno;
-        *why = "it cannot be read";
+    text->len = NGX_HTTP_PAYGW_KEEP_MAX + 1;
+    text->data = ngx_pnalloc(pool, text->len);
 
-        return (*err == NGX_ENOENT) ? NGX_DECLINED : NGX_ERROR;
-    }
-
-    n = NGX_ERROR;
-
-    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR || !ngx_is_file(&fi)
-        || (ngx_file_access(&fi) & (S_IWGRP|S_IWOTH)))
-    {
-        *why = "others can write it";
-
-    } else if (ngx_file_size(&fi) > NGX_HTTP_PAYGW_KEEP_MAX) {
-        *why = "it is too large";
-
-    } else {
-        text->data = ngx_pnalloc(pool, NGX_HTTP_PAYGW_KEEP_MAX);
-
-        if (text->data) {
-            n = ngx_read_fd(fd, text->data, NGX_HTTP_PAYGW_KEEP_MAX);
-        }
-    }
-
-    (void) ngx_close_file(fd);
-
-    if (n == NGX_ERROR) {
+    if (text->data == NULL) {
+        *why = "no memory";
         return NGX_ERROR;
     }
 
-    text->len = n;
+    rc = ngx_http_paygw_watch_read(name, text, &fi, err, why);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (ngx_file_access(&fi) & (S_IWGRP|S_IWOTH)) {
+        *why = "others can write it";
+        return NGX_ERROR;
+    }
+
+    if (!ngx_http_paygw_keep_ours(cycle, &fi)) {
+        *why = "it belongs to another user";
+        return NGX_ERROR;
+    }
+
+    if (text->len > NGX_HTTP_PAYGW_KEEP_MAX) {
+        *why = "it is too large";
+        return NGX_ERROR;
+    }
 
     return NGX_OK;
+}
+
+
+/* of root, of the workers, or of who starts nginx */
+
+static ngx_uint_t
+ngx_http_paygw_keep_ours(ngx_cycle_t *cycle, ngx_file_info_t *fi)
+{
+    ngx_core_conf_t  *ccf;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx,
+                                           ngx_core_module);
+
+    return fi->st_uid == 0 || fi->st_uid == geteuid()
+           || fi->st_uid == ccf->user;
 }
 
 

@@ -15,12 +15,12 @@ static ngx_int_t ngx_http_paygw_keyring_rebuild(
     ngx_http_paygw_main_conf_t *mcf, ngx_http_paygw_keyring_t *kr,
     ngx_log_t *log);
 static ngx_int_t ngx_http_paygw_keyring_configured(
-    ngx_http_paygw_main_conf_t *mcf, ngx_http_paygw_keyring_t *kr,
-    ngx_array_t *entries, ngx_array_t *keys, ngx_pool_t *pool);
+    ngx_http_paygw_keyring_t *kr, ngx_array_t *entries, ngx_array_t *keys,
+    ngx_pool_t *pool);
 static ngx_int_t ngx_http_paygw_keyring_fetched(ngx_http_paygw_keyring_t *kr,
     ngx_array_t *entries, ngx_array_t *keys, ngx_pool_t *pool);
 static ngx_paygw_ring_key_t *ngx_http_paygw_keyring_override(
-    ngx_http_paygw_main_conf_t *mcf, ngx_array_t *entries, ngx_str_t *path);
+    ngx_array_t *entries, ngx_paygw_keyfile_t *file);
 static ngx_int_t ngx_http_paygw_keyring_add(ngx_http_paygw_keyring_t *kr,
     ngx_uint_t cert, ngx_paygw_ring_key_t *entry, ngx_array_t *keys,
     ngx_pool_t *pool);
@@ -129,8 +129,15 @@ static ngx_int_t
 ngx_http_paygw_keyring_rebuild(ngx_http_paygw_main_conf_t *mcf,
     ngx_http_paygw_keyring_t *kr, ngx_log_t *log)
 {
-    ngx_pool_t   *pool;
-    ngx_array_t  *keys, *entries;
+    ngx_pool_t         *pool;
+    ngx_array_t        *keys, *entries;
+    ngx_atomic_uint_t   changes;
+
+    changes = ngx_paygw_ring_changes(kr->ring);
+
+    if (changes == kr->changes) {
+        return NGX_OK;
+    }
 
     pool = ngx_create_pool(4096, ngx_cycle->log);
     if (pool == NULL) {
@@ -142,7 +149,7 @@ ngx_http_paygw_keyring_rebuild(ngx_http_paygw_main_conf_t *mcf,
 
     if (keys == NULL || entries == NULL
         || ngx_paygw_ring_copy(mcf->zone, kr->ring, pool, entries) != NGX_OK
-        || ngx_http_paygw_keyring_configured(mcf, kr, entries, keys, pool)
+        || ngx_http_paygw_keyring_configured(kr, entries, keys, pool)
            != NGX_OK
         || ngx_http_paygw_keyring_fetched(kr, entries, keys, pool) != NGX_OK)
     {
@@ -157,6 +164,7 @@ ngx_http_paygw_keyring_rebuild(ngx_http_paygw_main_conf_t *mcf,
     }
 
     kr->pool = pool;
+    kr->changes = changes;
 
     return NGX_OK;
 }
@@ -165,9 +173,8 @@ ngx_http_paygw_keyring_rebuild(ngx_http_paygw_main_conf_t *mcf,
 /* the configured keys, or what their files have come to hold since */
 
 static ngx_int_t
-ngx_http_paygw_keyring_configured(ngx_http_paygw_main_conf_t *mcf,
-    ngx_http_paygw_keyring_t *kr, ngx_array_t *entries, ngx_array_t *keys,
-    ngx_pool_t *pool)
+ngx_http_paygw_keyring_configured(ngx_http_paygw_keyring_t *kr,
+    ngx_array_t *entries, ngx_array_t *keys, ngx_pool_t *pool)
 {
     ngx_int_t              rc;
     ngx_uint_t             i, k;
@@ -186,8 +193,7 @@ ngx_http_paygw_keyring_configured(ngx_http_paygw_main_conf_t *mcf,
 
         for (k = 0; k < files->nelts; k++) {
             if (file[k].key == key[i]) {
-                entry = ngx_http_paygw_keyring_override(mcf, entries,
-                                                        &file[k].path);
+                entry = ngx_http_paygw_keyring_override(entries, &file[k]);
                 break;
             }
         }
@@ -260,14 +266,11 @@ ngx_http_paygw_keyring_fetched(ngx_http_paygw_keyring_t *kr,
 }
 
 
-/*
- * What a file has come to hold after this configuration read it.  One that was
- * read later than that holds it already.
- */
+/* what a file has come to hold after this configuration read it */
 
 static ngx_paygw_ring_key_t *
-ngx_http_paygw_keyring_override(ngx_http_paygw_main_conf_t *mcf,
-    ngx_array_t *entries, ngx_str_t *path)
+ngx_http_paygw_keyring_override(ngx_array_t *entries,
+    ngx_paygw_keyfile_t *file)
 {
     ngx_uint_t             i;
     ngx_paygw_ring_key_t  *entry;
@@ -276,8 +279,11 @@ ngx_http_paygw_keyring_override(ngx_http_paygw_main_conf_t *mcf,
 
     for (i = 0; i < entries->nelts; i++) {
 
-        if (entry[i].since > mcf->read && entry[i].file.len == path->len
-            && ngx_strncmp(entry[i].file.data, path->data, path->len) == 0)
+        if ((ngx_msec_int_t) (entry[i].since - file->read) > 0
+            && entry[i].file.len == file->path.len
+            && ngx_strncmp(entry[i].file.data, file->path.data,
+                           file->path.len)
+               == 0)
         {
             return &entry[i];
         }
@@ -366,6 +372,7 @@ ngx_http_paygw_keyring_put(ngx_http_paygw_main_conf_t *mcf,
     ngx_http_paygw_keyring_t *kr, ngx_paygw_ring_key_t *keys, ngx_uint_t n,
     ngx_log_t *log)
 {
+    char       *quote;
     ngx_int_t   rc;
     ngx_uint_t  i;
 
@@ -385,9 +392,12 @@ ngx_http_paygw_keyring_put(ngx_http_paygw_main_conf_t *mcf,
     }
 
     for (i = 0; rc == NGX_OK && i < n; i++) {
+        quote = keys[i].id.len ? "\"" : "";
+
         ngx_log_error(NGX_LOG_NOTICE, log, 0,
-                      "key \"%V\" of channel \"%V\" is in use%s%V",
-                      &keys[i].id, &kr->channel->name,
+                      "key %s%V%s%sof channel \"%V\" is in use%s%V",
+                      quote, &keys[i].id, quote, keys[i].id.len ? " " : "",
+                      &kr->channel->name,
                       keys[i].file.len ? ", from " : "", &keys[i].file);
     }
 

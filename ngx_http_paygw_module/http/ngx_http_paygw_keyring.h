@@ -27,16 +27,6 @@
  */
 
 
-/* what tells one content of a file from another, without reading it */
-typedef struct {
-    time_t                       mtime;
-    long                         nsec;
-    off_t                        size;
-    ngx_file_uniq_t              uniq;
-    ngx_err_t                    err;       /* why it cannot be seen */
-} ngx_http_paygw_stamp_t;
-
-
 /* of a channel: ch->upper */
 typedef struct {
     ngx_paygw_channel_t         *channel;
@@ -45,12 +35,13 @@ typedef struct {
     ngx_http_paygw_host_t        hosts[NGX_HTTP_PAYGW_HOSTS];
     ngx_uint_t                   nhosts;
     ngx_str_t                    trusted;   /* CA certificates of the TLS */
+    ngx_ssl_t                   *ssl;       /* NULL: no host has TLS */
     ngx_array_t                 *keys;      /* ch->keys as configured */
-    ngx_http_paygw_stamp_t      *stamps;    /* of the files, as last seen */
 
     /* of a worker */
     ngx_paygw_ring_t            *ring;      /* in the zone; NULL: none */
     ngx_pool_t                  *pool;      /* of the copy; NULL: none */
+    ngx_atomic_uint_t            changes;   /* that are in the copy */
 
     /* of the one worker */
     ngx_msec_t                   due;       /* not to be looked at before */
@@ -103,11 +94,16 @@ void ngx_http_paygw_renew_exit(ngx_http_paygw_main_conf_t *mcf);
 
 /* ngx_http_paygw_watch.c */
 
+/* a look at all files; those that have changed are read */
 void ngx_http_paygw_watch(ngx_http_paygw_main_conf_t *mcf, ngx_log_t *log);
 
-/* how the files stood when they were read for the configuration */
-ngx_int_t ngx_http_paygw_watch_init(ngx_conf_t *cf,
-    ngx_http_paygw_keyring_t *kr);
+/*
+ * Reads a small file, up to text->len bytes, which is set to what there is.
+ * NGX_OK with what it is in *fi; NGX_DECLINED if there is none; NGX_ERROR;
+ * both with *why, and *err if the system said it.
+ */
+ngx_int_t ngx_http_paygw_watch_read(ngx_str_t *path, ngx_str_t *text,
+    ngx_file_info_t *fi, ngx_err_t *err, const char **why);
 
 
 /* ngx_http_paygw_keep.c */

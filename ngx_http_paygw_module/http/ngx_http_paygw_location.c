@@ -254,11 +254,10 @@ ngx_http_paygw_has_rewrite(ngx_conf_t *cf)
 
 
 /*
- * What a proxied shop must not do with a callback.  A provider that closes its
- * connection would otherwise end the shop's request half way, and release a
- * claim on which the shop may have acted; and a cached answer would be taken
- * for the shop's.  ngx_http_upstream_conf_t is the first member of the
- * configuration of each of these modules.
+ * What a proxied shop must not do with a callback: a cached answer would be
+ * taken for the shop's.  ngx_http_upstream_conf_t is the first member of the
+ * configuration of each of these modules.  That the shop's work does not end
+ * with the provider's connection: ngx_http_paygw_content_handler().
  */
 
 static void
@@ -283,8 +282,6 @@ ngx_http_paygw_guard_upstream(ngx_conf_t *cf)
         if (ucf == NULL) {
             continue;
         }
-
-        ucf->ignore_client_abort = 1;
 
 #if (NGX_HTTP_CACHE)
         ucf->cache = 0;

@@ -31,11 +31,9 @@ typedef struct {
     ngx_paygw_callers_t          callers;      /* merchants */
 
     /* keyrings: see ngx_http_paygw_keyring.h */
-    uint64_t                     read;         /* when the configuration was,
-                                                  Unix milliseconds */
     ngx_array_t                  keyrings;     /* ngx_http_paygw_keyring_t * */
     ngx_path_t                  *keyring_path;
-    ngx_atomic_uint_t            version;      /* of the worker's copy */
+    ngx_atomic_uint_t            version;      /* of the worker's copies */
     ngx_atomic_uint_t            turn;         /* that the one worker saw */
     ngx_uint_t                   waiting;      /* callbacks, for a key */
     ngx_event_t                 *keyring_timer;
@@ -106,6 +104,7 @@ typedef enum {
     NGX_HTTP_PAYGW_TAKEN,        /* the shop answered 2xx: committed */
     NGX_HTTP_PAYGW_RELEASED,     /* the shop failed: will come again */
     NGX_HTTP_PAYGW_DUPLICATE,    /* was committed before */
+    NGX_HTTP_PAYGW_LATE,         /* says less than what is known */
     NGX_HTTP_PAYGW_IGNORED,      /* genuine, of a kind that is not wanted */
     NGX_HTTP_PAYGW_BUSY,         /* another delivery is under way */
     NGX_HTTP_PAYGW_UNAVAILABLE   /* we could not decide */
@@ -119,7 +118,7 @@ typedef enum {
  *                       |  ^
  *                       |  +---> WAITING for a key
  *                       v
- *                    CLAIMING --duplicate, busy, down-> ANSWER
+ *                    CLAIMING --duplicate, late, busy, down--> ANSWER
  *                       |
  *                       v
  *                    DELIVERING --the shop's answer--> commit or release, ack
@@ -160,6 +159,7 @@ struct ngx_http_paygw_ctx_s {
     ngx_uint_t                   http_version; /* of the provider */
 
     ngx_paygw_store_op_t         op;
+    ngx_msec_t                   asked;        /* when the store was */
 
     ngx_event_t                  timer;        /* of the wait for a key, then
                                                   of the hand-over */
@@ -169,6 +169,7 @@ struct ngx_http_paygw_ctx_s {
     ngx_connection_t             fake;         /* timer.data: debug logs read
                                                   its fd */
 
+    ngx_http_handler_pt          content;      /* asked in our place */
     ngx_uint_t                   shop_status;
     ngx_http_core_loc_conf_t    *clcf;         /* of the location that works on
                                                   the event now */

@@ -12,9 +12,9 @@
 #include "ngx_http_paygw_notify.h"
 #include "ngx_http_paygw_message.h"
 #include "ngx_http_paygw_body.h"
+#include "ngx_http_paygw_claim.h"
 #include "ngx_http_paygw_deliver.h"
 #include "ngx_http_paygw_keyring.h"
-#include "ngx_http_paygw_queue.h"
 #include "ngx_http_paygw_refusal.h"
 #include "ngx_http_paygw_reply.h"
 #include "ngx_http_paygw_wait.h"
@@ -159,34 +159,13 @@ ngx_http_paygw_notify_body_handler(ngx_http_request_t *r)
 }
 
 
-/*
- * On to the content handler.  A provider that closes its connection must not
- * end the work of a shop that has the event, wherever its proxy_pass stands:
- * once the handler has begun, nobody listens for that any more.
- */
+/* on to the content handler; the request may come to its end meanwhile */
 
 static void
 ngx_http_paygw_notify_go_on(ngx_http_request_t *r)
 {
-    ngx_http_paygw_ctx_t  *ctx;
-
-    /* holds the request, which may come to its end meanwhile */
-
-    r->count++;
-
     r->write_event_handler = ngx_http_core_run_phases;
     ngx_http_core_run_phases(r);
-
-    ctx = ngx_http_paygw_ctx_get(r);
-
-    if (ctx->state == NGX_HTTP_PAYGW_DELIVERING && !ctx->settled
-        && r->upstream && r->upstream->cleanup)
-    {
-        r->read_event_handler = ngx_http_block_reading;
-        r->write_event_handler = ngx_http_request_empty_handler;
-    }
-
-    ngx_http_finalize_request(r, NGX_DONE);
 }
 
 
@@ -287,6 +266,12 @@ ngx_http_paygw_notify_verify(ngx_http_paygw_ctx_t *ctx)
 
     n->log->action = "verifying payment callback";
 
+    /* one that has waited for a key begins anew */
+
+    n->reason = NGX_PAYGW_REASON_NONE;
+    n->signed_len = 0;
+
+    ngx_str_null(&n->hint);
     ngx_str_null(&n->wanted);
 
     ngx_http_paygw_keyring_refresh(
@@ -349,29 +334,9 @@ ngx_http_paygw_notify_waited(ngx_http_paygw_ctx_t *ctx)
 static void
 ngx_http_paygw_notify_claim(ngx_http_paygw_ctx_t *ctx)
 {
-    ngx_int_t              rc;
-    ngx_paygw_notify_t    *n;
-    ngx_paygw_store_op_t  *op;
+    ngx_int_t  rc;
 
-    n = &ctx->notify;
-    op = &ctx->op;
-
-    n->log->action = ctx->lcf->queue ? "queueing payment event"
-                                     : "claiming payment event";
-
-    op->key = ctx->event_id;
-    op->lease = n->channel->lease;
-    op->keep = ngx_max(n->keep, n->channel->keep);
-    op->log = n->log;
-    op->handler = ngx_http_paygw_notify_claim_handler;
-    op->data = ctx;
-
-    if (ctx->lcf->queue) {
-        rc = ngx_http_paygw_queue(ctx);
-
-    } else {
-        rc = ngx_paygw_store_claim(ngx_http_paygw_store(ctx->request), op);
-    }
+    rc = ngx_http_paygw_claim(ctx, ngx_http_paygw_notify_claim_handler);
 
     if (rc == NGX_AGAIN) {
         ctx->state = NGX_HTTP_PAYGW_CLAIMING;
@@ -430,9 +395,20 @@ ngx_http_paygw_notify_claimed(ngx_http_paygw_ctx_t *ctx, ngx_int_t rc)
                                      NGX_PAYGW_REASON_DUPLICATE, NGX_HTTP_OK);
         return;
 
+    case NGX_DONE:
+        ngx_http_paygw_notify_answer(ctx, NGX_HTTP_PAYGW_LATE,
+                                     NGX_PAYGW_REASON_LATE, NGX_HTTP_OK);
+        return;
+
     case NGX_BUSY:
         ngx_http_paygw_notify_answer(ctx, NGX_HTTP_PAYGW_BUSY,
                                      NGX_PAYGW_REASON_IN_FLIGHT,
+                                     NGX_HTTP_SERVICE_UNAVAILABLE);
+        return;
+
+    case NGX_ABORT:
+        ngx_http_paygw_notify_answer(ctx, NGX_HTTP_PAYGW_UNAVAILABLE,
+                                     NGX_PAYGW_REASON_REPLICAS,
                                      NGX_HTTP_SERVICE_UNAVAILABLE);
         return;
 
@@ -448,7 +424,22 @@ ngx_http_paygw_notify_claimed(ngx_http_paygw_ctx_t *ctx, ngx_int_t rc)
 static void
 ngx_http_paygw_notify_deliver(ngx_http_paygw_ctx_t *ctx)
 {
+    ngx_msec_t    left;
     ngx_event_t  *ev;
+
+    left = ngx_http_paygw_claim_left(ctx);
+
+    if (left <= ctx->lcf->deliver_timeout) {
+        ngx_log_error(NGX_LOG_ERR, ctx->notify.log, 0,
+                      "store has claimed payment event \"%V\" too late, "
+                      "%Mms of its lease are left", &ctx->event_id, left);
+
+        ngx_http_paygw_settle(ctx, 0);
+        ngx_http_paygw_notify_answer(ctx, NGX_HTTP_PAYGW_UNAVAILABLE,
+                                     NGX_PAYGW_REASON_STORE,
+                                     NGX_HTTP_SERVICE_UNAVAILABLE);
+        return;
+    }
 
     if (ngx_http_paygw_deliver(ctx) != NGX_OK) {
         ngx_http_paygw_settle(ctx, 0);
@@ -529,9 +520,7 @@ ngx_http_paygw_notify_timeout(ngx_event_t *ev)
     ctx->timed_out = 1;
     ctx->notify.reason = NGX_PAYGW_REASON_SHOP;
 
-    /* in Redis the lease has begun a little before we heard of it */
-
-    left = ctx->op.lease - ctx->lcf->deliver_timeout;
+    left = ngx_http_paygw_claim_left(ctx);
     margin = ngx_max(left / 8, 500);
 
     ngx_add_timer(ev, left - ngx_min(margin, left / 2));
@@ -584,5 +573,12 @@ ngx_http_paygw_notify_answer(ngx_http_paygw_ctx_t *ctx,
         ngx_log_error(NGX_LOG_INFO, ctx->notify.log, 0,
                       "payment event \"%V\" is being delivered by another "
                       "request", &ctx->event_id);
+
+    } else if (result == NGX_HTTP_PAYGW_LATE) {
+        ngx_log_error(NGX_LOG_NOTICE, ctx->notify.log, 0,
+                      "payment event \"%V\" is late, order \"%V\" of channel "
+                      "\"%V\" is known to be paid", &ctx->event_id,
+                      &ctx->notify.event.order_id,
+                      &ctx->notify.channel->name);
     }
 }

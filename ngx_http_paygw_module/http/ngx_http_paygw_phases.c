@@ -27,6 +27,7 @@
 
 
 static void ngx_http_paygw_redirected(ngx_http_request_t *r);
+static ngx_int_t ngx_http_paygw_content_handler(ngx_http_request_t *r);
 
 
 static const ngx_str_t  ngx_http_paygw_fields_in[] = {
@@ -183,14 +184,58 @@ ngx_http_paygw_access_handler(ngx_http_request_t *r)
 }
 
 
-/* whatever is answered from here on is not a refusal of the phases before */
+/*
+ * Whatever is answered from here on is not a refusal of the phases before.  And
+ * whatever location has the event now: its content handler begins with ours.
+ */
 
 ngx_int_t
 ngx_http_paygw_precontent_handler(ngx_http_request_t *r)
 {
+    ngx_http_paygw_ctx_t  *ctx;
+
     if (r == r->main) {
         ngx_http_paygw_auth_over(r);
     }
 
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paygw_module);
+
+    if (ctx
+        && r->content_handler
+        && (ctx->state == NGX_HTTP_PAYGW_DELIVERING
+            || ctx->state == NGX_HTTP_PAYGW_OBSERVING))
+    {
+        ctx->content = r->content_handler;
+        r->content_handler = ngx_http_paygw_content_handler;
+    }
+
     return NGX_DECLINED;
+}
+
+
+/*
+ * A provider that closes its connection must not end the work of a shop that
+ * has the event, and release a claim on which it may have acted.  So once an
+ * upstream has begun nobody listens for that any more, wherever its proxy_pass
+ * stands and whatever "proxy_ignore_client_abort" says.
+ */
+
+static ngx_int_t
+ngx_http_paygw_content_handler(ngx_http_request_t *r)
+{
+    ngx_int_t              rc;
+    ngx_http_paygw_ctx_t  *ctx;
+
+    /* a redirect wipes r->ctx */
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_paygw_module);
+
+    rc = ctx->content(r);
+
+    if (!ctx->settled && r->upstream && r->upstream->cleanup) {
+        r->read_event_handler = ngx_http_block_reading;
+        r->write_event_handler = ngx_http_request_empty_handler;
+    }
+
+    return rc;
 }

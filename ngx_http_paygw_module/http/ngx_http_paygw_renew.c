@@ -43,6 +43,8 @@ static ngx_uint_t ngx_http_paygw_renew_again(ngx_http_paygw_keyring_t *kr);
 static void ngx_http_paygw_renew_end(ngx_http_paygw_main_conf_t *mcf,
     ngx_http_paygw_keyring_t *kr, ngx_pool_t *pool, ngx_int_t rc,
     ngx_str_t *wanted);
+static void ngx_http_paygw_renew_result(ngx_http_paygw_main_conf_t *mcf,
+    ngx_http_paygw_keyring_t *kr, ngx_int_t rc, ngx_str_t *wanted);
 static ngx_msec_t ngx_http_paygw_renew_pause(ngx_http_paygw_keyring_t *kr,
     ngx_int_t rc);
 static void ngx_http_paygw_renew_warn(ngx_http_paygw_main_conf_t *mcf,
@@ -337,8 +339,7 @@ ngx_http_paygw_renew_answer(ngx_http_paygw_main_conf_t *mcf,
         return ngx_http_paygw_renew_put(mcf, kr, log);
 
     case NGX_DONE:
-        ngx_log_error(NGX_LOG_NOTICE, log, 0,
-                      "provider has no certificates for this account");
+        ngx_log_error(NGX_LOG_NOTICE, log, 0, "provider has no %s", sf->err);
         return NGX_DONE;
 
     case NGX_DECLINED:
@@ -406,21 +407,11 @@ ngx_http_paygw_renew_end(ngx_http_paygw_main_conf_t *mcf,
     ngx_http_paygw_keyring_t *kr, ngx_pool_t *pool, ngx_int_t rc,
     ngx_str_t *wanted)
 {
-    ngx_str_t   none;
-    ngx_msec_t  pause;
+    if (rc == NGX_ABORT) {
+        ngx_paygw_ring_abandon(mcf->zone, kr->ring);
 
-    ngx_str_null(&none);
-
-    pause = ngx_http_paygw_renew_pause(kr, rc);
-
-    ngx_paygw_ring_end(mcf->zone, kr->ring, rc == NGX_OK || rc == NGX_DONE,
-                       kr->channel->keyring->source->list,
-                       wanted ? wanted : &none, pause);
-
-    if (rc == NGX_ERROR) {
-        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
-                      "keys of channel \"%V\" will be fetched again in %M ms, "
-                      "the known ones are kept", &kr->channel->name, pause);
+    } else {
+        ngx_http_paygw_renew_result(mcf, kr, rc, wanted);
     }
 
     kr->fetch = NULL;
@@ -429,6 +420,25 @@ ngx_http_paygw_renew_end(ngx_http_paygw_main_conf_t *mcf,
     ngx_http_paygw_renewing--;
 
     ngx_destroy_pool(pool);
+}
+
+
+static void
+ngx_http_paygw_renew_result(ngx_http_paygw_main_conf_t *mcf,
+    ngx_http_paygw_keyring_t *kr, ngx_int_t rc, ngx_str_t *wanted)
+{
+    ngx_msec_t  pause;
+
+    pause = ngx_http_paygw_renew_pause(kr, rc);
+
+    ngx_paygw_ring_end(mcf->zone, kr->ring, rc != NGX_ERROR,
+                       kr->channel->keyring->source->list, wanted, pause);
+
+    if (rc == NGX_ERROR) {
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "keys of channel \"%V\" will be fetched again in %M ms, "
+                      "the known ones are kept", &kr->channel->name, pause);
+    }
 }
 
 
@@ -449,12 +459,6 @@ ngx_http_paygw_renew_pause(ngx_http_paygw_keyring_t *kr, ngx_int_t rc)
     case NGX_DONE:
         t = conf->interval;
         break;
-
-    case NGX_ABORT:
-
-        /* nothing was wrong: the next worker may begin at once */
-
-        return 0;
 
     default:
         t = conf->retry;

@@ -28,6 +28,7 @@ static const ngx_str_t  ngx_http_paygw_results[] = {
     ngx_string("taken"),
     ngx_string("released"),
     ngx_string("duplicate"),
+    ngx_string("late"),
     ngx_string("ignored"),
     ngx_string("in_flight"),
     ngx_string("unavailable")

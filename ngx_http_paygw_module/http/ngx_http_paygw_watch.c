@@ -18,49 +18,21 @@
  */
 
 
-static void ngx_http_paygw_watch_stamp(ngx_str_t *path,
-    ngx_http_paygw_stamp_t *stamp);
 static void ngx_http_paygw_watch_changed(ngx_http_paygw_main_conf_t *mcf,
     ngx_http_paygw_keyring_t *kr, ngx_paygw_keyfile_t *file, ngx_err_t err,
     ngx_log_t *log);
 static void ngx_http_paygw_watch_file(ngx_http_paygw_main_conf_t *mcf,
     ngx_http_paygw_keyring_t *kr, ngx_paygw_keyfile_t *file, ngx_log_t *log);
-static ngx_int_t ngx_http_paygw_watch_read(ngx_str_t *path, ngx_str_t *text,
-    ngx_err_t *err);
-
-
-ngx_int_t
-ngx_http_paygw_watch_init(ngx_conf_t *cf, ngx_http_paygw_keyring_t *kr)
-{
-    ngx_uint_t            i;
-    ngx_array_t          *files;
-    ngx_paygw_keyfile_t  *file;
-
-    files = kr->channel->keyring->files;
-    file = files->elts;
-
-    kr->stamps = ngx_pcalloc(cf->pool, (files->nelts + 1)
-                                       * sizeof(ngx_http_paygw_stamp_t));
-    if (kr->stamps == NULL) {
-        return NGX_ERROR;
-    }
-
-    for (i = 0; i < files->nelts; i++) {
-        ngx_http_paygw_watch_stamp(&file[i].path, &kr->stamps[i]);
-    }
-
-    return NGX_OK;
-}
 
 
 void
 ngx_http_paygw_watch(ngx_http_paygw_main_conf_t *mcf, ngx_log_t *log)
 {
-    ngx_uint_t                   i, k;
-    ngx_array_t                 *files;
-    ngx_paygw_keyfile_t         *file;
-    ngx_http_paygw_stamp_t       stamp;
-    ngx_http_paygw_keyring_t   **kr;
+    ngx_uint_t                  i, k;
+    ngx_array_t                *files;
+    ngx_paygw_stamp_t           stamp;
+    ngx_paygw_keyfile_t        *file;
+    ngx_http_paygw_keyring_t  **kr;
 
     kr = mcf->keyrings.elts;
 
@@ -71,45 +43,19 @@ ngx_http_paygw_watch(ngx_http_paygw_main_conf_t *mcf, ngx_log_t *log)
 
         for (k = 0; k < files->nelts; k++) {
 
-            ngx_http_paygw_watch_stamp(&file[k].path, &stamp);
+            ngx_paygw_source_stamp(&file[k].path, &stamp);
 
-            if (ngx_memcmp(&stamp, &kr[i]->stamps[k],
-                           sizeof(ngx_http_paygw_stamp_t))
+            if (ngx_memcmp(&stamp, &file[k].stamp, sizeof(ngx_paygw_stamp_t))
                 == 0)
             {
                 continue;
             }
 
-            kr[i]->stamps[k] = stamp;
+            file[k].stamp = stamp;
 
             ngx_http_paygw_watch_changed(mcf, kr[i], &file[k], stamp.err,
                                          log);
         }
-    }
-}
-
-
-/* zeroed first: it is compared as bytes */
-
-static void
-ngx_http_paygw_watch_stamp(ngx_str_t *path, ngx_http_paygw_stamp_t *stamp)
-{
-    ngx_file_info_t  fi;
-
-    ngx_memzero(stamp, sizeof(ngx_http_paygw_stamp_t));
-
-    if (ngx_file_info(path->data, &fi) == NGX_FILE_ERROR) {
-        stamp->err = ngx_errno;
-        return;
-    }
-
-    stamp->mtime = ngx_file_mtime(&fi);
-    stamp->nsec = fi.st_mtim.tv_nsec;
-    stamp->size = ngx_file_size(&fi);
-    stamp->uniq = ngx_file_uniq(&fi);
-
-    if (access((char *) path->data, R_OK) == -1) {
-        stamp->err = ngx_errno;
     }
 }
 
@@ -140,6 +86,7 @@ ngx_http_paygw_watch_file(ngx_http_paygw_main_conf_t *mcf,
     ngx_str_t              text;
     ngx_pool_t            *pool;
     const char            *why;
+    ngx_file_info_t        fi;
     ngx_paygw_found_t      found;
     ngx_paygw_ring_key_t   key;
 
@@ -156,13 +103,12 @@ ngx_http_paygw_watch_file(ngx_http_paygw_main_conf_t *mcf,
     rc = NGX_ERROR;
 
     if (text.data) {
-        rc = ngx_http_paygw_watch_read(&file->path, &text, &err);
-        why = "it cannot be read";
+        rc = ngx_http_paygw_watch_read(&file->path, &text, &fi, &err, &why);
     }
 
     if (rc == NGX_OK) {
-        rc = ngx_paygw_source_read(kr->channel, file->cert, &file->id, &text,
-                                   &found, pool, log, &why);
+        rc = ngx_paygw_source_read(kr->channel, file->cert, &file->key->id,
+                                   &text, &found, pool, log, &why);
     }
 
     if (rc != NGX_OK) {
@@ -189,23 +135,32 @@ ngx_http_paygw_watch_file(ngx_http_paygw_main_conf_t *mcf,
 
 /* a named pipe must not stop the worker */
 
-static ngx_int_t
-ngx_http_paygw_watch_read(ngx_str_t *path, ngx_str_t *text, ngx_err_t *err)
+ngx_int_t
+ngx_http_paygw_watch_read(ngx_str_t *path, ngx_str_t *text,
+    ngx_file_info_t *fi, ngx_err_t *err, const char **why)
 {
-    ssize_t          n;
-    ngx_fd_t         fd;
-    ngx_file_info_t  fi;
+    ssize_t   n;
+    ngx_fd_t  fd;
+
+    *err = 0;
+    *why = "it cannot be read";
 
     fd = ngx_open_file(path->data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
                        NGX_FILE_OPEN, 0);
     if (fd == NGX_INVALID_FILE) {
         *err = ngx_errno;
-        return NGX_ERROR;
+        return (*err == NGX_ENOENT) ? NGX_DECLINED : NGX_ERROR;
     }
 
     n = NGX_ERROR;
 
-    if (ngx_fd_info(fd, &fi) != NGX_FILE_ERROR && ngx_is_file(&fi)) {
+    if (ngx_fd_info(fd, fi) == NGX_FILE_ERROR) {
+        *err = ngx_errno;
+
+    } else if (!ngx_is_file(fi)) {
+        *why = "it is not a regular file";
+
+    } else {
         n = ngx_read_fd(fd, text->data, text->len);
 
         if (n == NGX_ERROR) {

@@ -136,9 +136,8 @@ ngx_paygw_alipay_public_key(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_paygw_key_public(cf, &args[0], key) != NGX_OK
-        || ngx_paygw_source_file(cf, ch, "alipay_public_key", &args[0], key)
-           != NGX_OK)
+    if (ngx_paygw_source_file(cf, ch, "alipay_public_key", &args[0], 0, key)
+        != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -166,10 +165,9 @@ ngx_paygw_alipay_cert(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_paygw_key_cert(cf, &args[0], key) != NGX_OK
-        || ngx_paygw_cert_sn(cf, key, &key->id) != NGX_OK
-        || ngx_paygw_source_file(cf, ch, "alipay_cert", &args[0], key)
-           != NGX_OK)
+    if (ngx_paygw_source_file(cf, ch, "alipay_cert", &args[0], 1, key)
+        != NGX_OK
+        || ngx_paygw_cert_sn(cf, key, &key->id) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -235,8 +233,8 @@ ngx_paygw_alipay_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
 
     if (ngx_paygw_alipay_check_ids(cf, ch, conf) != NGX_OK
         || ngx_paygw_alipay_check_mode(cf, ch, conf) != NGX_OK
-        || ngx_paygw_channel_check_pair(cf, ch, conf->private_key,
-                                        "app_private_key",
+        || ngx_paygw_channel_check_pair(cf, ch, &ngx_paygw_rsa_sha256,
+                                        conf->private_key, "app_private_key",
                                         conf->certificate, "app_cert")
            != NGX_OK
         || ngx_paygw_alipay_check_keys(cf, ch, conf) != NGX_OK
@@ -382,7 +380,9 @@ ngx_paygw_alipay_check_keys(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
             || ngx_paygw_channel_foreign(cf, ch, keys[i], name,
                                          conf->certificate, "app_cert")
                != NGX_OK
-            || ngx_paygw_channel_probe(cf, ch, keys[i], name) != NGX_OK)
+            || ngx_paygw_channel_probe(cf, ch, &ngx_paygw_rsa_sha256, keys[i],
+                                       name)
+               != NGX_OK)
         {
             return NGX_ERROR;
         }

@@ -60,6 +60,23 @@ static const ngx_str_t  ngx_paygw_alipay_names[] = {
 };
 
 
+/* ids and words of theirs: no "&" in them, whatever follows it */
+
+static const ngx_str_t  ngx_paygw_alipay_words[] = {
+    ngx_string("buyer_id"),
+    ngx_string("buyer_open_id"),
+    ngx_string("method"),
+    ngx_string("msg_method"),
+    ngx_string("notify_id"),
+    ngx_string("notify_type"),
+    ngx_string("out_biz_no"),
+    ngx_string("out_trade_no"),
+    ngx_string("trade_no"),
+    ngx_string("trade_status"),
+    ngx_null_string
+};
+
+
 /*
  * Who holds a genuine callback could fold its notify_id and notify_time into
  * another value, and have an old event delivered as a new one:
@@ -70,7 +87,8 @@ ngx_int_t
 ngx_paygw_alipay_unambiguous(ngx_paygw_notify_t *n,
     ngx_paygw_alipay_ctx_t *ctx, ngx_paygw_channel_t *ch)
 {
-    return ngx_paygw_check_hidden(n, ch, &ctx->form, ngx_paygw_alipay_names);
+    return ngx_paygw_check_hidden(n, ch, &ctx->form, ngx_paygw_alipay_names,
+                                  ngx_paygw_alipay_words);
 }
 
 

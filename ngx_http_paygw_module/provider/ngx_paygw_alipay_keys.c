@@ -39,6 +39,8 @@ static ngx_int_t ngx_paygw_alipay_body(ngx_paygw_source_fetch_t *f,
 static ngx_int_t ngx_paygw_alipay_answer(ngx_paygw_source_fetch_t *f);
 static ngx_int_t ngx_paygw_alipay_content(ngx_paygw_source_fetch_t *f,
     ngx_paygw_json_t *content, ngx_str_t *text);
+static ngx_uint_t ngx_paygw_alipay_code(ngx_paygw_json_t *content,
+    const char *code);
 static ngx_int_t ngx_paygw_alipay_found(ngx_paygw_source_fetch_t *f,
     ngx_str_t *text);
 static ngx_int_t ngx_paygw_alipay_signed(ngx_paygw_source_fetch_t *f,
@@ -51,6 +53,7 @@ static ngx_int_t ngx_paygw_alipay_useless(ngx_paygw_source_fetch_t *f,
 
 const ngx_paygw_source_t  ngx_paygw_alipay_source = {
     "alipay_certs",
+    &ngx_paygw_rsa_sha256,
     ngx_string("https://openapi.alipay.com"),
     ngx_null_string,
     1,
@@ -166,14 +169,21 @@ ngx_paygw_alipay_accept(ngx_paygw_channel_t *ch, ngx_paygw_found_t *found,
         return NGX_DECLINED;
     }
 
-    rc = ngx_paygw_source_accept(found, conf->private_key, conf->certificate,
-                                 log, err);
+    rc = ngx_paygw_source_accept(ch, found, conf->private_key,
+                                 conf->certificate, log, err);
 
     if (rc != NGX_OK || key->cert == NULL) {
         return rc;
     }
 
     rc = ngx_paygw_trust_check(ch->keyring->trust, &found->text, err);
+
+    /* the CA of Alipay's certificates issues those of merchants as well */
+
+    if (rc == NGX_OK && !ngx_paygw_source_owned(ch, key)) {
+        *err = "it is of another organization than \"alipay_cert\"";
+        rc = NGX_DECLINED;
+    }
 
     return (rc == NGX_OK || rc == NGX_ERROR) ? rc : NGX_DECLINED;
 }
@@ -195,7 +205,15 @@ ngx_paygw_alipay_request(ngx_paygw_source_fetch_t *f)
         return NGX_DECLINED;
     }
 
-    f->wanted = *sn;
+    /* a copy: the keys may be others before the answer comes */
+
+    f->wanted.len = sn->len;
+    f->wanted.data = ngx_pstrdup(f->pool, sn);
+    if (f->wanted.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    sn = &f->wanted;
 
     ngx_gmtime(f->now + NGX_PAYGW_ALIPAY_ZONE, &tm);
     (void) ngx_sprintf(time, "%4d-%02d-%02d %02d:%02d:%02d%Z",
@@ -407,9 +425,16 @@ ngx_paygw_alipay_content(ngx_paygw_source_fetch_t *f,
     ngx_int_t  rc;
     ngx_str_t  value;
 
-    if (ngx_paygw_json_get_string(content, "code", &value) != NGX_OK
-        || value.len != 5 || ngx_strncmp(value.data, "10000", 5) != 0)
+    /* a stranger has made it up, if it is not one that the timer asks for */
+
+    if (ngx_paygw_alipay_code(content, "40004")
+        && !ngx_paygw_source_knows(f->channel, &f->wanted))
     {
+        f->err = "such certificate";
+        return NGX_DONE;
+    }
+
+    if (!ngx_paygw_alipay_code(content, "10000")) {
         return ngx_paygw_alipay_useless(f, "answer is not a success");
     }
 
@@ -428,6 +453,16 @@ ngx_paygw_alipay_content(ngx_paygw_source_fetch_t *f,
     }
 
     return rc;
+}
+
+
+static ngx_uint_t
+ngx_paygw_alipay_code(ngx_paygw_json_t *content, const char *code)
+{
+    ngx_str_t  value;
+
+    return ngx_paygw_json_get_string(content, "code", &value) == NGX_OK
+           && value.len == 5 && ngx_strncmp(value.data, code, 5) == 0;
 }
 
 

@@ -7,7 +7,6 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_paygw_channel.h"
-#include "ngx_paygw_sign.h"
 
 
 char *
@@ -263,18 +262,16 @@ ngx_paygw_channel_foreign(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
 ngx_int_t
 ngx_paygw_channel_probe(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    ngx_paygw_key_t *key, const char *name)
+    const ngx_paygw_scheme_t *scheme, ngx_paygw_key_t *key, const char *name)
 {
-    if (ngx_paygw_verify_probe(&ngx_paygw_rsa_sha256, key, cf->log)
-        == NGX_OK)
-    {
+    if (ngx_paygw_verify_probe(scheme, key, cf->log) == NGX_OK) {
         return NGX_OK;
     }
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "\"%s\" of channel \"%V\" cannot verify a signature, "
-                       "an RSA key is needed",
-                       name, &ch->name);
+                       "%s",
+                       name, &ch->name, ngx_paygw_scheme_needs(scheme));
 
     return NGX_ERROR;
 }
@@ -282,8 +279,8 @@ ngx_paygw_channel_probe(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
 ngx_int_t
 ngx_paygw_channel_check_pair(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    ngx_paygw_key_t *key, const char *name, ngx_paygw_key_t *cert,
-    const char *cert_name)
+    const ngx_paygw_scheme_t *scheme, ngx_paygw_key_t *key, const char *name,
+    ngx_paygw_key_t *cert, const char *cert_name)
 {
     ngx_int_t  rc;
 
@@ -291,8 +288,7 @@ ngx_paygw_channel_check_pair(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
         return NGX_OK;
     }
 
-    rc = ngx_paygw_sign_round(&ngx_paygw_rsa_sha256, key, cert, cf->pool,
-                              cf->log);
+    rc = ngx_paygw_sign_round(scheme, key, cert, cf->pool, cf->log);
 
     if (rc == NGX_OK) {
         return NGX_OK;
@@ -307,8 +303,7 @@ ngx_paygw_channel_check_pair(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     }
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "\"%s\" of channel \"%V\" cannot sign, "
-                       "an RSA key is needed",
-                       name, &ch->name);
+                       "\"%s\" of channel \"%V\" cannot sign, %s",
+                       name, &ch->name, ngx_paygw_scheme_needs(scheme));
     return NGX_ERROR;
 }

@@ -11,6 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_paygw_provider.h"
+#include "ngx_paygw_sign.h"
 
 
 /*
@@ -74,12 +75,12 @@ ngx_int_t ngx_paygw_channel_foreign(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
 /* a provider's key works with the signature scheme */
 ngx_int_t ngx_paygw_channel_probe(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    ngx_paygw_key_t *key, const char *name);
+    const ngx_paygw_scheme_t *scheme, ngx_paygw_key_t *key, const char *name);
 
 /* our own pair: signs and verifies, and fits its certificate if there is one */
 ngx_int_t ngx_paygw_channel_check_pair(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    ngx_paygw_key_t *key, const char *name, ngx_paygw_key_t *cert,
-    const char *cert_name);
+    const ngx_paygw_scheme_t *scheme, ngx_paygw_key_t *key, const char *name,
+    ngx_paygw_key_t *cert, const char *cert_name);
 
 
 #endif /* _NGX_PAYGW_CHANNEL_H_INCLUDED_ */

@@ -101,6 +101,30 @@ ngx_paygw_event_id(ngx_paygw_notify_t *n, ngx_str_t *id)
 
 
 ngx_int_t
+ngx_paygw_event_order_id(ngx_paygw_notify_t *n, ngx_str_t *id)
+{
+    ngx_str_t  *name, *order;
+
+    name = &n->channel->name;
+    order = &n->event.order_id;
+
+    if (order->len == 0) {
+        ngx_str_null(id);
+        return NGX_OK;
+    }
+
+    id->data = ngx_pnalloc(n->pool, name->len + 1 + order->len);
+    if (id->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    id->len = ngx_sprintf(id->data, "%V:%V", name, order) - id->data;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
 ngx_paygw_event_json(ngx_paygw_notify_t *n, ngx_str_t *id,
     ngx_uint_t delivery, ngx_str_t *json)
 {

@@ -30,6 +30,12 @@ extern const ngx_str_t  ngx_paygw_event_confirm;
 ngx_int_t ngx_paygw_event_id(ngx_paygw_notify_t *n, ngx_str_t *id);
 
 /*
+ * The id of its order, CHANNEL:ORDER_ID, for the store; empty if the event has
+ * none.
+ */
+ngx_int_t ngx_paygw_event_order_id(ngx_paygw_notify_t *n, ngx_str_t *id);
+
+/*
  * The normal event as JSON: docs/events.md describes every member.  One
  * allocation of the exact length; n->event.data goes in as it stands, and a
  * delivery of 0 is left out.
@@ -45,6 +51,7 @@ ngx_int_t ngx_paygw_event_json(ngx_paygw_notify_t *n, ngx_str_t *id,
  */
 ngx_int_t ngx_paygw_event_fields(ngx_paygw_notify_t *n,
     ngx_paygw_form_t *form, const char **skip, ngx_uint_t flags);
+
 /* how providers read events that are JSON */
 
 /* an object; as provider->event, refused with a hint if it is none */

@@ -26,6 +26,7 @@ ngx_int_t
 ngx_paygw_expr_compile(ngx_conf_t *cf, ngx_paygw_expr_env_t *env,
     const char *name, ngx_str_t *text, ngx_paygw_expr_t **e)
 {
+    char                    *quote;
     ngx_str_t                at;
     ngx_paygw_expr_parser_t  ps;
 
@@ -57,15 +58,17 @@ ngx_paygw_expr_compile(ngx_conf_t *cf, ngx_paygw_expr_env_t *env,
     at.data = ps.at;
     at.len = ps.last - ps.at;
 
+    quote = at.len ? "\"" : "";
+
     if (at.len == 0) {
         ngx_str_set(&at, "its end");
     }
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "invalid expression in \"%s\" of channel \"%V\": %s "
-                       "at \"%V\", an expression with spaces, quotes or \";\" "
+                       "at %s%V%s, an expression with spaces, quotes or \";\" "
                        "must be put in single quotes as a whole",
-                       name, env->channel, ps.err, &at);
+                       name, env->channel, ps.err, quote, &at, quote);
 
     return NGX_ERROR;
 }

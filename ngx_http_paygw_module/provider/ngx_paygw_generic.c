@@ -17,8 +17,6 @@
 
 
 static ngx_int_t ngx_paygw_generic_parse(ngx_paygw_notify_t *n);
-static ngx_int_t ngx_paygw_generic_headers(ngx_paygw_notify_t *n,
-    ngx_paygw_expr_env_t *env);
 static ngx_uint_t ngx_paygw_generic_same(ngx_paygw_channel_t *a,
     ngx_paygw_channel_t *b);
 static void ngx_paygw_generic_answer(const ngx_paygw_notify_t *n,
@@ -53,7 +51,7 @@ ngx_paygw_generic_parse(ngx_paygw_notify_t *n)
 
     conf = n->channels[0]->conf;
 
-    if (ngx_paygw_generic_headers(n, &conf->env) != NGX_OK) {
+    if (ngx_paygw_check_headers(n, conf->env.required) != NGX_OK) {
         return NGX_ABORT;
     }
 
@@ -68,38 +66,6 @@ ngx_paygw_generic_parse(ngx_paygw_notify_t *n)
                      + NGX_PAYGW_EXPR_ROOM_BODY * n->msg.body.len;
 
     n->data = ctx;
-
-    return NGX_OK;
-}
-
-
-/* once each, those that may be absent too */
-
-static ngx_int_t
-ngx_paygw_generic_headers(ngx_paygw_notify_t *n, ngx_paygw_expr_env_t *env)
-{
-    ngx_uint_t  i, bit;
-
-    for (i = 0; i < env->nheaders; i++) {
-
-        bit = (ngx_uint_t) 1 << i;
-
-        if (n->msg.repeated & bit) {
-            ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_REPEATED_HEADER,
-                             NULL);
-
-        } else if ((env->required & bit) && n->msg.headers[i].len == 0) {
-            ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MISSING_HEADER,
-                             NULL);
-
-        } else {
-            continue;
-        }
-
-        n->hint = env->headers[i];
-
-        return NGX_ABORT;
-    }
 
     return NGX_OK;
 }

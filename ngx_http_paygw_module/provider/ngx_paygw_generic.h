@@ -229,7 +229,8 @@ ngx_int_t ngx_paygw_generic_pieces(ngx_conf_t *cf, ngx_paygw_channel_t *ch);
 ngx_int_t ngx_paygw_generic_cover(ngx_conf_t *cf, ngx_paygw_channel_t *ch);
 
 /* 1 if a part of the string to sign says what cannot be changed in the body */
-ngx_uint_t ngx_paygw_generic_proves(ngx_paygw_expr_t *unit);
+ngx_uint_t ngx_paygw_generic_proves(ngx_paygw_generic_conf_t *conf,
+    ngx_paygw_expr_t *unit);
 
 /* 1 if an expression has one value under one signature */
 ngx_uint_t ngx_paygw_generic_covered(ngx_paygw_generic_conf_t *conf,

@@ -19,6 +19,8 @@ static ngx_int_t ngx_paygw_generic_check_keys(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_paygw_generic_conf_t *conf);
 static ngx_int_t ngx_paygw_generic_check_uses(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_paygw_generic_conf_t *conf);
+static ngx_int_t ngx_paygw_generic_check_docs(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_paygw_expr_env_t *env);
 static ngx_int_t ngx_paygw_generic_check_use(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_paygw_generic_conf_t *conf, const char *name,
     ngx_paygw_expr_t *e);
@@ -48,6 +50,7 @@ ngx_paygw_generic_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
     if (ngx_paygw_generic_check_present(cf, ch, conf) != NGX_OK
         || ngx_paygw_generic_check_keys(cf, ch, conf) != NGX_OK
         || ngx_paygw_generic_check_uses(cf, ch, conf) != NGX_OK
+        || ngx_paygw_generic_check_docs(cf, ch, &conf->env) != NGX_OK
         || ngx_paygw_generic_pieces(cf, ch) != NGX_OK
         || ngx_paygw_generic_check_signed(cf, ch, conf) != NGX_OK
         || ngx_paygw_generic_cover(cf, ch) != NGX_OK
@@ -90,6 +93,15 @@ ngx_paygw_generic_check_present(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     }
 
     id = conf->fields[NGX_PAYGW_GENERIC_REPLAY_ID];
+
+    if (id && (ngx_paygw_expr_uses(id, "crc32_dec")
+               || (ngx_paygw_expr_is(id, "default") && id->words[0].len)))
+    {
+        return ngx_paygw_generic_error(cf, ch,
+                        "has a \"replay_id\" that different events have in "
+                        "common: they would be taken for repeats and be lost, "
+                        "use hex(sha256(body)) or the like");
+    }
 
     if (id && !(id->op->flags & NGX_PAYGW_EXPR_CONSTANT)) {
         return NGX_OK;
@@ -224,6 +236,36 @@ ngx_paygw_generic_check_uses(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 }
 
 
+/* a body that is JSON is no form: every message would be malformed */
+
+static ngx_int_t
+ngx_paygw_generic_check_docs(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_paygw_expr_env_t *env)
+{
+    ngx_uint_t             i, j;
+    ngx_paygw_expr_doc_t  *doc;
+
+    doc = env->docs;
+
+    for (i = 1; i < env->ndocs; i++) {
+        for (j = 0; j < i; j++) {
+
+            /* a document is there once, so the kinds differ */
+
+            if (doc[i].text && doc[j].text
+                && ngx_paygw_expr_same(doc[i].text, doc[j].text))
+            {
+                return ngx_paygw_generic_error(cf, ch,
+                                "reads one text in two ways, choose one of "
+                                "json(), form() and xml()");
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_paygw_generic_check_use(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     ngx_paygw_generic_conf_t *conf, const char *name, ngx_paygw_expr_t *e)
@@ -278,7 +320,7 @@ ngx_paygw_generic_check_signed(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     }
 
     for (i = 0; i < conf->npieces; i++) {
-        if (ngx_paygw_generic_proves(conf->pieces[i].expr)) {
+        if (ngx_paygw_generic_proves(conf, conf->pieces[i].expr)) {
             break;
         }
     }
@@ -400,13 +442,12 @@ ngx_paygw_generic_preflight(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
         if (conf->algorithm == NGX_PAYGW_GENERIC_SCHEME) {
 
-            if (ngx_paygw_verify_probe(conf->scheme, key[i].key, cf->log)
+            if (ngx_paygw_channel_probe(cf, ch, conf->scheme, key[i].key,
+                                        key[i].key->cert ? "certificate"
+                                                         : "public_key")
                 != NGX_OK)
             {
-                return ngx_paygw_generic_error(cf, ch,
-                                "has a key that does not work with its "
-                                "\"algorithm\", use the file that the "
-                                "provider gives out for it");
+                return NGX_ERROR;
             }
 
             continue;

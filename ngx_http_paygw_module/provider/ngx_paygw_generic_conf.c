@@ -308,7 +308,7 @@ ngx_paygw_generic_decrypt(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 }
 
 
-/* three capital letters are the currency itself */
+/* three capital letters are the currency itself; a bare word is a mistake */
 
 static char *
 ngx_paygw_generic_currency(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
@@ -316,16 +316,23 @@ ngx_paygw_generic_currency(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 {
     ngx_paygw_generic_conf_t  *conf = ch->conf;
 
-    size_t  i;
+    u_char  c;
+    size_t  i, capitals;
+
+    capitals = 0;
 
     for (i = 0; i < args[0].len; i++) {
-        if (args[0].data[i] < 'A' || args[0].data[i] > 'Z') {
+        c = args[0].data[i];
+
+        if ((c | 0x20) < 'a' || (c | 0x20) > 'z') {
             return ngx_paygw_generic_expr(cf, ch, "currency", &args[0],
                                 &conf->fields[NGX_PAYGW_GENERIC_CURRENCY]);
         }
+
+        capitals += (c <= 'Z');
     }
 
-    if (i != 3) {
+    if (i != 3 || capitals != 3) {
         return ngx_paygw_generic_invalid(cf, ch, "currency", &args[0],
                                          "an expression or a currency such "
                                          "as EUR");

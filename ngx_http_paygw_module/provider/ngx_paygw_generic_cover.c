@@ -36,6 +36,8 @@ static ngx_int_t ngx_paygw_generic_stop(ngx_paygw_generic_conf_t *conf,
 static ngx_uint_t ngx_paygw_generic_variable(ngx_paygw_expr_t *e);
 static ngx_uint_t ngx_paygw_generic_holds(ngx_paygw_generic_conf_t *conf,
     ngx_paygw_expr_t *unit, ngx_paygw_expr_t *e);
+static ngx_uint_t ngx_paygw_generic_in_body(ngx_paygw_generic_conf_t *conf,
+    ngx_paygw_expr_t *e);
 static ngx_uint_t ngx_paygw_generic_param_of(ngx_paygw_expr_t *sorted,
     ngx_paygw_expr_t *e);
 static ngx_int_t ngx_paygw_generic_cover_one(ngx_conf_t *cf,
@@ -335,17 +337,24 @@ ngx_paygw_generic_holds(ngx_paygw_generic_conf_t *conf,
 /* 1 if a piece says something of the body that cannot be changed */
 
 ngx_uint_t
-ngx_paygw_generic_proves(ngx_paygw_expr_t *unit)
+ngx_paygw_generic_proves(ngx_paygw_generic_conf_t *conf,
+    ngx_paygw_expr_t *unit)
 {
     ngx_uint_t  i;
+
+    if (unit->op->eval == ngx_paygw_expr_sorted_params
+        && ((ngx_paygw_expr_sorted_t *) unit->data)->values)
+    {
+        /* neither where one ends, nor whose it is */
+        return 0;
+    }
 
     if (unit->op->eval == ngx_paygw_expr_body
         || unit->op->eval == ngx_paygw_expr_json
         || unit->op->eval == ngx_paygw_expr_sorted_params
-        || (unit->op->eval == ngx_paygw_expr_field
-            && !ngx_paygw_expr_is(unit, "query")))
+        || unit->op->eval == ngx_paygw_expr_field)
     {
-        return 1;
+        return ngx_paygw_generic_in_body(conf, unit);
     }
 
     if (!(unit->op->flags & (NGX_PAYGW_EXPR_FAITHFUL
@@ -355,7 +364,40 @@ ngx_paygw_generic_proves(ngx_paygw_expr_t *unit)
     }
 
     for (i = 0; i < unit->nargs; i++) {
-        if (ngx_paygw_generic_proves(unit->args[i])) {
+        if (ngx_paygw_generic_proves(conf, unit->args[i])) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* 1 if a value comes from the body, and not from the head of the request */
+
+static ngx_uint_t
+ngx_paygw_generic_in_body(ngx_paygw_generic_conf_t *conf, ngx_paygw_expr_t *e)
+{
+    ngx_uint_t         i;
+    ngx_paygw_expr_t  *text;
+
+    if (e->op->eval == ngx_paygw_expr_body) {
+        return 1;
+    }
+
+    if (e->op->eval == ngx_paygw_expr_json
+        || e->op->eval == ngx_paygw_expr_field
+        || e->op->eval == ngx_paygw_expr_sorted_params)
+    {
+        /* an item is of the body */
+
+        text = conf->env.docs[e->index].text;
+
+        return text == NULL || ngx_paygw_generic_in_body(conf, text);
+    }
+
+    for (i = 0; i < e->nargs; i++) {
+        if (ngx_paygw_generic_in_body(conf, e->args[i])) {
             return 1;
         }
     }

@@ -29,6 +29,7 @@ ngx_paygw_generic_data(ngx_paygw_notify_t *n)
 {
     ngx_int_t                  rc;
     ngx_uint_t                 i, nfields;
+    ngx_paygw_expr_t          *e;
     ngx_paygw_field_t         *fields;
     ngx_paygw_generic_ctx_t   *ctx = n->data;
     ngx_paygw_generic_conf_t  *conf;
@@ -42,12 +43,18 @@ ngx_paygw_generic_data(ngx_paygw_notify_t *n)
 
     for (i = 0; i < conf->npieces; i++) {
 
-        if (conf->pieces[i].expr->op->eval != ngx_paygw_expr_sorted_params) {
+        e = conf->pieces[i].expr;
+
+        /* values alone do not say whose they are */
+
+        if (e->op->eval != ngx_paygw_expr_sorted_params
+            || (((ngx_paygw_expr_sorted_t *) e->data)->values
+                && !conf->confirm))
+        {
             continue;
         }
 
-        rc = ngx_paygw_expr_fields(&ctx->expr, conf->pieces[i].expr, &fields,
-                                   &nfields);
+        rc = ngx_paygw_expr_fields(&ctx->expr, e, &fields, &nfields);
         if (rc != NGX_OK) {
             return rc;
         }

@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include "ngx_paygw_generic.h"
 #include "ngx_paygw_channel.h"
+#include "ngx_paygw_mac.h"
 #include "ngx_paygw_text.h"
 
 
@@ -33,6 +34,7 @@ static ngx_int_t ngx_paygw_generic_money(ngx_paygw_notify_t *n,
 static ngx_uint_t ngx_paygw_generic_decimals(ngx_str_t *currency);
 static ngx_int_t ngx_paygw_generic_complete(ngx_paygw_notify_t *n,
     ngx_paygw_generic_conf_t *conf);
+static ngx_int_t ngx_paygw_generic_facts(ngx_paygw_notify_t *n);
 
 
 /* in the order of the fields' numbers */
@@ -109,6 +111,10 @@ ngx_paygw_generic_event(ngx_paygw_notify_t *n)
 
     if (rc == NGX_OK) {
         rc = ngx_paygw_generic_complete(n, conf);
+    }
+
+    if (rc == NGX_OK && conf->confirm) {
+        rc = ngx_paygw_generic_facts(n);
     }
 
     if (rc == NGX_OK) {
@@ -387,4 +393,61 @@ missing:
 
     return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
                             ngx_paygw_generic_fields[i].missing);
+}
+
+
+/*
+ * What must be confirmed may have been changed on its way.  The id is made of
+ * all the facts then: a message with other ones does not take the place of the
+ * genuine one, which would be acknowledged as a repeat and be lost.
+ */
+
+static ngx_int_t
+ngx_paygw_generic_facts(ngx_paygw_notify_t *n)
+{
+    u_char             *p, digest[NGX_PAYGW_SHA256_LEN];
+    u_char              amounts[2 * NGX_INT64_LEN + 1];
+    ngx_str_t           parts[14], id;
+    ngx_uint_t          i, k;
+    ngx_paygw_event_t  *ev;
+
+    ev = &n->event;
+    k = 0;
+
+    /* none of them holds the line feed behind it */
+
+    for (i = 0; i < NGX_PAYGW_GENERIC_FIELDS; i++) {
+
+        if (i == NGX_PAYGW_GENERIC_REPLAY_ID || i == NGX_PAYGW_GENERIC_KIND) {
+            continue;
+        }
+
+        parts[k++] = *(ngx_str_t *) ((char *) ev
+                                     + ngx_paygw_generic_fields[i].offset);
+        ngx_str_set(&parts[k], "\n");
+        k++;
+    }
+
+    parts[k].data = amounts;
+    parts[k].len = ngx_sprintf(amounts, "%L %L", ev->amount,
+                               ev->refund_amount)
+                   - amounts;
+    k++;
+
+    id.len = ev->id.len + 1 + NGX_PAYGW_SHA256_LEN;
+    id.data = ngx_pnalloc(n->pool, id.len);
+
+    if (id.data == NULL || ngx_paygw_sha256(parts, k, digest) != NGX_OK) {
+        return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
+    }
+
+    /* half of it is enough to find no other facts for */
+
+    p = ngx_cpymem(id.data, ev->id.data, ev->id.len);
+    *p++ = '-';
+    (void) ngx_hex_dump(p, digest, NGX_PAYGW_SHA256_LEN / 2);
+
+    ev->id = id;
+
+    return NGX_OK;
 }

@@ -246,6 +246,15 @@ ngx_paygw_generic_signatures(ngx_paygw_notify_t *n,
     ngx_uint_t             i;
     ngx_paygw_expr_ctx_t  *ctx;
 
+    /* in the order of ngx_paygw_encoding_e; a signature is never text */
+
+    static const char  *hints[] = {
+        NULL,
+        "no signature in hex",
+        "no signature in base64",
+        "no signature in base64url"
+    };
+
     ctx = &((ngx_paygw_generic_ctx_t *) n->data)->expr;
 
     proof->nsigs = 0;
@@ -281,7 +290,7 @@ ngx_paygw_generic_signatures(ngx_paygw_notify_t *n,
 
     if (proof->nsigs == 0) {
         return ngx_paygw_refuse(n, NGX_DECLINED, NGX_PAYGW_REASON_SIGNATURE,
-                                "no signature of the kind that is wanted");
+                                hints[conf->encoding]);
     }
 
     return NGX_OK;

@@ -43,8 +43,10 @@ const ngx_str_t  ngx_paygw_reasons[] = {
     ngx_string("account_mismatch"),
     ngx_string("internal"),
     ngx_string("store"),
+    ngx_string("replicas"),
     ngx_string("in_flight"),
     ngx_string("duplicate"),
+    ngx_string("late"),
     ngx_string("shop"),
     ngx_string("keyring"),
     ngx_string("replayed")
@@ -169,12 +171,28 @@ ngx_paygw_refuse_signature(ngx_paygw_notify_t *n, ngx_paygw_reason_e reason,
 
 ngx_int_t
 ngx_paygw_check_hidden(ngx_paygw_notify_t *n, ngx_paygw_channel_t *ch,
-    ngx_paygw_form_t *form, const ngx_str_t *names)
+    ngx_paygw_form_t *form, const ngx_str_t *names, const ngx_str_t *words)
 {
+    ngx_str_t          *value;
+    const ngx_str_t    *name;
     ngx_paygw_field_t  *field;
 
     field = ngx_paygw_form_hides(form, names);
-    if (field == NULL) {
+
+    name = field ? &field->name : NULL;
+
+    /* and no field that nobody has heard of in what an id is made of */
+
+    for ( /* void */ ; name == NULL && words->len; words++) {
+
+        value = ngx_paygw_form_get(form, (const char *) words->data);
+
+        if (value && ngx_strlchr(value->data, value->data + value->len, '&')) {
+            name = words;
+        }
+    }
+
+    if (name == NULL) {
         return NGX_OK;
     }
 
@@ -183,7 +201,7 @@ ngx_paygw_check_hidden(ngx_paygw_notify_t *n, ngx_paygw_channel_t *ch,
     ngx_log_error(NGX_LOG_ERR, n->log, 0,
                   "%V callback of channel \"%V\" with a good signature "
                   "hides another field in the value of \"%V\"",
-                  &n->provider->name, &ch->name, &field->name);
+                  &n->provider->name, &ch->name, name);
 
     return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
                             "a value hides another field");
@@ -226,31 +244,31 @@ ngx_paygw_note_key(ngx_paygw_notify_t *n, ngx_str_t *id)
 
 
 ngx_int_t
-ngx_paygw_check_headers(ngx_paygw_notify_t *n, ngx_uint_t count)
+ngx_paygw_check_headers(ngx_paygw_notify_t *n, ngx_uint_t required)
 {
-    ngx_uint_t            i;
-    ngx_paygw_reason_e    reason;
+    ngx_uint_t            i, bit;
+    const ngx_str_t      *name;
     ngx_paygw_message_t  *msg;
 
     msg = &n->msg;
+    name = n->channels[0]->headers;
 
-    for (i = 0; i < count; i++) {
+    for (i = 0; name[i].len; i++) {
 
-        if (msg->repeated & ((ngx_uint_t) 1 << i)) {
-            reason = NGX_PAYGW_REASON_REPEATED_HEADER;
+        bit = (ngx_uint_t) 1 << i;
 
-        } else if (msg->headers[i].data == NULL || msg->headers[i].len == 0) {
-            reason = NGX_PAYGW_REASON_MISSING_HEADER;
-
-        } else {
-            continue;
+        if (msg->repeated & bit) {
+            return ngx_paygw_refuse_with(n, NGX_ABORT,
+                                         NGX_PAYGW_REASON_REPEATED_HEADER,
+                                         "%V", &name[i]);
         }
 
-        return ngx_paygw_refuse_with(n, NGX_ABORT, reason,
-                                     reason == NGX_PAYGW_REASON_MISSING_HEADER
-                                     ? "no %V, a proxy in front may drop it"
-                                     : "%V",
-                                     &n->provider->headers[i]);
+        if ((required & bit) && msg->headers[i].len == 0) {
+            return ngx_paygw_refuse_with(n, NGX_ABORT,
+                                         NGX_PAYGW_REASON_MISSING_HEADER,
+                                         "no %V, a proxy in front may drop it",
+                                         &name[i]);
+        }
     }
 
     return NGX_OK;

@@ -37,7 +37,7 @@ typedef struct {
     ngx_str_t                body;       /* raw bytes, in one piece */
     ngx_str_t                headers[NGX_PAYGW_MAX_HEADERS];
                                          /* values in the order of the
-                                            provider's names; data == NULL if
+                                            channel's names; data == NULL if
                                             absent */
     ngx_uint_t               repeated;   /* bit i: header i came twice */
     time_t                   now;        /* Unix seconds */
@@ -112,8 +112,10 @@ typedef enum {
     NGX_PAYGW_REASON_ACCOUNT_MISMATCH,
     NGX_PAYGW_REASON_INTERNAL,
     NGX_PAYGW_REASON_STORE,
+    NGX_PAYGW_REASON_REPLICAS,
     NGX_PAYGW_REASON_IN_FLIGHT,
     NGX_PAYGW_REASON_DUPLICATE,
+    NGX_PAYGW_REASON_LATE,
     NGX_PAYGW_REASON_SHOP,
     NGX_PAYGW_REASON_KEYRING,
     NGX_PAYGW_REASON_REPLAYED
@@ -230,7 +232,10 @@ struct ngx_paygw_channel_s {
 struct ngx_paygw_provider_s {
     ngx_str_t                    name;
 
-    /* lower-case names of the header fields it wants, ended by an empty one */
+    /*
+     * Lower-case names of the header fields it wants, ended by an empty one:
+     * what a channel has at first, and what counts are those of the channel
+     */
     const ngx_str_t             *headers;
 
     /*
@@ -312,10 +317,11 @@ ngx_int_t ngx_cdecl ngx_paygw_refuse_with(ngx_paygw_notify_t *n, ngx_int_t rc,
     ngx_paygw_reason_e reason, const char *fmt, ...);
 
 /*
- * The checks of a set of header values that every header-signing provider
- * shares: each of the first n is there, once, and not empty.
+ * The checks that every header-signing provider shares: no header field of the
+ * channel came twice, and those of required (bit i: field i) are there and not
+ * empty.  NGX_OK or NGX_ABORT.
  */
-ngx_int_t ngx_paygw_check_headers(ngx_paygw_notify_t *n, ngx_uint_t count);
+ngx_int_t ngx_paygw_check_headers(ngx_paygw_notify_t *n, ngx_uint_t required);
 
 /*
  * More refusals that providers share: a message whose time is too far from
@@ -334,10 +340,14 @@ ngx_int_t ngx_paygw_refuse_signature(ngx_paygw_notify_t *n,
 
 /*
  * Refuses a message whose fields have two readings, see ngx_paygw_form_hides();
- * to be called once its signature is good.  NGX_OK or NGX_ABORT.
+ * to be called once its signature is good.  words, ended by an empty one too,
+ * are fields whose values hold no "&" at all: a field that is not among the
+ * names could be folded into one of them, and make a new id.  NGX_OK or
+ * NGX_ABORT.
  */
 ngx_int_t ngx_paygw_check_hidden(ngx_paygw_notify_t *n,
-    ngx_paygw_channel_t *ch, ngx_paygw_form_t *form, const ngx_str_t *names);
+    ngx_paygw_channel_t *ch, ngx_paygw_form_t *form, const ngx_str_t *names,
+    const ngx_str_t *words);
 
 /*
  * For providers that repeat a callback with the time of the first try: it must

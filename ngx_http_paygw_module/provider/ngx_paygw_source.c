@@ -8,7 +8,6 @@
 #include <ngx_core.h>
 #include "ngx_paygw_source.h"
 #include "ngx_paygw_channel.h"
-#include "ngx_paygw_sign.h"
 
 
 #define NGX_PAYGW_SOURCE_INTERVAL      (12 * 60 * 60)
@@ -87,9 +86,11 @@ ngx_paygw_source_param(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
             t = ngx_parse_time(&s, 1);
 
-            if (t == (time_t) NGX_ERROR || t < 1) {
-                return "has an invalid \"retry\", it must be a time of at "
-                       "least 1s";
+            if (t == (time_t) NGX_ERROR || t < 1
+                || t > NGX_PAYGW_SOURCE_INTERVAL_MAX)
+            {
+                return "has an invalid \"retry\", it must be a time of 1s to "
+                       "24h";
             }
 
             kr->retry = t;
@@ -106,7 +107,7 @@ ngx_paygw_source_param(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
 ngx_int_t
 ngx_paygw_source_file(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    const char *name, ngx_str_t *path, ngx_paygw_key_t *key)
+    const char *name, ngx_str_t *path, ngx_uint_t cert, ngx_paygw_key_t *key)
 {
     ngx_paygw_keyfile_t  *file;
 
@@ -115,18 +116,51 @@ ngx_paygw_source_file(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
         return NGX_ERROR;
     }
 
+    /* the name as it was given is still to be checked */
+
     file->path = *path;
-    file->cert = (key->cert != NULL);
-    file->key = key;
-    file->name = name;
 
-    ngx_str_null(&file->id);
-
-    if (!file->cert) {
-        file->id = key->id;
+    if (ngx_conf_full_name(cf->cycle, &file->path, 1) != NGX_OK) {
+        return NGX_ERROR;
     }
 
-    return NGX_OK;
+    /* first: what changes from here on is seen to have changed */
+
+    ngx_time_update();
+    ngx_paygw_source_stamp(&file->path, &file->stamp);
+
+    file->cert = cert;
+    file->key = key;
+    file->name = name;
+    file->read = ngx_current_msec;
+
+    return cert ? ngx_paygw_key_cert(cf, path, key)
+                : ngx_paygw_key_public(cf, path, key);
+}
+
+
+void
+ngx_paygw_source_stamp(ngx_str_t *path, ngx_paygw_stamp_t *stamp)
+{
+    ngx_file_info_t  fi;
+
+    /* with the bytes between the members */
+
+    ngx_memzero(stamp, sizeof(ngx_paygw_stamp_t));
+
+    if (ngx_file_info(path->data, &fi) == NGX_FILE_ERROR) {
+        stamp->err = ngx_errno;
+        return;
+    }
+
+    stamp->mtime = ngx_file_mtime(&fi);
+    stamp->nsec = fi.st_mtim.tv_nsec;
+    stamp->size = ngx_file_size(&fi);
+    stamp->uniq = ngx_file_uniq(&fi);
+
+    if (access((char *) path->data, R_OK) == -1) {
+        stamp->err = ngx_errno;
+    }
 }
 
 
@@ -146,6 +180,16 @@ ngx_paygw_source_read(ngx_paygw_channel_t *ch, ngx_uint_t cert,
         return NGX_DECLINED;
     }
 
+    if (text->len > 3 && ngx_memcmp(text->data, "\xEF\xBB\xBF", 3) == 0) {
+
+        /* as when it was configured */
+
+        found->text.data += 3;
+        found->text.len -= 3;
+    }
+
+    text = &found->text;
+
     rc = cert ? ngx_paygw_key_read_cert(pool, text, &found->key, err)
               : ngx_paygw_key_read_public(pool, text, &found->key, err);
 
@@ -162,12 +206,15 @@ ngx_paygw_source_read(ngx_paygw_channel_t *ch, ngx_uint_t cert,
 
 
 ngx_int_t
-ngx_paygw_source_accept(ngx_paygw_found_t *found, ngx_paygw_key_t *own,
-    ngx_paygw_key_t *cert, ngx_log_t *log, const char **err)
+ngx_paygw_source_accept(ngx_paygw_channel_t *ch, ngx_paygw_found_t *found,
+    ngx_paygw_key_t *own, ngx_paygw_key_t *cert, ngx_log_t *log,
+    const char **err)
 {
-    ngx_paygw_key_t  *key;
+    ngx_paygw_key_t           *key;
+    const ngx_paygw_scheme_t  *scheme;
 
     key = &found->key;
+    scheme = ch->keyring->source->scheme;
 
     if (key->id.len > NGX_PAYGW_KEY_ID_MAX) {
         *err = "its serial is too long";
@@ -181,12 +228,51 @@ ngx_paygw_source_accept(ngx_paygw_found_t *found, ngx_paygw_key_t *own,
         return NGX_DECLINED;
     }
 
-    if (ngx_paygw_verify_probe(&ngx_paygw_rsa_sha256, key, log) != NGX_OK) {
-        *err = "it cannot verify a signature, an RSA key is needed";
+    if (ngx_paygw_verify_probe(scheme, key, log) != NGX_OK) {
+        *err = ngx_paygw_scheme_needs(scheme);
         return NGX_DECLINED;
     }
 
     return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_paygw_source_owned(ngx_paygw_channel_t *ch, ngx_paygw_key_t *key)
+{
+    ngx_uint_t            i;
+    ngx_paygw_keyfile_t  *file;
+
+    file = ch->keyring->files->elts;
+
+    for (i = 0; i < ch->keyring->files->nelts; i++) {
+        if (file[i].cert && ngx_paygw_key_same_owner(file[i].key, key)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+ngx_uint_t
+ngx_paygw_source_knows(ngx_paygw_channel_t *ch, ngx_str_t *id)
+{
+    ngx_uint_t         i;
+    ngx_paygw_key_t  **keys;
+
+    keys = ch->keys->elts;
+
+    for (i = 0; i < ch->keys->nelts; i++) {
+
+        if (keys[i]->id.len == id->len
+            && ngx_strncmp(keys[i]->id.data, id->data, id->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -12,6 +12,7 @@
 #include <ngx_core.h>
 #include "ngx_paygw_provider.h"
 #include "ngx_paygw_response.h"
+#include "ngx_paygw_sign.h"
 
 
 /*
@@ -32,13 +33,25 @@ typedef struct {
 } ngx_paygw_found_t;
 
 
+/* what tells one content of a file from another, without reading it */
+typedef struct {
+    time_t                   mtime;
+    long                     nsec;
+    off_t                    size;
+    ngx_file_uniq_t          uniq;
+    ngx_err_t                err;       /* why it cannot be read */
+} ngx_paygw_stamp_t;
+
+
 /* a configured file of the provider's key, watched for changes */
 typedef struct {
     ngx_str_t                path;
-    ngx_str_t                id;        /* of a public key; may be empty */
     ngx_uint_t               cert;      /* it holds a certificate */
     ngx_paygw_key_t         *key;       /* as it was configured */
     const char              *name;      /* of the parameter */
+    ngx_msec_t               read;      /* when, by ngx_current_msec */
+    ngx_paygw_stamp_t        stamp;     /* then; for the one that watches it,
+                                           as last seen */
 } ngx_paygw_keyfile_t;
 
 
@@ -73,6 +86,8 @@ typedef struct {
     /* name of the parameter that switches it on */
     const char              *name;
 
+    const ngx_paygw_scheme_t  *scheme;  /* that the keys must work with */
+
     ngx_str_t                endpoint;  /* used if the channel names none */
     ngx_str_t                backup;    /* may be empty */
     ngx_uint_t               path;      /* an endpoint may have a path */
@@ -95,8 +110,8 @@ typedef struct {
     ngx_int_t              (*request)(ngx_paygw_source_fetch_t *f);
 
     /*
-     * Keys of an answer, after all of it was verified: NGX_OK; NGX_DONE if the
-     * provider has no keys for this account; NGX_DECLINED with f->err if the
+     * Keys of an answer, after all of it was verified: NGX_OK; NGX_DONE with
+     * f->err if the provider has no such key; NGX_DECLINED with f->err if the
      * answer is of no use; NGX_ERROR.
      */
     ngx_int_t              (*answer)(ngx_paygw_source_fetch_t *f);
@@ -123,9 +138,15 @@ ngx_int_t ngx_paygw_source_create(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 char *ngx_paygw_source_param(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     ngx_str_t *args, ngx_uint_t nargs);
 
-/* notes a configured file */
+/*
+ * Reads a configured file into key, as ngx_paygw_key_cert() or, if it is no
+ * cert, as ngx_paygw_key_public(), and notes it to be watched.
+ */
 ngx_int_t ngx_paygw_source_file(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    const char *name, ngx_str_t *path, ngx_paygw_key_t *key);
+    const char *name, ngx_str_t *path, ngx_uint_t cert, ngx_paygw_key_t *key);
+
+/* how a file stands; all of its bytes are set, to be compared */
+void ngx_paygw_source_stamp(ngx_str_t *path, ngx_paygw_stamp_t *stamp);
 
 /* reads and accepts a text: NGX_OK, NGX_DECLINED with *err, or NGX_ERROR */
 ngx_int_t ngx_paygw_source_read(ngx_paygw_channel_t *ch, ngx_uint_t cert,
@@ -133,9 +154,19 @@ ngx_int_t ngx_paygw_source_read(ngx_paygw_channel_t *ch, ngx_uint_t cert,
     ngx_pool_t *pool, ngx_log_t *log, const char **err);
 
 /* the checks that accept() of all providers share, without the chain */
-ngx_int_t ngx_paygw_source_accept(ngx_paygw_found_t *found,
-    ngx_paygw_key_t *own, ngx_paygw_key_t *cert, ngx_log_t *log,
-    const char **err);
+ngx_int_t ngx_paygw_source_accept(ngx_paygw_channel_t *ch,
+    ngx_paygw_found_t *found, ngx_paygw_key_t *own, ngx_paygw_key_t *cert,
+    ngx_log_t *log, const char **err);
+
+/*
+ * 1 if a certificate names the same organization as its owner as one of the
+ * configured files does
+ */
+ngx_uint_t ngx_paygw_source_owned(ngx_paygw_channel_t *ch,
+    ngx_paygw_key_t *key);
+
+/* 1 if a key of this id counts now, valid or not */
+ngx_uint_t ngx_paygw_source_knows(ngx_paygw_channel_t *ch, ngx_str_t *id);
 
 /* the key of an id among those that count now and are valid; NULL */
 ngx_paygw_key_t *ngx_paygw_source_find(ngx_paygw_channel_t *ch, ngx_str_t *id,

@@ -80,6 +80,20 @@ static const ngx_str_t  ngx_paygw_unionpay_names[] = {
 };
 
 
+/* ids and words of theirs: no "&" in them, whatever follows it */
+
+static const ngx_str_t  ngx_paygw_unionpay_words[] = {
+    ngx_string("currencyCode"),
+    ngx_string("orderId"),
+    ngx_string("origOrderId"),
+    ngx_string("origQryId"),
+    ngx_string("queryId"),
+    ngx_string("respCode"),
+    ngx_string("txnType"),
+    ngx_null_string
+};
+
+
 const ngx_paygw_provider_t  ngx_paygw_unionpay = {
     ngx_string("unionpay"),
     ngx_paygw_unionpay_headers,
@@ -182,7 +196,8 @@ ngx_paygw_unionpay_verify(ngx_paygw_notify_t *n)
 
     if (rc == NGX_OK) {
         rc = ngx_paygw_check_hidden(n, ch, &ctx->form,
-                                    ngx_paygw_unionpay_names);
+                                    ngx_paygw_unionpay_names,
+                                    ngx_paygw_unionpay_words);
     }
 
     if (rc == NGX_OK) {

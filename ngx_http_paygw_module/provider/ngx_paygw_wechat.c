@@ -16,6 +16,30 @@ static ngx_int_t ngx_paygw_wechat_check_form(ngx_conf_t *cf,
     ngx_uint_t number);
 
 
+const ngx_paygw_wechat_state_t  ngx_paygw_wechat_trade[] = {
+    { ngx_string("SUCCESS"), NGX_PAYGW_EVENT_PAYMENT,
+      NGX_PAYGW_OUTCOME_SUCCESS },
+    { ngx_string("REFUND"), NGX_PAYGW_EVENT_PAYMENT,
+      NGX_PAYGW_OUTCOME_SUCCESS },
+    { ngx_string("NOTPAY"), NGX_PAYGW_EVENT_PAYMENT,
+      NGX_PAYGW_OUTCOME_PENDING },
+    { ngx_string("ACCEPT"), NGX_PAYGW_EVENT_PAYMENT,
+      NGX_PAYGW_OUTCOME_PENDING },
+    { ngx_string("USERPAYING"), NGX_PAYGW_EVENT_PAYMENT,
+      NGX_PAYGW_OUTCOME_PENDING },
+    { ngx_string("CLOSED"), NGX_PAYGW_EVENT_CLOSE,
+      NGX_PAYGW_OUTCOME_FAILED },
+    { ngx_string("REVOKED"), NGX_PAYGW_EVENT_PAYMENT,
+      NGX_PAYGW_OUTCOME_FAILED },
+    { ngx_string("PAYERROR"), NGX_PAYGW_EVENT_PAYMENT,
+      NGX_PAYGW_OUTCOME_FAILED },
+    { ngx_string("PAY_FAIL"), NGX_PAYGW_EVENT_PAYMENT,
+      NGX_PAYGW_OUTCOME_FAILED },
+    { ngx_null_string, NGX_PAYGW_EVENT_PAYMENT,
+      NGX_PAYGW_OUTCOME_PENDING }
+};
+
+
 char *
 ngx_paygw_wechat_appid(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     ngx_str_t *args, ngx_uint_t nargs)

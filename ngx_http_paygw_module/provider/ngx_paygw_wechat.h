@@ -57,6 +57,9 @@ typedef struct {
     ngx_paygw_outcome_e      outcome;
 } ngx_paygw_wechat_state_t;
 
+/* what became of a payment: "ACCEPT" and "PAY_FAIL" are those of contracts */
+extern const ngx_paygw_wechat_state_t  ngx_paygw_wechat_trade[];
+
 /*
  * Sets type and outcome of the event.  The lists of states grow: one that is
  * not in the table means what its last row says, and is a line in the log.  An

@@ -31,32 +31,6 @@ static const ngx_paygw_wechat_state_t  ngx_paygw_wechat_v2_results[] = {
 };
 
 
-/* a call can succeed and its payment fail: those of contracts say it here */
-
-static const ngx_paygw_wechat_state_t  ngx_paygw_wechat_v2_trade[] = {
-    { ngx_string("SUCCESS"), NGX_PAYGW_EVENT_PAYMENT,
-      NGX_PAYGW_OUTCOME_SUCCESS },
-    { ngx_string("REFUND"), NGX_PAYGW_EVENT_PAYMENT,
-      NGX_PAYGW_OUTCOME_SUCCESS },
-    { ngx_string("NOTPAY"), NGX_PAYGW_EVENT_PAYMENT,
-      NGX_PAYGW_OUTCOME_PENDING },
-    { ngx_string("ACCEPT"), NGX_PAYGW_EVENT_PAYMENT,
-      NGX_PAYGW_OUTCOME_PENDING },
-    { ngx_string("USERPAYING"), NGX_PAYGW_EVENT_PAYMENT,
-      NGX_PAYGW_OUTCOME_PENDING },
-    { ngx_string("CLOSED"), NGX_PAYGW_EVENT_CLOSE,
-      NGX_PAYGW_OUTCOME_FAILED },
-    { ngx_string("REVOKED"), NGX_PAYGW_EVENT_PAYMENT,
-      NGX_PAYGW_OUTCOME_FAILED },
-    { ngx_string("PAYERROR"), NGX_PAYGW_EVENT_PAYMENT,
-      NGX_PAYGW_OUTCOME_FAILED },
-    { ngx_string("PAY_FAIL"), NGX_PAYGW_EVENT_PAYMENT,
-      NGX_PAYGW_OUTCOME_FAILED },
-    { ngx_null_string, NGX_PAYGW_EVENT_PAYMENT,
-      NGX_PAYGW_OUTCOME_PENDING }
-};
-
-
 ngx_int_t
 ngx_paygw_wechat_v2_event(ngx_paygw_notify_t *n)
 {
@@ -205,10 +179,12 @@ ngx_paygw_wechat_v2_outcome(ngx_paygw_notify_t *n, ngx_paygw_form_t *form)
     if (ngx_paygw_wechat_v2_is(&result, "SUCCESS")
         && ngx_paygw_wechat_v2_value(form, "trade_state"))
     {
+        /* the call has succeeded, and its payment may have failed */
+
         ngx_str_null(&ev->kind);
         (void) ngx_paygw_wechat_v2_word(form, "trade_state", &ev->kind);
 
-        ngx_paygw_wechat_state(n, ngx_paygw_wechat_v2_trade, &ev->kind);
+        ngx_paygw_wechat_state(n, ngx_paygw_wechat_trade, &ev->kind);
 
     } else {
         ngx_paygw_wechat_state(n, ngx_paygw_wechat_v2_results, &ev->kind);

@@ -13,8 +13,8 @@
 /* What the elements of a callback may be. */
 
 
-static ngx_uint_t ngx_paygw_wechat_v2_ours(ngx_paygw_wechat_v2_ctx_t *ctx,
-    ngx_paygw_wechat_account_t *account);
+static const char *ngx_paygw_wechat_v2_other(ngx_paygw_wechat_v2_ctx_t *ctx,
+    ngx_paygw_wechat_account_t *account, ngx_str_t **value);
 
 
 /* the names that mean something in a callback */
@@ -57,6 +57,20 @@ static const ngx_str_t  ngx_paygw_wechat_v2_names[] = {
 };
 
 
+/* ids and words of theirs: no "&" in them, whatever follows it */
+
+static const ngx_str_t  ngx_paygw_wechat_v2_words[] = {
+    ngx_string("fee_type"),
+    ngx_string("openid"),
+    ngx_string("out_trade_no"),
+    ngx_string("result_code"),
+    ngx_string("sub_openid"),
+    ngx_string("trade_state"),
+    ngx_string("transaction_id"),
+    ngx_null_string
+};
+
+
 /*
  * The same key signs what merchants send, some of which a payer gets to see
  * and may have written a part of.  A text of his own in such a message must
@@ -68,7 +82,8 @@ ngx_paygw_wechat_v2_unambiguous(ngx_paygw_notify_t *n,
     ngx_paygw_wechat_v2_ctx_t *ctx, ngx_paygw_channel_t *ch)
 {
     return ngx_paygw_check_hidden(n, ch, &ctx->form,
-                                  ngx_paygw_wechat_v2_names);
+                                  ngx_paygw_wechat_v2_names,
+                                  ngx_paygw_wechat_v2_words);
 }
 
 
@@ -100,7 +115,7 @@ ngx_paygw_channel_t *
 ngx_paygw_wechat_v2_channel(ngx_paygw_notify_t *n,
     ngx_paygw_wechat_v2_ctx_t *ctx)
 {
-    ngx_str_t                   *mchid;
+    ngx_str_t                   *mchid, *other;
     ngx_uint_t                   i;
     ngx_paygw_channel_t         *ch;
     ngx_paygw_wechat_account_t  *account;
@@ -119,7 +134,7 @@ ngx_paygw_wechat_v2_channel(ngx_paygw_notify_t *n,
             continue;
         }
 
-        if (ngx_paygw_wechat_v2_ours(ctx, account)) {
+        if (ngx_paygw_wechat_v2_other(ctx, account, &other) == NULL) {
             return n->channels[i];
         }
 
@@ -136,51 +151,64 @@ ngx_int_t
 ngx_paygw_wechat_v2_account(ngx_paygw_notify_t *n,
     ngx_paygw_wechat_v2_ctx_t *ctx, ngx_paygw_channel_t *ch)
 {
-    if (ngx_paygw_wechat_v2_ours(ctx, ch->conf)) {
+    ngx_str_t                   *value;
+    ngx_array_t                 *list;
+    const char                  *name;
+    ngx_paygw_wechat_account_t  *account;
+
+    account = ch->conf;
+
+    name = ngx_paygw_wechat_v2_other(ctx, account, &value);
+
+    if (name == NULL) {
         return NGX_OK;
     }
 
-    return ngx_paygw_refuse(n, NGX_DECLINED,
-                            NGX_PAYGW_REASON_ACCOUNT_MISMATCH,
-                            "appid or sub_mch_id is not ours");
+    list = ngx_strcmp(name, "sub_mch_id") == 0 ? account->sub_mchids
+                                               : account->appids;
+
+    return ngx_paygw_refuse_account(n, NGX_PAYGW_REASON_ACCOUNT_MISMATCH,
+                                    name, value, list ? list->nelts : 0);
 }
 
 
 /*
- * Every account that is named must be ours.  Only what is about no money need
- * not name the application: contracts are of a merchant.
+ * Every account that is named must be ours: the name of the first that is not,
+ * with its value, which is NULL for one that is missing; or NULL.  Only what
+ * is about no money need not name the application: contracts are of a merchant.
  */
 
-static ngx_uint_t
-ngx_paygw_wechat_v2_ours(ngx_paygw_wechat_v2_ctx_t *ctx,
-    ngx_paygw_wechat_account_t *account)
+static const char *
+ngx_paygw_wechat_v2_other(ngx_paygw_wechat_v2_ctx_t *ctx,
+    ngx_paygw_wechat_account_t *account, ngx_str_t **value)
 {
-    ngx_str_t         *value;
     ngx_paygw_form_t  *form;
 
     form = &ctx->form;
 
-    value = ngx_paygw_wechat_v2_value(form, "appid");
+    *value = ngx_paygw_wechat_v2_value(form, "appid");
 
-    if (value ? !ngx_paygw_channel_has(account->appids, value)
-              : (ctx->req_info || ngx_paygw_wechat_v2_payment(form)))
+    if (*value ? !ngx_paygw_channel_has(account->appids, *value)
+               : (ctx->req_info || ngx_paygw_wechat_v2_payment(form)))
     {
-        return 0;
+        return "appid";
     }
 
-    value = ngx_paygw_wechat_v2_value(form, "sub_appid");
+    *value = ngx_paygw_wechat_v2_value(form, "sub_appid");
 
-    if (value && !ngx_paygw_channel_has(account->appids, value)) {
-        return 0;
+    if (*value && !ngx_paygw_channel_has(account->appids, *value)) {
+        return "sub_appid";
     }
 
-    value = ngx_paygw_wechat_v2_value(form, "sub_mch_id");
+    *value = ngx_paygw_wechat_v2_value(form, "sub_mch_id");
 
-    if (account->sub_mchids == NULL) {
-        return value == NULL;
+    if (*value ? !ngx_paygw_channel_has(account->sub_mchids, *value)
+               : account->sub_mchids != NULL)
+    {
+        return "sub_mch_id";
     }
 
-    return value && ngx_paygw_channel_has(account->sub_mchids, value);
+    return NULL;
 }
 
 

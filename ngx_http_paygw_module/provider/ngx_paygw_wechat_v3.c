@@ -78,14 +78,6 @@ ngx_paygw_wechat_v3_parse(ngx_paygw_notify_t *n)
 
     h = &n->msg.headers[NGX_PAYGW_WECHAT_V3_SIGN_TYPE];
 
-    if (n->msg.repeated
-        & ((ngx_uint_t) 1 << NGX_PAYGW_WECHAT_V3_SIGN_TYPE))
-    {
-        return ngx_paygw_refuse(n, NGX_ABORT,
-                                NGX_PAYGW_REASON_REPEATED_HEADER,
-                                "wechatpay-signature-type");
-    }
-
     if (h->data
         && (h->len != sizeof(NGX_PAYGW_WECHAT_V3_SCHEME) - 1
             || ngx_strncmp(h->data, NGX_PAYGW_WECHAT_V3_SCHEME, h->len) != 0))

@@ -24,10 +24,12 @@
 #define NGX_PAYGW_WECHAT_V3_NONCE      1
 #define NGX_PAYGW_WECHAT_V3_SIGNATURE  2
 #define NGX_PAYGW_WECHAT_V3_SERIAL     3
-#define NGX_PAYGW_WECHAT_V3_REQUIRED   4
 
 /* may be absent */
 #define NGX_PAYGW_WECHAT_V3_SIGN_TYPE  4
+
+/* a bit for each of the others */
+#define NGX_PAYGW_WECHAT_V3_REQUIRED   0x0f
 
 
 /* the account of a channel */

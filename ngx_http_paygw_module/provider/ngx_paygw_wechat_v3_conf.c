@@ -121,10 +121,9 @@ ngx_paygw_wechat_v3_platform_certificate(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_paygw_key_cert(cf, &args[0], key) != NGX_OK
-        || ngx_paygw_source_file(cf, ch, "platform_certificate", &args[0],
-                                 key)
-           != NGX_OK)
+    if (ngx_paygw_source_file(cf, ch, "platform_certificate", &args[0], 1,
+                              key)
+        != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -171,17 +170,14 @@ ngx_paygw_wechat_v3_platform_public_key(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_paygw_key_public(cf, &args[1], key) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    key->id = args[0];
-
-    if (ngx_paygw_source_file(cf, ch, "platform_public_key", &args[1], key)
+    if (ngx_paygw_source_file(cf, ch, "platform_public_key", &args[1], 0,
+                              key)
         != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
+
+    key->id = args[0];
 
     return NGX_CONF_OK;
 }
@@ -295,7 +291,8 @@ ngx_paygw_wechat_v3_check_own(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 {
     ngx_str_t  *id;
 
-    if (ngx_paygw_channel_check_pair(cf, ch, conf->private_key,
+    if (ngx_paygw_channel_check_pair(cf, ch, &ngx_paygw_rsa_sha256,
+                                     conf->private_key,
                                      "merchant_private_key",
                                      conf->certificate,
                                      "merchant_certificate")
@@ -351,7 +348,8 @@ ngx_paygw_wechat_v3_check_keys(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "no \"platform_public_key\" or "
                            "\"platform_certificate\" is defined for channel "
-                           "\"%V\"", &ch->name);
+                           "\"%V\", add one, or \"platform_certificates "
+                           "auto\"", &ch->name);
         return NGX_ERROR;
     }
 
@@ -391,7 +389,9 @@ ngx_paygw_wechat_v3_check_keys(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
                                          conf->private_key,
                                          "merchant_private_key")
                != NGX_OK
-            || ngx_paygw_channel_probe(cf, ch, keys[i], name) != NGX_OK)
+            || ngx_paygw_channel_probe(cf, ch, &ngx_paygw_rsa_sha256, keys[i],
+                                       name)
+               != NGX_OK)
         {
             return NGX_ERROR;
         }

@@ -28,26 +28,6 @@ static void ngx_paygw_wechat_v3_payer(ngx_paygw_event_t *ev,
 static time_t ngx_paygw_wechat_v3_time(ngx_paygw_wechat_v3_ctx_t *ctx);
 
 
-static const ngx_paygw_wechat_state_t  ngx_paygw_wechat_v3_trade[] = {
-    { ngx_string("SUCCESS"), NGX_PAYGW_EVENT_PAYMENT,
-      NGX_PAYGW_OUTCOME_SUCCESS },
-    { ngx_string("REFUND"), NGX_PAYGW_EVENT_PAYMENT,
-      NGX_PAYGW_OUTCOME_SUCCESS },
-    { ngx_string("NOTPAY"), NGX_PAYGW_EVENT_PAYMENT,
-      NGX_PAYGW_OUTCOME_PENDING },
-    { ngx_string("USERPAYING"), NGX_PAYGW_EVENT_PAYMENT,
-      NGX_PAYGW_OUTCOME_PENDING },
-    { ngx_string("CLOSED"), NGX_PAYGW_EVENT_CLOSE,
-      NGX_PAYGW_OUTCOME_FAILED },
-    { ngx_string("REVOKED"), NGX_PAYGW_EVENT_PAYMENT,
-      NGX_PAYGW_OUTCOME_FAILED },
-    { ngx_string("PAYERROR"), NGX_PAYGW_EVENT_PAYMENT,
-      NGX_PAYGW_OUTCOME_FAILED },
-    { ngx_null_string, NGX_PAYGW_EVENT_PAYMENT,
-      NGX_PAYGW_OUTCOME_PENDING }
-};
-
-
 static const ngx_paygw_wechat_state_t  ngx_paygw_wechat_v3_refunds[] = {
     { ngx_string("SUCCESS"), NGX_PAYGW_EVENT_REFUND,
       NGX_PAYGW_OUTCOME_SUCCESS },
@@ -139,7 +119,7 @@ ngx_paygw_wechat_v3_payment(ngx_paygw_notify_t *n, ngx_paygw_json_t *res)
                                 "invalid trade_state");
     }
 
-    ngx_paygw_wechat_state(n, ngx_paygw_wechat_v3_trade, &state);
+    ngx_paygw_wechat_state(n, ngx_paygw_wechat_trade, &state);
 
     if (ev->outcome == NGX_PAYGW_OUTCOME_SUCCESS && ev->amount == -1) {
         return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,

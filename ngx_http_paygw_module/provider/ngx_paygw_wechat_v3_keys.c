@@ -56,6 +56,7 @@ static ngx_int_t ngx_paygw_wechat_v3_useless(ngx_paygw_source_fetch_t *f,
 
 const ngx_paygw_source_t  ngx_paygw_wechat_v3_source = {
     "platform_certificates",
+    &ngx_paygw_rsa_sha256,
     ngx_string("https://api.mch.weixin.qq.com"),
     ngx_string("https://api2.mch.weixin.qq.com"),
     0,
@@ -162,8 +163,8 @@ ngx_paygw_wechat_v3_accept(ngx_paygw_channel_t *ch, ngx_paygw_found_t *found,
 
     key = &found->key;
 
-    rc = ngx_paygw_source_accept(found, conf->private_key, conf->certificate,
-                                 log, err);
+    rc = ngx_paygw_source_accept(ch, found, conf->private_key,
+                                 conf->certificate, log, err);
 
     if (rc != NGX_OK || key->cert == NULL) {
         return rc;
@@ -283,6 +284,8 @@ ngx_paygw_wechat_v3_answer(ngx_paygw_source_fetch_t *f)
     if (f->response->status == 404) {
 
         /* the account has only a public key */
+
+        f->err = "certificates for this account";
 
         return NGX_DONE;
     }

@@ -21,7 +21,8 @@
  * and the times of every operation have been checked.  commit and release are
  * called with the token of the claim.  A backend that returns NGX_AGAIN from
  * claim or append sets op->pending to something that begins with
- * ngx_paygw_store_pending_t.  append is NULL in one that has no streams.
+ * ngx_paygw_store_pending_t.  append and streams are NULL in one that has no
+ * streams.
  */
 
 
@@ -30,6 +31,7 @@ typedef struct {
                                  ngx_paygw_store_op_t *op);
     ngx_int_t           (*append)(ngx_paygw_store_t *store,
                                   ngx_paygw_store_op_t *op);
+    void                (*streams)(ngx_paygw_store_t *store);
     void                (*cancel)(ngx_paygw_store_op_t *op);
     void                (*commit)(ngx_paygw_store_t *store,
                                   ngx_paygw_store_op_t *op);
@@ -61,6 +63,10 @@ typedef struct {
 /* the life of a record: never shorter than the lease that it holds */
 #define ngx_paygw_store_life(op)                                              \
     ngx_max((op)->keep, (op)->lease)
+
+/* an order has to be asked about, or marked */
+#define ngx_paygw_store_guards(op)                                            \
+    ((op)->order.len && (op)->says != NGX_PAYGW_STORE_NOTHING)
 
 
 #endif /* _NGX_PAYGW_BACKEND_H_INCLUDED_ */

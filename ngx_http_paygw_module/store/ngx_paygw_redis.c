@@ -10,8 +10,13 @@
 #include "ngx_paygw_redis.h"
 
 
+static void ngx_paygw_redis_keys(ngx_paygw_redis_cmd_t *cmd,
+    ngx_paygw_store_op_t *op);
+static u_char *ngx_paygw_redis_tagged(ngx_paygw_redis_cmd_t *cmd, u_char *p,
+    const char *what, ngx_str_t *id);
 static ngx_int_t ngx_paygw_redis_claim(ngx_paygw_store_t *store,
     ngx_paygw_store_op_t *op);
+static void ngx_paygw_redis_streams(ngx_paygw_store_t *store);
 static void ngx_paygw_redis_cancel(ngx_paygw_store_op_t *op);
 static void ngx_paygw_redis_commit(ngx_paygw_store_t *store,
     ngx_paygw_store_op_t *op);
@@ -27,6 +32,7 @@ static void ngx_paygw_redis_done(ngx_event_t *ev);
 static const ngx_paygw_backend_t  ngx_paygw_redis_backend = {
     ngx_paygw_redis_claim,
     ngx_paygw_redis_append,
+    ngx_paygw_redis_streams,
     ngx_paygw_redis_cancel,
     ngx_paygw_redis_commit,
     ngx_paygw_redis_release,
@@ -71,13 +77,15 @@ ngx_paygw_redis_create(ngx_conf_t *cf, ngx_paygw_redis_t *redis)
 
 
 ngx_paygw_redis_cmd_t *
-ngx_paygw_redis_cmd(ngx_paygw_redis_t *redis, ngx_uint_t type, ngx_str_t *key)
+ngx_paygw_redis_cmd(ngx_paygw_redis_t *redis, ngx_uint_t type,
+    ngx_paygw_store_op_t *op)
 {
     size_t                  len;
-    u_char                 *p;
     ngx_paygw_redis_cmd_t  *cmd;
 
-    len = key ? redis->prefix.len + key->len : 0;
+    len = op ? 2 * redis->prefix.len + 2 * op->key.len + op->order.len
+               + sizeof("event:{}order:{}") - 1
+             : 0;
 
     cmd = ngx_alloc(sizeof(ngx_paygw_redis_cmd_t) + len, ngx_cycle->log);
     if (cmd == NULL) {
@@ -89,18 +97,62 @@ ngx_paygw_redis_cmd(ngx_paygw_redis_t *redis, ngx_uint_t type, ngx_str_t *key)
     cmd->pending.backend = &ngx_paygw_redis_backend;
     cmd->redis = redis;
     cmd->type = type;
-    cmd->len = len;
 
     cmd->event.handler = ngx_paygw_redis_done;
     cmd->event.data = cmd;
     cmd->event.log = ngx_cycle->log;
 
-    if (key) {
-        p = ngx_cpymem(cmd->key, redis->prefix.data, redis->prefix.len);
-        ngx_memcpy(p, key->data, key->len);
+    if (op) {
+        ngx_paygw_redis_keys(cmd, op);
     }
 
     return cmd;
+}
+
+
+static void
+ngx_paygw_redis_keys(ngx_paygw_redis_cmd_t *cmd, ngx_paygw_store_op_t *op)
+{
+    u_char  *p;
+
+    p = ngx_paygw_redis_tagged(cmd, cmd->key, "event", &op->key);
+
+    cmd->len = p - cmd->key;
+
+    if (ngx_paygw_store_guards(op)) {
+        cmd->says = op->says;
+        cmd->order.data = p;
+
+        p = ngx_paygw_redis_tagged(cmd, p, "order", &op->order);
+
+        cmd->order.len = p - cmd->order.data;
+    }
+
+    cmd->id.data = p;
+    cmd->id.len = op->key.len;
+
+    ngx_memcpy(p, op->key.data, op->key.len);
+}
+
+
+/* what stands before the first colon, the channel, is put in braces */
+
+static u_char *
+ngx_paygw_redis_tagged(ngx_paygw_redis_cmd_t *cmd, u_char *p, const char *what,
+    ngx_str_t *id)
+{
+    u_char  *colon, *last;
+
+    last = id->data + id->len;
+    colon = ngx_strlchr(id->data, last, ':');
+
+    if (colon == NULL) {
+        colon = last;
+    }
+
+    return ngx_sprintf(p, "%V%s:{%*s}%*s", &cmd->redis->prefix, what,
+                       (size_t) (colon - id->data), id->data,
+                       (size_t) (last - colon), colon);
 }
 
 
@@ -109,7 +161,7 @@ ngx_paygw_redis_claim(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
 {
     ngx_paygw_redis_cmd_t  *cmd;
 
-    cmd = ngx_paygw_redis_cmd(store->data, NGX_PAYGW_REDIS_CLAIM, &op->key);
+    cmd = ngx_paygw_redis_cmd(store->data, NGX_PAYGW_REDIS_CLAIM, op);
     if (cmd == NULL) {
         return NGX_ERROR;
     }
@@ -135,6 +187,16 @@ ngx_paygw_redis_ask(ngx_paygw_redis_cmd_t *cmd, ngx_paygw_store_op_t *op)
     op->pending = cmd;
 
     return NGX_AGAIN;
+}
+
+
+static void
+ngx_paygw_redis_streams(ngx_paygw_store_t *store)
+{
+    ngx_paygw_redis_t  *redis;
+
+    redis = store->data;
+    redis->streams = 1;
 }
 
 
@@ -185,7 +247,7 @@ ngx_paygw_redis_end(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op,
 {
     ngx_paygw_redis_cmd_t  *cmd;
 
-    cmd = ngx_paygw_redis_cmd(store->data, type, &op->key);
+    cmd = ngx_paygw_redis_cmd(store->data, type, op);
     if (cmd == NULL) {
         return;
     }
@@ -216,12 +278,7 @@ ngx_paygw_redis_undo(ngx_paygw_redis_cmd_t *cmd)
 void
 ngx_paygw_redis_finish(ngx_paygw_redis_cmd_t *cmd, ngx_int_t rc)
 {
-    ngx_str_t  key;
-
-    if (cmd->type == NGX_PAYGW_REDIS_CLAIM
-        || cmd->type == NGX_PAYGW_REDIS_APPEND
-        || cmd->type == NGX_PAYGW_REDIS_ONCE)
-    {
+    if (ngx_paygw_redis_asks(cmd) || cmd->type == NGX_PAYGW_REDIS_ONCE) {
         cmd->rc = rc;
 
         if (cmd->op) {
@@ -236,39 +293,26 @@ ngx_paygw_redis_finish(ngx_paygw_redis_cmd_t *cmd, ngx_int_t rc)
 
     } else if (cmd->type < NGX_PAYGW_REDIS_SCRIPTS && rc != NGX_OK) {
 
-        key = ngx_paygw_redis_key(cmd);
-
         if (rc == NGX_ERROR) {
             ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                           "%s of event \"%V\" was lost, its lease ends it",
                           (cmd->type == NGX_PAYGW_REDIS_COMMIT) ? "commit"
                                                                 : "release",
-                          &key);
+                          &cmd->id);
 
         } else if (cmd->type == NGX_PAYGW_REDIS_COMMIT) {
             ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                           "event \"%V\" was taken over before its commit",
-                          &key);
+                          &cmd->id);
 
         } else {
             ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
-                          "event \"%V\" was not held at its release", &key);
+                          "event \"%V\" was not held at its release",
+                          &cmd->id);
         }
     }
 
     ngx_free(cmd);
-}
-
-
-ngx_str_t
-ngx_paygw_redis_key(ngx_paygw_redis_cmd_t *cmd)
-{
-    ngx_str_t  key;
-
-    key.data = cmd->key + cmd->redis->prefix.len;
-    key.len = cmd->len - cmd->redis->prefix.len;
-
-    return key;
 }
 
 

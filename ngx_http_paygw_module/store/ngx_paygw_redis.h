@@ -23,12 +23,23 @@
  *
  *   ngx_paygw_redis_conf.c    the arguments of "paygw_store"
  *   ngx_paygw_redis.c         the calls of the store, the life of a command
- *   ngx_paygw_redis_cmd.c     scripts, what a command says and a reply means
+ *   ngx_paygw_redis_lua.c     the scripts
+ *   ngx_paygw_redis_cmd.c     what a command says and a reply means
  *   ngx_paygw_redis_stream.c  an append to a stream, waiting for replicas
  *   ngx_paygw_redis_once.c    a key that may come once
+ *   ngx_paygw_redis_info.c    whether Redis keeps what it has
  *   ngx_paygw_redis_conn.c    a connection: opened, given up, kept away from
  *   ngx_paygw_redis_io.c      what is sent and received on it
  *   ngx_paygw_redis_ssl.c     its TLS
+ *
+ * The keys, behind the prefix:
+ *
+ *   event:{CHANNEL}:ID:KIND   the record of an event
+ *   order:{CHANNEL}:ORDER     the mark of an order that is paid
+ *
+ * In a cluster the braces tell which part of a key chooses its slot: whatever
+ * one script touches belongs to one channel, and so do the keys.  The order
+ * cannot be that part: one event must have one key, whatever is read in it.
  *
  * A worker has a few connections, each with a FIFO of commands: replies come
  * in the order of the commands, so a command stays in the FIFO until its reply
@@ -48,13 +59,20 @@ typedef enum {
     NGX_PAYGW_REDIS_AUTH,
     NGX_PAYGW_REDIS_SELECT,
     NGX_PAYGW_REDIS_WAIT,
+    NGX_PAYGW_REDIS_INFO,
     NGX_PAYGW_REDIS_ONCE
 } ngx_paygw_redis_type_e;
 
 #define NGX_PAYGW_REDIS_SCRIPTS  NGX_PAYGW_REDIS_AUTH
 
-/* of a command: EVAL, script, keys, four numbers, and an entry */
-#define NGX_PAYGW_REDIS_ARGS     (9 + 2 * NGX_PAYGW_STORE_FIELDS_MAX)
+/* answers as a claim does, to somebody who waits */
+#define ngx_paygw_redis_asks(cmd)                                             \
+    ((cmd)->type == NGX_PAYGW_REDIS_CLAIM                                     \
+     || (cmd)->type == NGX_PAYGW_REDIS_APPEND)
+
+/* of a command: EVAL, script, number of keys, three keys, five arguments, and
+   an entry */
+#define NGX_PAYGW_REDIS_ARGS     (11 + 2 * NGX_PAYGW_STORE_FIELDS_MAX)
 
 
 /*
@@ -87,10 +105,15 @@ typedef struct {
     ngx_uint_t                   delivery;
     ngx_uint_t                   replicas;  /* that an append waits for */
 
+    ngx_paygw_store_says_e       says;      /* of the order */
+
     unsigned                     eval:1;    /* the script was sent in full */
 
+    ngx_str_t                    id;        /* of the event */
+    ngx_str_t                    order;     /* key of the order's mark, or
+                                               empty: it is of no interest */
     size_t                       len;
-    u_char                       key[1];    /* with the prefix */
+    u_char                       key[1];    /* of the event */
 } ngx_paygw_redis_cmd_t;
 
 
@@ -150,6 +173,7 @@ struct ngx_paygw_redis_s {
     ngx_paygw_redis_conn_t      *conns;
     ngx_uint_t                   nconns;
     ngx_uint_t                   next;      /* round robin */
+    ngx_uint_t                   streams;   /* in use, INFO was not sent yet */
 
     ngx_str_t                    sha1[NGX_PAYGW_REDIS_SCRIPTS];
 };
@@ -160,16 +184,13 @@ struct ngx_paygw_redis_s {
 ngx_paygw_store_t *ngx_paygw_redis_create(ngx_conf_t *cf,
     ngx_paygw_redis_t *redis);
 
-/* a new command; key is NULL for AUTH, SELECT and WAIT */
+/* a new command; op, which is only read, is NULL if it is no script */
 ngx_paygw_redis_cmd_t *ngx_paygw_redis_cmd(ngx_paygw_redis_t *redis,
-    ngx_uint_t type, ngx_str_t *key);
+    ngx_uint_t type, ngx_paygw_store_op_t *op);
 
 /* sends a command whose answer is for op's handler; takes the command over */
 ngx_int_t ngx_paygw_redis_ask(ngx_paygw_redis_cmd_t *cmd,
     ngx_paygw_store_op_t *op);
-
-/* the event id of a command */
-ngx_str_t ngx_paygw_redis_key(ngx_paygw_redis_cmd_t *cmd);
 
 /*
  * The command, which is in no FIFO any more, has come to its end; NGX_ERROR if
@@ -178,10 +199,17 @@ ngx_str_t ngx_paygw_redis_key(ngx_paygw_redis_cmd_t *cmd);
 void ngx_paygw_redis_finish(ngx_paygw_redis_cmd_t *cmd, ngx_int_t rc);
 
 
-/* ngx_paygw_redis_cmd.c */
+/* ngx_paygw_redis_lua.c */
 
+/* by the type of the command */
+extern const ngx_str_t  ngx_paygw_redis_scripts[];
+
+/* the names by which Redis knows the scripts */
 ngx_int_t ngx_paygw_redis_scripts_init(ngx_conf_t *cf,
     ngx_paygw_redis_t *redis);
+
+
+/* ngx_paygw_redis_cmd.c */
 
 /*
  * Sends a script.  NGX_ERROR, with the command still the caller's, if Redis is
@@ -243,6 +271,16 @@ ngx_int_t ngx_paygw_redis_once(ngx_paygw_store_t *store,
 
 /* what a reply means; NGX_ERROR if it is none that was expected */
 ngx_int_t ngx_paygw_redis_once_result(redisReply *reply);
+
+
+/* ngx_paygw_redis_info.c */
+
+/* asks on a new connection, if that is of use and was not done */
+void ngx_paygw_redis_info(ngx_paygw_redis_conn_t *conn);
+
+/* the reply; as ngx_paygw_redis_reply() */
+const char *ngx_paygw_redis_informed(ngx_paygw_redis_conn_t *conn,
+    ngx_paygw_redis_cmd_t *cmd, redisReply *reply);
 
 
 /* ngx_paygw_redis_conn.c */

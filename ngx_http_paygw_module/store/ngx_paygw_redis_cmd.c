@@ -7,7 +7,6 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
-#include <ngx_sha1.h>
 #include "ngx_paygw_redis.h"
 
 
@@ -17,34 +16,6 @@
 #define NGX_PAYGW_REDIS_RIGHTS                                                \
     ", its user needs +eval +evalsha +get +set +time, for \"paygw_queue\" "   \
     "+xadd and +wait, and all keys"
-
-
-/*
- * A record is one string, "STATE TOKEN DELIVERIES LEASE-END": the state is
- * "held", "done" or "free", the time is Redis' own, in milliseconds.  Scripts
- * answer with an integer and touch one key, so that they also run in a cluster
- * behind a proxy; an append touches two, which there need a hash tag.
- *
- *   KEYS[1]  the event             ARGV[1]  token, 16 hexadecimal digits
- *   ARGV[2]  life of the record    ARGV[3]  lease, for a claim
- *
- * and for an append
- *
- *   KEYS[2]  the stream            ARGV[3]  1: replicas are waited for
- *   ARGV[4]  length, or 0          ARGV[5]  names and values ...
- */
-
-#define NGX_PAYGW_REDIS_LUA_READ                                              \
-    "local v=redis.call('GET',KEYS[1])\n"                                     \
-    "local s,k,n,e\n"                                                         \
-    "if v then\n"                                                             \
-    " s,k,n,e=string.match(v,'^(%l+) (%x+) (%d+) (%d+)$')\n"                  \
-    " if not s then return redis.error_reply('ERR not a paygw record') end\n" \
-    "end\n"
-
-#define NGX_PAYGW_REDIS_LUA_KEEP(state, n, e)                                 \
-    "redis.call('SET',KEYS[1],'" state " '..ARGV[1]..' '.." n "..' '.." e     \
-    ",'PX',ARGV[2])\n"
 
 
 static ngx_int_t ngx_paygw_redis_setup(ngx_paygw_redis_conn_t *conn,
@@ -59,98 +30,13 @@ static ngx_int_t ngx_paygw_redis_result(ngx_paygw_redis_cmd_t *cmd,
     redisReply *reply);
 
 
-static const ngx_str_t  ngx_paygw_redis_scripts[NGX_PAYGW_REDIS_SCRIPTS] = {
+/* in the order of ngx_paygw_store_says_e */
 
-    /* claim: the number of this delivery; 0: committed; -1: held */
-
-    ngx_string(
-        NGX_PAYGW_REDIS_LUA_READ
-        "local t=redis.call('TIME')\n"
-        "t=t[1]*1000+math.floor(t[2]/1000)\n"
-        "if s=='done' then return 0 end\n"
-        "if s=='held' and t<tonumber(e) then return -1 end\n"
-        "n=(tonumber(n) or 0)+1\n"
-        NGX_PAYGW_REDIS_LUA_KEEP("held", "n",
-                                 "string.format('%.0f',t+ARGV[3])")
-        "return n\n"),
-
-    /* commit: 1: done; 0: not ours */
-
-    ngx_string(
-        NGX_PAYGW_REDIS_LUA_READ
-        "if s and (s~='held' or k~=ARGV[1]) then return 0 end\n"
-        NGX_PAYGW_REDIS_LUA_KEEP("done", "(n or '0')", "'0'")
-        "return 1\n"),
-
-    /* release: 1: done; 0: not ours */
-
-    ngx_string(
-        NGX_PAYGW_REDIS_LUA_READ
-        "if s~='held' or k~=ARGV[1] then return 0 end\n"
-        NGX_PAYGW_REDIS_LUA_KEEP("free", "n", "'0'")
-        "return 1\n"),
-
-    /*
-     * append: the number of this delivery; 0: committed; -1: held
-     *
-     * A script is not undone where it fails.  What may fail comes second, and
-     * is told, so that the first can be taken back.
-     */
-
-    ngx_string(
-        NGX_PAYGW_REDIS_LUA_READ
-        "local t=redis.call('TIME')\n"
-        "t=t[1]*1000+math.floor(t[2]/1000)\n"
-        "if s=='done' then\n"
-        " if ARGV[3]=='1' then redis.call('SET',KEYS[1],v,'PX',ARGV[2]) end\n"
-        " return 0\n"
-        "end\n"
-        "if s=='held' and t<tonumber(e) then return -1 end\n"
-        "n=(tonumber(n) or 0)+1\n"
-        "local x={'XADD',KEYS[2]}\n"
-        "if ARGV[4]~='0' then x={'XADD',KEYS[2],'MAXLEN','~',ARGV[4]} end\n"
-        "x[#x+1]='*'\n"
-        "for i=5,#ARGV do x[#x+1]=ARGV[i] end\n"
-        "x[#x+1]='delivery'\n"
-        "x[#x+1]=n\n"
-        NGX_PAYGW_REDIS_LUA_KEEP("done", "n", "'0'")
-        "local r=redis.pcall(unpack(x))\n"
-        "if type(r)=='table' and r.err then\n"
-        NGX_PAYGW_REDIS_LUA_KEEP("free", "n", "'0'")
-        " return r\n"
-        "end\n"
-        "return n\n")
+static ngx_str_t  ngx_paygw_redis_says[] = {
+    ngx_string("-"),
+    ngx_string("open"),
+    ngx_string("paid")
 };
-
-
-/* the names by which Redis knows the scripts */
-
-ngx_int_t
-ngx_paygw_redis_scripts_init(ngx_conf_t *cf, ngx_paygw_redis_t *redis)
-{
-    u_char            digest[20];
-    ngx_uint_t        i;
-    ngx_sha1_t        sha1;
-    const ngx_str_t  *text;
-
-    for (i = 0; i < NGX_PAYGW_REDIS_SCRIPTS; i++) {
-        text = &ngx_paygw_redis_scripts[i];
-
-        ngx_sha1_init(&sha1);
-        ngx_sha1_update(&sha1, text->data, text->len);
-        ngx_sha1_final(digest, &sha1);
-
-        redis->sha1[i].data = ngx_pnalloc(cf->pool, 2 * sizeof(digest));
-        if (redis->sha1[i].data == NULL) {
-            return NGX_ERROR;
-        }
-
-        redis->sha1[i].len = 2 * sizeof(digest);
-        ngx_hex_dump(redis->sha1[i].data, digest, sizeof(digest));
-    }
-
-    return NGX_OK;
-}
 
 
 ngx_int_t
@@ -171,7 +57,8 @@ static ngx_int_t
 ngx_paygw_redis_script(ngx_paygw_redis_conn_t *conn,
     ngx_paygw_redis_cmd_t *cmd)
 {
-    u_char      token[16], life[NGX_INT64_LEN], number[NGX_INT64_LEN];
+    u_char      keys[NGX_INT_T_LEN], token[16], life[NGX_INT64_LEN],
+                number[NGX_INT64_LEN];
     ngx_str_t   argv[NGX_PAYGW_REDIS_ARGS];
     ngx_uint_t  n, bit;
 
@@ -203,23 +90,31 @@ ngx_paygw_redis_script(ngx_paygw_redis_conn_t *conn,
         argv[1] = conn->redis->sha1[cmd->type];
     }
 
-    ngx_str_set(&argv[2], "1");
-
     argv[3].data = cmd->key;
     argv[3].len = cmd->len;
 
     n = 4;
 
     if (cmd->type == NGX_PAYGW_REDIS_APPEND) {
-        ngx_str_set(&argv[2], "2");
         argv[n++] = cmd->op->entry->stream->name;
     }
+
+    if (ngx_paygw_redis_asks(cmd) && cmd->order.len) {
+        argv[n++] = cmd->order;
+    }
+
+    argv[2].data = keys;
+    argv[2].len = ngx_sprintf(keys, "%ui", n - 3) - keys;
 
     argv[n].data = token;
     argv[n++].len = ngx_sprintf(token, "%016xL", cmd->token) - token;
 
     argv[n].data = life;
     argv[n++].len = ngx_sprintf(life, "%M", cmd->life) - life;
+
+    if (ngx_paygw_redis_asks(cmd)) {
+        argv[n++] = ngx_paygw_redis_says[cmd->says];
+    }
 
     if (cmd->type == NGX_PAYGW_REDIS_CLAIM) {
         argv[n].data = number;
@@ -313,6 +208,10 @@ ngx_paygw_redis_reply(ngx_paygw_redis_conn_t *conn,
         return ngx_paygw_redis_waited(conn, cmd, reply);
     }
 
+    if (cmd->type == NGX_PAYGW_REDIS_INFO) {
+        return ngx_paygw_redis_informed(conn, cmd, reply);
+    }
+
     if (cmd->type >= NGX_PAYGW_REDIS_SCRIPTS
         && cmd->type != NGX_PAYGW_REDIS_ONCE)
     {
@@ -365,7 +264,7 @@ ngx_paygw_redis_reply(ngx_paygw_redis_conn_t *conn,
         ngx_log_error(NGX_LOG_NOTICE, &conn->log, 0, "redis works again");
     }
 
-    if (cmd->replicas && rc != NGX_BUSY) {
+    if (cmd->replicas && rc != NGX_BUSY && rc != NGX_DONE) {
         cmd->rc = rc;
         ngx_queue_insert_tail(&conn->appended, &cmd->queue);
 
@@ -445,10 +344,12 @@ ngx_paygw_redis_result(ngx_paygw_redis_cmd_t *cmd, redisReply *reply)
 
     n = reply->integer;
 
-    if (cmd->type == NGX_PAYGW_REDIS_CLAIM
-        || cmd->type == NGX_PAYGW_REDIS_APPEND)
-    {
+    if (ngx_paygw_redis_asks(cmd)) {
+
         switch (n) {
+
+        case -2:
+            return cmd->order.len ? NGX_DONE : NGX_ERROR;
 
         case -1:
             return NGX_BUSY;

@@ -186,6 +186,8 @@ ngx_paygw_redis_connected(ngx_paygw_redis_conn_t *conn)
     conn->state = NGX_PAYGW_REDIS_OPEN;
     conn->log.action = "asking redis";
 
+    ngx_paygw_redis_info(conn);
+
     ngx_post_event(c->write, &ngx_posted_events);
 }
 
@@ -193,18 +195,9 @@ ngx_paygw_redis_connected(ngx_paygw_redis_conn_t *conn)
 ngx_int_t
 ngx_paygw_redis_test_connect(ngx_paygw_redis_conn_t *conn)
 {
-    int        err;
-    socklen_t  len;
+    ngx_err_t  err;
 
-    err = 0;
-    len = sizeof(int);
-
-    if (getsockopt(conn->peer.connection->fd, SOL_SOCKET, SO_ERROR,
-                   (void *) &err, &len)
-        == -1)
-    {
-        err = ngx_socket_errno;
-    }
+    err = ngx_paygw_tls_connect_error(conn->peer.connection);
 
     if (err) {
         return ngx_paygw_redis_next(conn, err);

@@ -31,7 +31,7 @@ ngx_paygw_redis_append(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
 {
     ngx_paygw_redis_cmd_t  *cmd;
 
-    cmd = ngx_paygw_redis_cmd(store->data, NGX_PAYGW_REDIS_APPEND, &op->key);
+    cmd = ngx_paygw_redis_cmd(store->data, NGX_PAYGW_REDIS_APPEND, op);
     if (cmd == NULL) {
         return NGX_ERROR;
     }
@@ -149,7 +149,6 @@ static void
 ngx_paygw_redis_covered(ngx_paygw_redis_conn_t *conn, long long replicas)
 {
     ngx_int_t               rc;
-    ngx_str_t               key;
     ngx_uint_t              level;
     ngx_queue_t            *q;
     ngx_paygw_redis_cmd_t  *cmd;
@@ -162,8 +161,7 @@ ngx_paygw_redis_covered(ngx_paygw_redis_conn_t *conn, long long replicas)
         rc = cmd->rc;
 
         if (replicas < (long long) cmd->replicas) {
-            rc = NGX_ERROR;
-            key = ngx_paygw_redis_key(cmd);
+            rc = NGX_ABORT;
 
             level = ngx_paygw_redis_level(conn);
 
@@ -171,7 +169,7 @@ ngx_paygw_redis_covered(ngx_paygw_redis_conn_t *conn, long long replicas)
                           "event \"%V\" was appended, but only %L of "
                           "%ui replicas have it, see \"wait\" of "
                           "\"paygw_queue\"",
-                          &key, (int64_t) replicas, cmd->replicas);
+                          &cmd->id, (int64_t) replicas, cmd->replicas);
         }
 
         ngx_paygw_redis_finish(cmd, rc);

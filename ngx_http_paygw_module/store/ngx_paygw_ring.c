@@ -12,6 +12,9 @@
 
 static ngx_paygw_ring_t *ngx_paygw_ring_make(ngx_paygw_zone_t *zone,
     ngx_str_t *channel);
+static size_t ngx_paygw_ring_size(ngx_paygw_ring_t *ring, ngx_uint_t *n);
+static void ngx_paygw_ring_fill(ngx_paygw_ring_t *ring,
+    ngx_paygw_ring_key_t *key, u_char *p);
 static ngx_paygw_ring_node_t *ngx_paygw_ring_node(ngx_paygw_zone_t *zone,
     ngx_paygw_ring_key_t *key);
 static ngx_uint_t ngx_paygw_ring_same(ngx_paygw_ring_node_t *a,
@@ -88,6 +91,13 @@ ngx_paygw_ring_version(ngx_paygw_zone_t *zone)
 
 
 ngx_atomic_uint_t
+ngx_paygw_ring_changes(ngx_paygw_ring_t *ring)
+{
+    return ring->changes;
+}
+
+
+ngx_atomic_uint_t
 ngx_paygw_ring_turn(ngx_paygw_zone_t *zone)
 {
     return zone->sh->rings ? zone->sh->rings->turn : 0;
@@ -98,28 +108,75 @@ ngx_int_t
 ngx_paygw_ring_copy(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring,
     ngx_pool_t *pool, ngx_array_t *keys)
 {
-    u_char                 *p;
-    size_t                  len;
-    ngx_int_t               rc;
-    ngx_paygw_ring_key_t   *key;
+    u_char                *p;
+    size_t                 size;
+    ngx_uint_t             n, count, same;
+    ngx_paygw_ring_key_t  *key;
+
+    /* no memory is asked for while the others wait */
+
+    do {
+        ngx_shmtx_lock(&zone->shpool->mutex);
+
+        size = ngx_paygw_ring_size(ring, &n);
+
+        ngx_shmtx_unlock(&zone->shpool->mutex);
+
+        keys->nelts = 0;
+
+        key = ngx_array_push_n(keys, n);
+        p = ngx_pnalloc(pool, size);
+
+        if (key == NULL || p == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_shmtx_lock(&zone->shpool->mutex);
+
+        same = (ngx_paygw_ring_size(ring, &count) == size && count == n);
+
+        if (same) {
+            ngx_paygw_ring_fill(ring, key, p);
+        }
+
+        ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    } while (!same);
+
+    return NGX_OK;
+}
+
+
+/* bytes and number of the keys; as the next one called with the lock */
+
+static size_t
+ngx_paygw_ring_size(ngx_paygw_ring_t *ring, ngx_uint_t *n)
+{
+    size_t                  size;
     ngx_paygw_ring_node_t  *node;
 
-    rc = NGX_OK;
+    *n = 0;
+    size = 0;
 
-    ngx_shmtx_lock(&zone->shpool->mutex);
+    for (node = ring->keys; node; node = node->next) {
+        size += node->id + node->file + node->text;
+        (*n)++;
+    }
+
+    return size;
+}
+
+
+static void
+ngx_paygw_ring_fill(ngx_paygw_ring_t *ring, ngx_paygw_ring_key_t *key,
+    u_char *p)
+{
+    size_t                  len;
+    ngx_paygw_ring_node_t  *node;
 
     for (node = ring->keys; node; node = node->next) {
 
         len = node->id + node->file + node->text;
-
-        key = ngx_array_push(keys);
-        p = ngx_pnalloc(pool, len);
-
-        if (key == NULL || p == NULL) {
-            rc = NGX_ERROR;
-            break;
-        }
-
         ngx_memcpy(p, node->data, len);
 
         key->since = node->since;
@@ -131,11 +188,10 @@ ngx_paygw_ring_copy(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring,
         key->file.len = node->file;
         key->text.data = p + node->id + node->file;
         key->text.len = node->text;
+
+        key++;
+        p += len;
     }
-
-    ngx_shmtx_unlock(&zone->shpool->mutex);
-
-    return rc;
 }
 
 
@@ -215,6 +271,7 @@ ngx_paygw_ring_put(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring,
     ngx_paygw_ring_trim(zone, ring, now);
 
     if (changed) {
+        (void) ngx_atomic_fetch_add(&ring->changes, 1);
         (void) ngx_atomic_fetch_add(&zone->sh->rings->version, 1);
     }
 
@@ -228,7 +285,6 @@ static ngx_paygw_ring_node_t *
 ngx_paygw_ring_node(ngx_paygw_zone_t *zone, ngx_paygw_ring_key_t *key)
 {
     u_char                 *p;
-    ngx_time_t             *tp;
     ngx_paygw_ring_node_t  *node;
 
     if (key->id.len > NGX_PAYGW_RING_ID
@@ -245,17 +301,25 @@ ngx_paygw_ring_node(ngx_paygw_zone_t *zone, ngx_paygw_ring_key_t *key)
         return NULL;
     }
 
-    tp = ngx_timeofday();
-
     node->next = NULL;
-    node->since = (uint64_t) tp->sec * 1000 + tp->msec;
+    node->since = ngx_current_msec;
     node->not_after = key->not_after;
     node->id = key->id.len;
     node->file = key->file.len;
     node->text = key->text.len;
 
-    p = ngx_cpymem(node->data, key->id.data, key->id.len);
-    p = ngx_cpymem(p, key->file.data, key->file.len);
+    p = node->data;
+
+    /* a file may have no id, and what was fetched has no file */
+
+    if (key->id.len) {
+        p = ngx_cpymem(p, key->id.data, key->id.len);
+    }
+
+    if (key->file.len) {
+        p = ngx_cpymem(p, key->file.data, key->file.len);
+    }
+
     ngx_memcpy(p, key->text.data, key->text.len);
 
     return node;

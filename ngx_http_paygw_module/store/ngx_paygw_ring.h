@@ -42,8 +42,9 @@ typedef struct {
     ngx_str_t                file;         /* path, empty if it was fetched */
     ngx_str_t                text;
     time_t                   not_after;    /* 0: no end */
-    uint64_t                 since;        /* when it came, Unix milliseconds;
-                                              set by put */
+    ngx_msec_t               since;        /* when it came, by
+                                              ngx_current_msec, which no clock
+                                              sets back; set by put */
 } ngx_paygw_ring_key_t;
 
 
@@ -55,13 +56,17 @@ typedef struct {
 ngx_paygw_ring_t *ngx_paygw_ring_get(ngx_paygw_zone_t *zone,
     ngx_str_t *channel, ngx_uint_t make);
 
-/* changes with the keys of any ring: one read, no lock */
+/*
+ * Change with the keys of any ring, and with those of one: one read, no lock.
+ * The second is 0 as long as there was none.
+ */
 ngx_atomic_uint_t ngx_paygw_ring_version(ngx_paygw_zone_t *zone);
+ngx_atomic_uint_t ngx_paygw_ring_changes(ngx_paygw_ring_t *ring);
 
 /* changes whenever a fetch of any channel has ended or is asked for */
 ngx_atomic_uint_t ngx_paygw_ring_turn(ngx_paygw_zone_t *zone);
 
-/* the keys, copied into pool: NGX_OK or NGX_ERROR */
+/* the keys, the newest first, copied into pool: NGX_OK or NGX_ERROR */
 ngx_int_t ngx_paygw_ring_copy(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring,
     ngx_pool_t *pool, ngx_array_t *keys);
 
@@ -86,8 +91,9 @@ ngx_int_t ngx_paygw_ring_want(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring,
 /*
  * Whether a fetch is due; if so, nobody else begins one before the lease is
  * over or ngx_paygw_ring_end() was called.  *id is set to the id that is
- * wanted most, in pool, or to an empty one if the timer alone asks.  Times in
- * milliseconds.  NGX_OK, or NGX_DECLINED with *next set to how long to wait.
+ * wanted most, in pool, or to an empty one if the timer asks, or if it was a
+ * stranger's turn the last time.  Times in milliseconds.  NGX_OK, or
+ * NGX_DECLINED with *next set to how long to wait.
  */
 ngx_int_t ngx_paygw_ring_begin(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring,
     ngx_msec_t retry, ngx_msec_t lease, ngx_pool_t *pool, ngx_str_t *id,
@@ -96,10 +102,17 @@ ngx_int_t ngx_paygw_ring_begin(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring,
 /*
  * A fetch has ended: the next one is due after so long.  done says that the
  * provider has answered: what was wanted and has not come does not exist.  all
- * says that the answer was a list of all keys, else it was about id.
+ * says that the answer was a list of all keys, else it was about id, and if a
+ * stranger has wanted that, the timer's next one is due when it was.
  */
 void ngx_paygw_ring_end(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring,
     ngx_uint_t done, ngx_uint_t all, ngx_str_t *id, ngx_msec_t next);
+
+/*
+ * A fetch was given up, since its worker is told to end: it is as if it had
+ * never begun, and the next worker may begin at once.
+ */
+void ngx_paygw_ring_abandon(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring);
 
 /* fetches that failed in a row; set by end */
 ngx_uint_t ngx_paygw_ring_failures(ngx_paygw_ring_t *ring);

@@ -109,6 +109,17 @@ ngx_paygw_ring_begin(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring,
         }
     }
 
+    /*
+     * What strangers ask for has every other turn: however many ids they make
+     * up, what the provider itself says of its keys is heard.
+     */
+
+    if (w && ring->fetched
+        && (ring->stranger || ngx_paygw_ring_over(ring->due)))
+    {
+        w = NULL;
+    }
+
     if (w) {
         id->data = ngx_pnalloc(pool, w->len);
         if (id->data == NULL) {
@@ -120,11 +131,16 @@ ngx_paygw_ring_begin(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring,
         ngx_memcpy(id->data, w->data, w->len);
     }
 
+    ring->stranger = (w != NULL);
+
+    if (w == NULL || ngx_paygw_ring_left(ring->due) < retry) {
+        ring->due = ngx_current_msec + retry;
+    }
+
     ring->fetched = 1;
     ring->busy = 1;
     ring->asked = 0;
     ring->begun = ngx_current_msec;
-    ring->due = ngx_current_msec + retry;
     ring->lease = ngx_current_msec + lease;
 
     ngx_shmtx_unlock(&zone->shpool->mutex);
@@ -143,14 +159,19 @@ void
 ngx_paygw_ring_end(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring,
     ngx_uint_t done, ngx_uint_t all, ngx_str_t *id, ngx_msec_t next)
 {
-    ngx_uint_t            i, n;
+    ngx_uint_t            i, n, asked;
     ngx_paygw_ring_id_t  *w;
 
     ngx_shmtx_lock(&zone->shpool->mutex);
 
     ring->busy = 0;
-    ring->due = ngx_current_msec + next;
     ring->failures = done ? 0 : ring->failures + 1;
+
+    /* a fetch for a stranger does not put off that of the timer */
+
+    if (all || !ring->stranger || next == 0) {
+        ring->due = ngx_current_msec + next;
+    }
 
     n = 0;
 
@@ -158,10 +179,17 @@ ngx_paygw_ring_end(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring,
 
         w = &ring->wanted[i];
 
-        if (!done
-            || (!all && (w->len != id->len
-                         || ngx_memcmp(w->data, id->data, id->len) != 0)))
-        {
+        asked = all || (w->len == id->len
+                        && ngx_memcmp(w->data, id->data, id->len) == 0);
+
+        if (!done || !asked) {
+
+            /* it has had its turn */
+
+            if (asked) {
+                w->count = 0;
+            }
+
             ring->wanted[n++] = *w;
             continue;
         }
@@ -172,6 +200,20 @@ ngx_paygw_ring_end(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring,
     }
 
     ring->nwanted = n;
+
+    (void) ngx_atomic_fetch_add(&zone->sh->rings->turn, 1);
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+}
+
+
+void
+ngx_paygw_ring_abandon(ngx_paygw_zone_t *zone, ngx_paygw_ring_t *ring)
+{
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    ring->busy = 0;
+    ring->fetched = 0;
 
     (void) ngx_atomic_fetch_add(&zone->sh->rings->turn, 1);
 

@@ -31,7 +31,7 @@ typedef struct ngx_paygw_ring_node_s  ngx_paygw_ring_node_t;
 
 struct ngx_paygw_ring_node_s {
     ngx_paygw_ring_node_t   *next;         /* older */
-    uint64_t                 since;
+    ngx_msec_t               since;
     time_t                   not_after;
     size_t                   id;           /* lengths */
     size_t                   file;
@@ -46,6 +46,7 @@ struct ngx_paygw_ring_s {
     size_t                   len;
 
     ngx_paygw_ring_node_t   *keys;         /* the newest first */
+    ngx_atomic_t             changes;      /* of them */
 
     ngx_msec_t               begun;        /* the last fetch */
     ngx_msec_t               due;          /* the next one by the timer */
@@ -56,6 +57,7 @@ struct ngx_paygw_ring_s {
     unsigned                 fetched:1;    /* begun and due are set */
     unsigned                 busy:1;       /* a fetch is under way */
     unsigned                 asked:1;      /* one was asked for */
+    unsigned                 stranger:1;   /* the last one was for a stranger */
     unsigned                 warned:1;     /* reminded is set */
 
     ngx_msec_t               retry;        /* as it was said last */

@@ -102,7 +102,13 @@ ngx_paygw_store_release(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
 ngx_uint_t
 ngx_paygw_store_streams(ngx_paygw_store_t *store)
 {
-    return store->backend->append != NULL;
+    if (store->backend->streams == NULL) {
+        return 0;
+    }
+
+    store->backend->streams(store);
+
+    return 1;
 }
 
 
@@ -137,6 +143,12 @@ ngx_paygw_store_valid(ngx_paygw_store_op_t *op)
     if (op->key.len == 0 || op->key.len > NGX_PAYGW_STORE_KEY_MAX) {
         ngx_log_error(NGX_LOG_ERR, op->log, 0,
                       "store got an event id of %uz bytes", op->key.len);
+        return 0;
+    }
+
+    if (op->order.len > NGX_PAYGW_STORE_KEY_MAX) {
+        ngx_log_error(NGX_LOG_ERR, op->log, 0,
+                      "store got an order id of %uz bytes", op->order.len);
         return 0;
     }
 

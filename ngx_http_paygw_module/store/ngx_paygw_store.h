@@ -35,11 +35,27 @@
  *            and committed in the same step: NGX_OK, it is there, for good
  *            committed, in the stream or not:     NGX_DECLINED
  *            held by another delivery:            NGX_BUSY
+ *            either of the first two, but too few
+ *            replicas have it:                    NGX_ABORT
  *   once     a key that was not there:            NGX_OK, kept for "keep"
  *            one that is:                         NGX_DECLINED, unchanged
  *   any      the store could not answer:          NGX_ERROR
  *
  * A store that cannot answer is never a guess: the caller answers 503.
+ *
+ * Ids begin with the name of a channel and a colon: what is asked about
+ * together belongs to one channel.
+ *
+ * An event may be one of an order, and say of it that it is paid, or that it
+ * is not.  The first claim or append that says paid marks the order, in the
+ * same step; what comes of the event then does not matter, for it was true.
+ *
+ *   claim    would be taken, says "not paid", and the order is marked:
+ *   append                                        NGX_DONE: late, not taken
+ *
+ * Nothing is written of a late event, so that it is late again.  A mark is
+ * kept like the record of an event, by each event that says paid and each
+ * that is late, and is never taken back or made shorter.
  */
 
 
@@ -49,8 +65,16 @@ typedef struct ngx_paygw_store_op_s  ngx_paygw_store_op_t;
 typedef void (*ngx_paygw_store_handler_pt)(ngx_paygw_store_op_t *op);
 
 
-#define NGX_PAYGW_STORE_KEY_MAX     320    /* bytes of an event id */
+#define NGX_PAYGW_STORE_KEY_MAX     320    /* bytes of an id */
 #define NGX_PAYGW_STORE_FIELDS_MAX  8      /* of an entry in a stream */
+
+
+/* what an event says of its order */
+typedef enum {
+    NGX_PAYGW_STORE_NOTHING = 0,
+    NGX_PAYGW_STORE_UNPAID,                /* not yet, or not any more */
+    NGX_PAYGW_STORE_PAID
+} ngx_paygw_store_says_e;
 
 
 /* A stream.  Constant, of a configuration. */
@@ -80,6 +104,9 @@ typedef struct {
  */
 struct ngx_paygw_store_op_s {
     ngx_str_t                    key;       /* the event id */
+    ngx_str_t                    order;     /* the id of its order; empty: it
+                                               has none */
+    ngx_paygw_store_says_e       says;      /* of it */
     ngx_msec_t                   lease;     /* of a claim, milliseconds */
     ngx_msec_t                   keep;      /* of the record, milliseconds */
     ngx_log_t                   *log;       /* of the request */
@@ -96,10 +123,10 @@ struct ngx_paygw_store_op_s {
 
 
 /*
- * Takes the event.  Answers at once with NGX_OK, NGX_DECLINED, NGX_BUSY or
- * NGX_ERROR, or returns NGX_AGAIN and calls op->handler exactly once later,
- * with op->rc one of the four, from a posted event of its own (never from
- * within the call, never from the parser's stack).
+ * Takes the event.  Answers at once with NGX_OK, NGX_DECLINED, NGX_BUSY,
+ * NGX_DONE or NGX_ERROR, or returns NGX_AGAIN and calls op->handler exactly
+ * once later, with op->rc one of the five, from a posted event of its own
+ * (never from within the call, never from the parser's stack).
  */
 ngx_int_t ngx_paygw_store_claim(ngx_paygw_store_t *store,
     ngx_paygw_store_op_t *op);
@@ -111,7 +138,7 @@ ngx_int_t ngx_paygw_store_claim(ngx_paygw_store_t *store,
  * and nothing is ever appended twice.
  *
  * If the stream has replicas, NGX_OK and NGX_DECLINED also say that so many of
- * them have the event, else it is NGX_ERROR.
+ * them have the event, else it is NGX_ABORT.
  */
 ngx_int_t ngx_paygw_store_append(ngx_paygw_store_t *store,
     ngx_paygw_store_op_t *op);
@@ -172,8 +199,13 @@ ngx_paygw_store_t *ngx_paygw_store_zone(ngx_conf_t *cf,
 ngx_paygw_store_t *ngx_paygw_store_redis(ngx_conf_t *cf, ngx_str_t *args,
     ngx_uint_t nargs, ngx_str_t *password);
 
-/* 1 if the store has streams, and how long one of its answers may take */
+/*
+ * 1 if the store has streams: they will be used then, and a worker warns if
+ * the store may lose them.
+ */
 ngx_uint_t ngx_paygw_store_streams(ngx_paygw_store_t *store);
+
+/* how long one of its answers may take */
 ngx_msec_t ngx_paygw_store_timeout(ngx_paygw_store_t *store);
 
 

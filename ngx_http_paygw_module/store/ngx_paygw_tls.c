@@ -102,6 +102,23 @@ ngx_paygw_tls_name(ngx_pool_t *pool, ngx_paygw_tls_t *tls, ngx_str_t *name)
 }
 
 
+ngx_err_t
+ngx_paygw_tls_connect_error(ngx_connection_t *c)
+{
+    int        err;
+    socklen_t  len;
+
+    err = 0;
+    len = sizeof(int);
+
+    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, (void *) &err, &len) == -1) {
+        err = ngx_socket_errno;
+    }
+
+    return err;
+}
+
+
 ngx_int_t
 ngx_paygw_tls_start(ngx_paygw_tls_t *tls, ngx_connection_t *c,
     const char **err)

@@ -35,6 +35,9 @@ ngx_ssl_t *ngx_paygw_tls_create(ngx_conf_t *cf, ngx_str_t *trusted);
 ngx_int_t ngx_paygw_tls_name(ngx_pool_t *pool, ngx_paygw_tls_t *tls,
     ngx_str_t *name);
 
+/* how connect() has ended, once the connection may be written to: 0 if well */
+ngx_err_t ngx_paygw_tls_connect_error(ngx_connection_t *c);
+
 /*
  * Begins the handshake: as ngx_ssl_handshake(), with NGX_DECLINED and *err if
  * it cannot begin.  After NGX_AGAIN c->ssl->handler is to be set.

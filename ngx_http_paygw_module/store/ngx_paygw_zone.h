@@ -23,7 +23,7 @@
  */
 
 
-#define NGX_PAYGW_ZONE_LAYOUT  0x70670003
+#define NGX_PAYGW_ZONE_LAYOUT  0x70670005
 #define NGX_PAYGW_ZONE_OURS    (~(uintptr_t) 0xffff)    /* never changes */
 
 

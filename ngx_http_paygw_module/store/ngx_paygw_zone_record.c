@@ -18,6 +18,11 @@
  * life.  Only a record whose life is over is ever given up, so a zone that is
  * full of living ones refuses new claims.
  *
+ * An order that is paid has a record, too, a smaller one.  It stands in the
+ * same trees, by the hash of its id with all bits turned over: the id of an
+ * order and the same bytes as the id of an event never have one hash, so they
+ * are never compared.
+ *
  * Times are ngx_current_msec, which is CLOCK_MONOTONIC in every worker: a step
  * of the wall clock neither ends a lease nor prolongs it.
  */
@@ -30,15 +35,22 @@
 typedef enum {
     NGX_PAYGW_ZONE_HELD = 0,
     NGX_PAYGW_ZONE_COMMITTED,
-    NGX_PAYGW_ZONE_RELEASED
+    NGX_PAYGW_ZONE_RELEASED,
+    NGX_PAYGW_ZONE_PAID                     /* of an order; it stays so */
 } ngx_paygw_zone_state_e;
 
 
 typedef struct {
-    ngx_rbtree_node_t            node;      /* key: hash of the event id */
-    ngx_rbtree_node_t            expiry;    /* key: end of the record's life */
     uint64_t                     token;
     ngx_msec_t                   lease;     /* end of the lease */
+} ngx_paygw_zone_hold_t;
+
+
+/* has a hold in front of it if it is an event's */
+
+typedef struct {
+    ngx_rbtree_node_t            node;      /* key: hash of the id */
+    ngx_rbtree_node_t            expiry;    /* key: end of the record's life */
     uint32_t                     delivery;
     u_short                      state;
     u_short                      len;
@@ -56,10 +68,14 @@ static void ngx_paygw_zone_release(ngx_paygw_store_t *store,
     ngx_paygw_store_op_t *op);
 static ngx_int_t ngx_paygw_zone_end(ngx_paygw_zone_t *zone,
     ngx_paygw_store_op_t *op, ngx_uint_t state);
+static ngx_int_t ngx_paygw_zone_take(ngx_paygw_zone_t *zone,
+    ngx_paygw_store_op_t *op, uint32_t hash);
+static ngx_int_t ngx_paygw_zone_order(ngx_paygw_zone_t *zone,
+    ngx_paygw_store_op_t *op);
 static ngx_paygw_zone_record_t *ngx_paygw_zone_find(ngx_paygw_zone_t *zone,
     ngx_str_t *key, uint32_t hash);
 static ngx_paygw_zone_record_t *ngx_paygw_zone_add(ngx_paygw_zone_t *zone,
-    ngx_str_t *key, uint32_t hash, ngx_msec_t life);
+    ngx_str_t *key, uint32_t hash, ngx_uint_t state, ngx_msec_t life);
 static void ngx_paygw_zone_keep(ngx_paygw_zone_t *zone,
     ngx_paygw_zone_record_t *rec, ngx_msec_t life);
 static void ngx_paygw_zone_last(ngx_paygw_zone_t *zone,
@@ -71,6 +87,8 @@ static void ngx_paygw_zone_drop(ngx_paygw_zone_t *zone,
 #define ngx_paygw_zone_hash(key)                                              \
     ngx_crc32_short((key)->data, (key)->len)
 
+#define ngx_paygw_zone_hold(rec)  ((ngx_paygw_zone_hold_t *) (rec) - 1)
+
 /* the timer's comparison: right also when the clock has wrapped around */
 #define ngx_paygw_zone_over(time)                                             \
     ((ngx_msec_int_t) (ngx_current_msec - (time)) >= 0)
@@ -79,6 +97,7 @@ static void ngx_paygw_zone_drop(ngx_paygw_zone_t *zone,
 static const ngx_paygw_backend_t  ngx_paygw_zone_backend = {
     ngx_paygw_zone_claim,
     NULL,                                  /* append: it has no streams */
+    NULL,                                  /* streams */
     NULL,                                  /* cancel: nothing ever waits */
     ngx_paygw_zone_commit,
     ngx_paygw_zone_release,
@@ -142,9 +161,9 @@ ngx_paygw_zone_insert_value(ngx_rbtree_node_t *temp, ngx_rbtree_node_t *node,
 static ngx_int_t
 ngx_paygw_zone_claim(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
 {
-    uint32_t                  hash;
-    ngx_paygw_zone_t         *zone;
-    ngx_paygw_zone_record_t  *rec;
+    uint32_t           hash;
+    ngx_int_t          rc;
+    ngx_paygw_zone_t  *zone;
 
     zone = store->data;
     hash = ngx_paygw_zone_hash(&op->key);
@@ -153,41 +172,15 @@ ngx_paygw_zone_claim(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
 
     (void) ngx_paygw_zone_expire(zone, NGX_PAYGW_ZONE_EXPIRE);
 
-    rec = ngx_paygw_zone_find(zone, &op->key, hash);
-
-    if (rec == NULL) {
-        rec = ngx_paygw_zone_add(zone, &op->key, hash,
-                                 ngx_paygw_store_life(op));
-
-        if (rec == NULL) {
-            ngx_shmtx_unlock(&zone->shpool->mutex);
-            ngx_paygw_zone_full(zone, op->log);
-            return NGX_ERROR;
-        }
-
-    } else if (rec->state == NGX_PAYGW_ZONE_COMMITTED) {
-        ngx_shmtx_unlock(&zone->shpool->mutex);
-        return NGX_DECLINED;
-
-    } else if (rec->state == NGX_PAYGW_ZONE_HELD
-               && !ngx_paygw_zone_over(rec->lease))
-    {
-        ngx_shmtx_unlock(&zone->shpool->mutex);
-        return NGX_BUSY;
-    }
-
-    rec->state = NGX_PAYGW_ZONE_HELD;
-    rec->token = op->token;
-    rec->lease = ngx_current_msec + op->lease;
-    rec->delivery++;
-
-    ngx_paygw_zone_keep(zone, rec, ngx_paygw_store_life(op));
-
-    op->delivery = rec->delivery;
+    rc = ngx_paygw_zone_take(zone, op, hash);
 
     ngx_shmtx_unlock(&zone->shpool->mutex);
 
-    return NGX_OK;
+    if (rc == NGX_ERROR) {
+        ngx_paygw_zone_full(zone, op->log);
+    }
+
+    return rc;
 }
 
 
@@ -241,14 +234,15 @@ ngx_paygw_zone_end(ngx_paygw_zone_t *zone, ngx_paygw_store_op_t *op,
     rec = ngx_paygw_zone_find(zone, &op->key, hash);
 
     if (rec) {
-        rc = (rec->state == NGX_PAYGW_ZONE_HELD && rec->token == op->token)
+        rc = (rec->state == NGX_PAYGW_ZONE_HELD
+              && ngx_paygw_zone_hold(rec)->token == op->token)
              ? NGX_OK : NGX_DECLINED;
 
     } else if (state == NGX_PAYGW_ZONE_COMMITTED) {
 
         /* the record's life was over: the event is done all the same */
 
-        rec = ngx_paygw_zone_add(zone, &op->key, hash, op->keep);
+        rec = ngx_paygw_zone_add(zone, &op->key, hash, state, op->keep);
         rc = rec ? NGX_OK : NGX_ERROR;
 
     } else {
@@ -257,7 +251,7 @@ ngx_paygw_zone_end(ngx_paygw_zone_t *zone, ngx_paygw_store_op_t *op,
 
     if (rc == NGX_OK) {
         rec->state = (u_short) state;
-        rec->token = op->token;
+        ngx_paygw_zone_hold(rec)->token = op->token;
 
         ngx_paygw_zone_keep(zone, rec, op->keep);
     }
@@ -269,6 +263,99 @@ ngx_paygw_zone_end(ngx_paygw_zone_t *zone, ngx_paygw_store_op_t *op,
 
 
 /* the functions below are called with the mutex locked */
+
+
+static ngx_int_t
+ngx_paygw_zone_take(ngx_paygw_zone_t *zone, ngx_paygw_store_op_t *op,
+    uint32_t hash)
+{
+    ngx_int_t                 rc;
+    ngx_msec_t                life;
+    ngx_paygw_zone_hold_t    *hold;
+    ngx_paygw_zone_record_t  *rec;
+
+    life = ngx_paygw_store_life(op);
+
+    rec = ngx_paygw_zone_find(zone, &op->key, hash);
+
+    if (rec && rec->state == NGX_PAYGW_ZONE_COMMITTED) {
+        return NGX_DECLINED;
+    }
+
+    if (rec && rec->state == NGX_PAYGW_ZONE_HELD
+        && !ngx_paygw_zone_over(ngx_paygw_zone_hold(rec)->lease))
+    {
+        return NGX_BUSY;
+    }
+
+    if (ngx_paygw_store_guards(op)) {
+        rc = ngx_paygw_zone_order(zone, op);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    /* the record is still there: only those whose life is over make room */
+
+    if (rec == NULL) {
+        rec = ngx_paygw_zone_add(zone, &op->key, hash, NGX_PAYGW_ZONE_HELD,
+                                 life);
+        if (rec == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    hold = ngx_paygw_zone_hold(rec);
+
+    hold->token = op->token;
+    hold->lease = ngx_current_msec + op->lease;
+
+    rec->state = NGX_PAYGW_ZONE_HELD;
+    rec->delivery++;
+
+    ngx_paygw_zone_keep(zone, rec, life);
+
+    op->delivery = rec->delivery;
+
+    return NGX_OK;
+}
+
+
+/* NGX_OK, NGX_DONE if the event is late, NGX_ERROR if there is no memory */
+
+static ngx_int_t
+ngx_paygw_zone_order(ngx_paygw_zone_t *zone, ngx_paygw_store_op_t *op)
+{
+    uint32_t                  hash;
+    ngx_msec_t                life;
+    ngx_paygw_zone_record_t  *rec;
+
+    life = ngx_paygw_store_life(op);
+    hash = ~ngx_paygw_zone_hash(&op->order);
+
+    rec = ngx_paygw_zone_find(zone, &op->order, hash);
+
+    if (rec == NULL) {
+
+        if (op->says != NGX_PAYGW_STORE_PAID) {
+            return NGX_OK;
+        }
+
+        rec = ngx_paygw_zone_add(zone, &op->order, hash, NGX_PAYGW_ZONE_PAID,
+                                 life);
+
+        return rec ? NGX_OK : NGX_ERROR;
+    }
+
+    /* events of one order may be kept for different times */
+
+    if ((ngx_msec_int_t) (ngx_current_msec + life - rec->expiry.key) > 0) {
+        ngx_paygw_zone_keep(zone, rec, life);
+    }
+
+    return (op->says == NGX_PAYGW_STORE_PAID) ? NGX_OK : NGX_DONE;
+}
 
 
 static ngx_paygw_zone_record_t *
@@ -314,26 +401,31 @@ ngx_paygw_zone_find(ngx_paygw_zone_t *zone, ngx_str_t *key, uint32_t hash)
 
 static ngx_paygw_zone_record_t *
 ngx_paygw_zone_add(ngx_paygw_zone_t *zone, ngx_str_t *key, uint32_t hash,
-    ngx_msec_t life)
+    ngx_uint_t state, ngx_msec_t life)
 {
-    size_t                    size;
+    size_t                    hold, size;
+    u_char                   *p;
     ngx_paygw_zone_record_t  *rec;
 
-    size = offsetof(ngx_paygw_zone_record_t, data) + key->len;
+    hold = (state == NGX_PAYGW_ZONE_PAID) ? 0 : sizeof(ngx_paygw_zone_hold_t);
+    size = hold + offsetof(ngx_paygw_zone_record_t, data) + key->len;
 
     do {
-        rec = ngx_slab_alloc_locked(zone->shpool, size);
+        p = ngx_slab_alloc_locked(zone->shpool, size);
 
         /* the oldest may be of another size, so more than one may have to go */
 
-    } while (rec == NULL && (ngx_paygw_zone_expire(zone, 1)
-                             || ngx_paygw_zone_once_expire(zone, 1)));
+    } while (p == NULL && (ngx_paygw_zone_expire(zone, 1)
+                           || ngx_paygw_zone_once_expire(zone, 1)));
 
-    if (rec == NULL) {
+    if (p == NULL) {
         return NULL;
     }
 
+    rec = (ngx_paygw_zone_record_t *) (p + hold);
+
     rec->delivery = 0;
+    rec->state = (u_short) state;
     rec->len = (u_short) key->len;
     ngx_memcpy(rec->data, key->data, key->len);
 
@@ -399,7 +491,9 @@ ngx_paygw_zone_drop(ngx_paygw_zone_t *zone, ngx_paygw_zone_record_t *rec)
                           &zone->sh->roots[rec->node.key & zone->sh->mask],
                           &rec->node);
 
-    ngx_slab_free_locked(zone->shpool, rec);
+    ngx_slab_free_locked(zone->shpool,
+                         (rec->state == NGX_PAYGW_ZONE_PAID)
+                         ? (void *) rec : (void *) ngx_paygw_zone_hold(rec));
 }
 
 

@@ -162,6 +162,26 @@ class Wire(Base):
             self.assertEqual(len({d.event_id for d in sent}), 3)
             self.assertTrue(all(d.accepted for d in sent))
 
+    def test_late(self):
+        for provider in ("wechat_v3", "wechat_v2", "alipay", "unionpay",
+                         "stripe"):
+            for word in ("pending", "failed"):
+                order = self.order(provider)
+                paid, = self.bent(order)
+                sent, = self.bent(order, late=word)
+                self.assertEqual(sent.order_id, paid.order_id)
+                self.assertNotEqual(sent.event_id, paid.event_id)
+                self.assertNotEqual(self.shop.seen[-1][1],
+                                    self.shop.seen[-2][1])
+        sent, = self.bent(self.order("alipay"), late="failed",
+                          set={"trade_status": "WAIT_BUYER_PAY"})
+        self.assertIn(b"WAIT_BUYER_PAY", self.shop.seen[-1][1])
+        with self.assertRaises(ValueError):
+            self.bent(late="paid")
+        order = self.store.add(Order("alipay", "UNPAID", 100, self.shop.url))
+        with self.assertRaises(ValueError):
+            self.bent(order, late="failed")
+
     def test_repeat_header(self):
         self.bent(repeat_header="Wechatpay-Nonce")
         names = [name for name, _ in self.shop.seen[0][0]]

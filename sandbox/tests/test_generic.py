@@ -103,6 +103,10 @@ class Messages(unittest.TestCase):
                 self.assertIn("Content-Type", dict(good.headers))
                 bad = generic.compose(ring, style, "O1", 1234, forged=True)
                 self.assertNotEqual(good.body, bad.body)
+            other = generic.compose(ring, "paddle", "O1", 1, kind="x.y")
+            self.assertIn(b'"x.y"', other.body)
+            with self.assertRaises(ValueError):
+                generic.compose(ring, "github", "O1", 1, kind="x.y")
 
 
 if __name__ == "__main__":

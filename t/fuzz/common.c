@@ -303,11 +303,15 @@ fuzz_notify(ngx_pool_t *pool, ngx_paygw_notify_t *n)
     if (rc == NGX_OK) {
         fuzz_taken(pool, n);
 
+    } else if (rc == NGX_DONE) {
+        must(n->channel != NULL);
+        must(n->reason == NGX_PAYGW_REASON_NONE);
+
     } else {
         fuzz_refused(n, rc);
     }
 
-    n->provider->ack(n, rc == NGX_OK ? 200 : 401, &ack);
+    n->provider->ack(n, rc == NGX_OK || rc == NGX_DONE ? 200 : 401, &ack);
     must(ack.status != 0);
 
     return rc;

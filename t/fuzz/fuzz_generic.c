@@ -326,7 +326,7 @@ fuzz_message(ngx_pool_t *pool, ngx_uint_t k, ngx_uint_t sign,
 
     /* nothing is taken that another implementation does not find genuine */
 
-    if (rc == NGX_OK && k == 0) {
+    if ((rc == NGX_OK || rc == NGX_DONE) && k == 0) {
         mac = fuzz_mac(pool, &n.msg.body);
         must(mac.len == n.msg.headers[0].len
              && ngx_strncasecmp(mac.data, n.msg.headers[0].data, mac.len)

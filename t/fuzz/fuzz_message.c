@@ -112,14 +112,21 @@ fuzz_encodings(ngx_pool_t *pool, ngx_str_t *text)
 static void
 fuzz_headers(ngx_pool_t *pool, ngx_str_t *input)
 {
-    ngx_int_t            rc;
-    ngx_str_t            line;
-    ngx_uint_t           i;
-    ngx_paygw_notify_t   n;
+    ngx_int_t             rc;
+    ngx_str_t             line;
+    ngx_uint_t            i;
+    ngx_paygw_notify_t    n;
+    ngx_paygw_channel_t   channel, *channels[1];
 
     ngx_memzero(&n, sizeof(ngx_paygw_notify_t));
+    ngx_memzero(&channel, sizeof(ngx_paygw_channel_t));
+
+    channel.headers = ngx_paygw_wechat_v3.headers;
+    channels[0] = &channel;
 
     n.provider = &ngx_paygw_wechat_v3;
+    n.channels = channels;
+    n.nchannels = 1;
     n.pool = pool;
     n.log = harness_ngx_log();
 
@@ -137,7 +144,7 @@ fuzz_headers(ngx_pool_t *pool, ngx_str_t *input)
         n.msg.headers[i] = line;
     }
 
-    rc = ngx_paygw_check_headers(&n, 4);
+    rc = ngx_paygw_check_headers(&n, 0x0f);
 
     must(rc == NGX_OK || n.reason != NGX_PAYGW_REASON_NONE);
     must(rc != NGX_OK || n.msg.repeated == 0);

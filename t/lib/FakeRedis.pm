@@ -20,14 +20,15 @@ use IO::Socket::INET ();
 use POSIX ();
 use Time::HiRes ();
 
-our $Pid = $$;
-our @All;
+use PaygwProcess ();
+
+our @ISA = ('PaygwProcess');
 
 
 sub start {
     my ($class, $code) = @_;
 
-    my $self = bless {}, $class;
+    my $self = $class->new;
 
     my $listen = IO::Socket::INET->new(Listen => 64, ReuseAddr => 1,
                                        LocalAddr => '127.0.0.1')
@@ -64,7 +65,6 @@ sub start {
     }
 
     $self->{pid} = $pid;
-    push @All, $self;
 
     return $self;
 }
@@ -73,12 +73,13 @@ sub start {
 sub port { return $_[0]{port} }
 
 
+# with the processes of its connections
+
 sub stop {
     my $self = shift;
-    my $pid = delete $self->{pid} or return;
-    local ($?, $!);
+    my $pid = $self->{pid} or return;
     kill 'KILL', -$pid;
-    waitpid $pid, 0;
+    $self->SUPER::stop;
 }
 
 
@@ -129,14 +130,6 @@ sub read {
 
 
 sub pause { Time::HiRes::sleep($_[1]) }
-
-
-END {
-    if ($$ == $Pid) {
-        local ($?, $!);
-        $_->stop for @All;
-    }
-}
 
 
 1;

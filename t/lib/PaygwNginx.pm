@@ -8,59 +8,51 @@ package PaygwNginx;
 #   my $nginx = PaygwNginx->start(http => '...', workers => 1);
 #   $nginx->get('/s?op=claim&key=x'); $nginx->reload(http => '...');
 #   $nginx->log; $nginx->quit;
+#
+# With daemon => 1 it leaves for the background, as it has to for USR2.
 
 use strict;
 use warnings;
 
-use File::Temp ();
 use IO::Select ();
 use IO::Socket::INET ();
 use POSIX ();
 use Time::HiRes ();
 
-our $Pid = $$;
-our $Slow = $ENV{TEST_NGINX_USE_VALGRIND} ? 4 : 1;
-our @All;
+use PaygwProcess qw(folder free_port spawn gone);
+
+our @ISA = ('PaygwProcess');
+our $Slow = $PaygwProcess::Slow;
 
 
 sub start {
     my ($class, %o) = @_;
 
-    my $self = bless { workers => 1, level => 'info', %o }, $class;
+    my $self = $class->new(workers => 1, level => 'info', %o);
 
-    $self->{dir} = File::Temp::tempdir('paygw-nginx-XXXXXX', TMPDIR => 1,
-                                       CLEANUP => 1);
-    chmod 0755, $self->{dir};
+    $self->{dir} = folder('nginx');
     mkdir "$self->{dir}/logs";
-
-    my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')
-        or die "no free port: $!";
-    $self->{port} = $s->sockport;
-    close $s;
+    $self->{port} = free_port();
 
     $self->configure(%o);
 
-    my $pid = fork;
-    die "fork: $!" if !defined $pid;
+    local $ENV{LD_PRELOAD} = $ENV{TEST_NGINX_LD_PRELOAD}
+        if $ENV{TEST_NGINX_LD_PRELOAD};
 
-    if ($pid == 0) {
-        my @cmd = $self->command('-g', 'daemon off;');
-        $ENV{LD_PRELOAD} = $ENV{TEST_NGINX_LD_PRELOAD}
-            if $ENV{TEST_NGINX_LD_PRELOAD};
-        open STDIN, '<', '/dev/null';
-        open STDOUT, '>>', "$self->{dir}/logs/out";
-        open STDERR, '>&', \*STDOUT;
-        exec @cmd or POSIX::_exit(127);
+    my $pid = spawn("$self->{dir}/logs/out",
+                    $self->command($self->{daemon} ? ()
+                                                   : ('-g', 'daemon off;')));
+
+    if ($self->{daemon}) {
+        waitpid $pid, 0;
+        $pid = $self->pid_file // die "nginx does not start: " . $self->log;
     }
 
     $self->{pid} = $pid;
-    push @All, $self;
 
-    for (1 .. 200 * $Slow) {
-        return $self if $self->connect;
-        last if waitpid($pid, POSIX::WNOHANG()) == $pid;
-        Time::HiRes::sleep(0.025);
-    }
+    $self->wait_for(sub { $self->connect || gone($pid) });
+
+    return $self if $self->connect;
 
     die "nginx does not start: " . $self->log;
 }
@@ -139,8 +131,7 @@ sub test {
     my ($class, %o) = @_;
 
     my $self = bless { workers => 1, level => 'info', port => 1, %o }, $class;
-    $self->{dir} = File::Temp::tempdir('paygw-nginx-XXXXXX', TMPDIR => 1,
-                                       CLEANUP => 1);
+    $self->{dir} = folder('nginx');
     mkdir "$self->{dir}/logs";
     $self->configure(%o);
 
@@ -245,11 +236,7 @@ sub quit {
     my $pid = $self->{pid} or return 1;
     kill $signal || 'QUIT', $pid;
 
-    my $gone = $self->wait_for(sub {
-        return waitpid($pid, POSIX::WNOHANG()) == $pid;
-    }, 10);
-
-    if (!$gone) {
+    if (!$self->wait_for(sub { gone($pid) }, 10)) {
         $self->stop;
         return 0;
     }
@@ -259,13 +246,21 @@ sub quit {
 }
 
 
+sub pid_file {
+    my $self = shift;
+    open my $fh, '<', "$self->{dir}/logs/nginx.pid" or return;
+    return (<$fh> // '') =~ /^(\d+)/ ? $1 : undef;
+}
+
+
+# its workers would go on without it
+
 sub stop {
     my $self = shift;
-    my $pid = delete $self->{pid} or return;
-    local ($?, $!);
-    my @workers = $self->workers_of($pid);
-    kill 'KILL', $pid, @workers;
-    waitpid $pid, 0;
+    my $pid = $self->{pid} or return;
+    my @workers = $self->workers;
+    $self->SUPER::stop;
+    kill 'KILL', @workers;
 }
 
 
@@ -297,25 +292,6 @@ sub output {
 sub count {
     my ($self, $re) = @_;
     return scalar grep { /$re/ } split /\n/, $self->log;
-}
-
-
-sub wait_for {
-    my ($self, $code, $seconds) = @_;
-    my $end = Time::HiRes::time() + ($seconds || 3) * $Slow;
-    while (Time::HiRes::time() < $end) {
-        return 1 if $code->();
-        Time::HiRes::sleep(0.02);
-    }
-    return 0;
-}
-
-
-END {
-    if ($$ == $Pid) {
-        local ($?, $!);
-        $_->stop for @All;
-    }
 }
 
 

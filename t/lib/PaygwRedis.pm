@@ -3,8 +3,9 @@ package PaygwRedis;
 # A redis-server for one test file, on a port and a socket of its own.
 #
 #   my $redis = PaygwRedis->start(args => [...]);
+#   my $redis = PaygwRedis->cluster;      # of this server alone
 #   $redis->port; $redis->socket; $redis->cmd('GET', 'x');
-#   $redis->freeze; $redis->thaw; $redis->stop; $redis->run;
+#   $redis->freeze; $redis->unread; $redis->thaw; $redis->stop; $redis->run;
 #
 # It is killed by its pid when the file ends.  The first one sets
 # TEST_NGINX_REDIS_PORT, unless that is set; PaygwRedis->port_of_tests starts
@@ -13,32 +14,69 @@ package PaygwRedis;
 use strict;
 use warnings;
 
-use File::Temp ();
 use IO::Socket::INET ();
-use POSIX ();
-use Time::HiRes ();
 
-our $Pid = $$;
-our @All;
+use PaygwProcess qw(folder free_port spawn gone wait_for);
+
+our @ISA = ('PaygwProcess');
 
 
 sub start {
     my ($class, %o) = @_;
 
-    my $self = bless { args => [], %o }, $class;
+    my $self = $class->new(args => [], %o);
 
-    $self->{dir} = File::Temp::tempdir('paygw-redis-XXXXXX', TMPDIR => 1,
-                                       CLEANUP => 1);
+    $self->{dir} = folder('redis');
     $self->{socket} = "$self->{dir}/sock";
-    $self->{port} ||= free_port();
 
-    $self->run;
-    push @All, $self;
+    # another one may have taken a free port before us
+
+    for my $try ($o{port} ? 1 : (1 .. 3)) {
+        $self->{port} = $o{port} || free_port();
+        last if eval { $self->run };
+    }
+
+    die $@ if $@;
 
     $ENV{TEST_NGINX_REDIS_PORT} ||= $self->{port};
     $ENV{TEST_NGINX_REDIS_SOCKET} ||= $self->{socket};
 
     return $self;
+}
+
+
+# It has another port, 10000 above its own, which others may have taken.
+
+sub cluster {
+    my $class = shift;
+    my $self;
+
+    for (1 .. 5) {
+        my $port = free_port(10000);
+        $self = eval { $class->start(port => $port, args => [
+                           '--cluster-enabled', 'yes' ]) };
+        last if $self;
+    }
+
+    die $@ if !$self;
+
+    $self->cmd('CLUSTER', 'ADDSLOTS', 0 .. 16383);
+
+    for (1 .. 400) {
+        return $self if $self->cmd('CLUSTER', 'INFO') =~ /cluster_state:ok/;
+        Time::HiRes::sleep(0.05);
+    }
+
+    die "the cluster does not come up, see $self->{dir}/log";
+}
+
+
+# that of TEST_NGINX_REDIS_PORT, which is not ours to stop, or else a new one
+
+sub of_tests {
+    my $class = shift;
+    my $port = $ENV{TEST_NGINX_REDIS_PORT} or return $class->start;
+    return $class->new(port => $port);
 }
 
 
@@ -55,20 +93,6 @@ sub pid    { return $_[0]{pid} }
 sub dir    { return $_[0]{dir} }
 
 
-# Below the ports that the system gives to connections: the server is stopped
-# and started again, and none of them may have taken its port meanwhile.
-
-sub free_port {
-    for (1 .. 100) {
-        my $s = IO::Socket::INET->new(Listen => 1, ReuseAddr => 1,
-                                      LocalAddr => '127.0.0.1',
-                                      LocalPort => 20000 + int rand 12000);
-        return $s->sockport if $s;
-    }
-    die 'no free port';
-}
-
-
 # starts it (again): it remembers nothing
 
 sub run {
@@ -76,53 +100,49 @@ sub run {
 
     return if $self->{pid};
 
-    my $pid = fork;
-    die "fork: $!" if !defined $pid;
+    delete local $ENV{LD_PRELOAD};
 
-    if ($pid == 0) {
-        delete $ENV{LD_PRELOAD};
-        open STDIN, '<', '/dev/null';
-        open STDOUT, '>>', "$self->{dir}/log";
-        open STDERR, '>&', \*STDOUT;
-        exec 'redis-server', '--port', $self->{port}, '--bind', '127.0.0.1',
-             '--unixsocket', $self->{socket}, '--save', '',
-             '--appendonly', 'no', '--dir', $self->{dir}, @{ $self->{args} }
-            or POSIX::_exit(127);
-    }
+    my $pid = spawn("$self->{dir}/log", 'redis-server', '--port',
+                    $self->{port}, '--bind', '127.0.0.1', '--unixsocket',
+                    $self->{socket}, '--save', '', '--appendonly', 'no',
+                    '--dir', $self->{dir}, @{ $self->{args} });
 
     $self->{pid} = $pid;
 
-    for (1 .. 400) {
-        Time::HiRes::sleep(0.025);
+    # an error reply is an answer too: it wants a password
 
-        # an error reply is an answer too: it wants a password
+    my $answer;
+    wait_for(sub {
+        $answer = eval { $self->cmd('PING') } || $@;
+        return $answer =~ /^(?:PONG|redis: (?:NOAUTH|NOPERM))/ || gone($pid);
+    });
 
-        my $answer = eval { $self->cmd('PING') } || $@;
-        return $self if $answer =~ /^(?:PONG|redis: (?:NOAUTH|NOPERM))/;
+    return $self if $answer =~ /^(?:PONG|redis: NO)/;
 
-        if (waitpid($pid, POSIX::WNOHANG()) == $pid) {
-            delete $self->{pid};
-            last;
-        }
-    }
-
+    delete $self->{pid} if gone($pid);
     $self->stop;
     die "redis-server does not start, see $self->{dir}/log";
 }
 
 
-sub stop {
+sub freeze { kill 'STOP', $_[0]{pid} or die 'no redis-server of ours' }
+sub thaw   { kill 'CONT', $_[0]{pid} or die 'no redis-server of ours' }
+
+
+# bytes that were sent to it and that it has not read: what has come while it
+# is frozen
+
+sub unread {
     my $self = shift;
-    my $pid = delete $self->{pid} or return;
-    local ($?, $!);
-    kill 'CONT', $pid;
-    kill 'KILL', $pid;
-    waitpid $pid, 0;
+    my $port = sprintf '0100007F:%04X', $self->{port};
+    my $n = 0;
+    open my $fh, '<', '/proc/net/tcp' or die "/proc/net/tcp: $!";
+    while (my $line = <$fh>) {
+        my @f = split ' ', $line;
+        $n += hex((split /:/, $f[4])[1]) if $f[1] eq $port && $f[3] eq '01';
+    }
+    return $n;
 }
-
-
-sub freeze { kill 'STOP', $_[0]{pid} }
-sub thaw   { kill 'CONT', $_[0]{pid} }
 
 
 # commands on a connection of their own; the answer to the last one
@@ -166,14 +186,6 @@ sub answer {
 
     read $s, my $data, $rest + 2;
     return substr $data, 0, $rest;
-}
-
-
-END {
-    if ($$ == $Pid) {
-        local ($?, $!);
-        $_->stop for @All;
-    }
 }
 
 

@@ -13,36 +13,31 @@ use warnings;
 
 use Cwd ();
 use File::Basename ();
-use File::Temp ();
 use IO::Socket::INET ();
 use JSON::PP ();
-use POSIX ();
-use Time::HiRes ();
 
+use PaygwProcess qw(folder spawn gone wait_for);
+
+our @ISA = ('PaygwProcess');
 our $Root = Cwd::realpath(File::Basename::dirname(__FILE__) . '/../..');
-our $Slow = $ENV{TEST_NGINX_USE_VALGRIND} ? 4 : 1;
-our $Pid = $$;
-our @All;
 
 my $json = JSON::PP->new->canonical;
 
 
-# tls => [ CERT, KEY ] has it listen with TLS as well, at the port tls_port
+# tls => [ CERT, KEY ] has it listen with TLS as well, at the port tls_port.
+# The file "channels" holds a channel for each provider that fits the keys.
 
 sub start {
     my ($class, %o) = @_;
 
-    my $self = bless { n => 0, %o }, $class;
+    my $self = $class->new(n => 0, %o);
 
-    $self->{tmp} = File::Temp::tempdir('paygw-sandbox-XXXXXX', TMPDIR => 1,
-                                       CLEANUP => 1);
-    chmod 0755, $self->{tmp};
+    $self->{tmp} = folder('sandbox');
     $self->{dir} = "$self->{tmp}/keys";
 
-    push @All, $self;
-
-    $self->{port} = $self->run('ready', $o{tls} ? ('--tls', @{ $o{tls} })
-                                                : ());
+    $self->{channels} = "$self->{tmp}/channels.conf";
+    $self->{port} = $self->run('ready', '--write-conf', $self->{channels},
+                               $o{tls} ? ('--tls', @{ $o{tls} }) : ());
     $self->{ids} = $self->get('keys');
 
     return $self;
@@ -52,33 +47,23 @@ sub start {
 sub run {
     my ($self, $ready, @args) = @_;
 
-    my $pid = fork;
-    die "fork: $!" if !defined $pid;
+    local $ENV{PYTHONPATH} = $Root;
 
-    if ($pid == 0) {
-        open STDIN, '<', '/dev/null';
-        open STDOUT, '>', "$self->{tmp}/log";
-        open STDERR, '>&', \*STDOUT;
-        chdir $Root;
-        exec '/usr/bin/python3', '-B', '-m', 'sandbox', 'serve', '--dir',
-             $self->{dir}, '--port', 0, '--speed', 1, '--ready-file',
-             "$self->{tmp}/$ready", @args
-            or POSIX::_exit(127);
-    }
+    my $pid = spawn("$self->{tmp}/log", '/usr/bin/python3', '-B', '-m',
+                    'sandbox', 'serve', '--dir', $self->{dir}, '--port', 0,
+                    '--speed', 1, '--ready-file', "$self->{tmp}/$ready",
+                    @args);
 
     push @{ $self->{pids} }, $pid;
 
-    for (1 .. 1200 * $Slow) {
-        if (open my $fh, '<', "$self->{tmp}/$ready") {
-            my $url = <$fh> // '';
-            return $1 if $url =~ /:(\d+)\n/;
-        }
-        die "the sandbox does not start\n"
-            if waitpid($pid, POSIX::WNOHANG()) == $pid;
-        Time::HiRes::sleep(0.05);
-    }
+    my $port;
+    wait_for(sub {
+        open my $fh, '<', "$self->{tmp}/$ready" or return gone($pid);
+        ($port) = (<$fh> // '') =~ /:(\d+)\n/;
+        return $port;
+    }, 60);
 
-    die "the sandbox does not start\n";
+    return $port || die "the sandbox does not start\n";
 }
 
 
@@ -134,7 +119,7 @@ sub fetches { my ($self, $p) = @_; return $self->get('keys')->{fetches}{$p} }
 
 sub order {
     my ($self, $provider, $url) = @_;
-    my $id = 'K' . $$ . '_' . ++$self->{n} . '_' . int rand 1e6;
+    my $id = sprintf 'K%dn%dr%06d', $$, ++$self->{n}, rand 1e6;
     $self->post('orders', { provider => $provider, order_id => $id,
                             amount => 100, pay => JSON::PP::true });
     return { order_id => $id, url => $url };
@@ -194,21 +179,7 @@ sub channel {
 }
 
 
-sub stop {
-    my $self = shift;
-    local ($?, $!);
-    for my $pid (splice @{ $self->{pids} || [] }) {
-        kill 'TERM', $pid;
-        waitpid $pid, 0;
-    }
-}
-
-
-END {
-    if ($$ == $Pid) {
-        $_->stop for @All;
-    }
-}
+sub stop { $_[0]->SUPER::stop('TERM') }
 
 
 1;

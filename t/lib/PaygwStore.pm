@@ -18,6 +18,10 @@ use Test::Nginx::Socket -base;
 
 use Test::Nginx::Util ();
 
+use PaygwProcess ();
+
+BEGIN { PaygwProcess::nginx_port() }
+
 our @EXPORT = qw(store_tests);
 
 # all times of a block are longer where everything takes longer
@@ -391,3 +395,144 @@ op=claim&key=KEY&n=100&spread=1        => ok=0 committed=100 busy=0 error=0
 --- steps
 op=claim&key=KEY&n=50&spread=1&then=release => ok=50 committed=0 busy=0 error=0
 op=claim&key=KEY&n=50&spread=1         => ok=50 committed=0 busy=0 error=0
+
+
+
+=== TEST 32: order: what says less comes late
+--- steps
+op=claim&key=KEYa&order=KEY&says=open  => ok 1 \w+
+op=claim&key=KEYb&order=KEY&says=paid  => ok 1 \w+
+op=claim&key=KEYc&order=KEY&says=open  => late
+op=claim&key=KEYc&order=KEY&says=open  => late
+op=claim&key=KEYd&order=KEY&says=paid  => ok 1 \w+
+op=claim&key=KEYe&order=KEY&says=open  => late
+
+
+
+=== TEST 33: order: events that say nothing, other orders, and none
+--- steps
+op=claim&key=KEYa&order=KEY            => ok 1 \w+
+op=claim&key=KEYb&order=KEY&says=open  => ok 1 \w+
+op=claim&key=KEYc&order=KEY&says=paid  => ok 1 \w+
+op=claim&key=KEYd&order=KEY            => ok 1 \w+
+op=claim&key=KEYe&order=KEY1&says=open => ok 1 \w+
+op=claim&key=KEYf&order=KE&says=open   => ok 1 \w+
+op=claim&key=KEYg&says=open            => ok 1 \w+
+op=claim&key=KEYh&says=paid            => ok 1 \w+
+op=claim&key=KEYi&says=open            => ok 1 \w+
+
+
+
+=== TEST 34: order: it was true, whatever became of the event
+--- steps
+op=claim&key=KEYa&order=KEY&says=paid&save=a => ok 1 \w+
+op=release&key=KEYa&order=KEY&token=a  => sent
+op=claim&key=KEYb&order=KEY&says=open  => late
+op=claim&key=KEYa&order=KEY&says=paid&save=a => ok 2 \w+
+op=commit&key=KEYa&order=KEY&token=a   => sent
+op=claim&key=KEYb&order=KEY&says=open  => late
+op=claim&key=KEYa&order=KEY&says=paid  => committed
+
+
+
+=== TEST 35: order: what was known of an event before counts first
+--- steps
+op=claim&key=KEYa&order=KEY&says=open&save=a => ok 1 \w+
+op=commit&key=KEYa&order=KEY&token=a   => sent
+op=claim&key=KEYb&order=KEY&says=open  => ok 1 \w+
+op=claim&key=KEYc&order=KEY&says=paid  => ok 1 \w+
+op=claim&key=KEYa&order=KEY&says=open  => committed
+op=claim&key=KEYb&order=KEY&says=open  => busy
+
+
+
+=== TEST 36: order: a released event, and one whose lease is over, are late
+--- steps
+op=claim&key=KEYa&order=KEY&says=open&save=a => ok 1 \w+
+op=release&key=KEYa&order=KEY&token=a  => sent
+op=claim&key=KEYb&order=KEY&says=open&lease=100 => ok 1 \w+
+op=claim&key=KEYc&order=KEY&says=paid  => ok 1 \w+
+op=claim&key=KEYa&order=KEY&says=open  => late
+op=claim&key=KEYb&order=KEY&says=open&delay=300 => late
+
+
+
+=== TEST 37: order: a mark is kept like an event, and no longer
+--- steps
+op=claim&key=KEYa&order=KEY&says=paid&keep=300&lease=10 => ok 1 \w+
+op=claim&key=KEYb&order=KEY&says=open&delay=600 => ok 1 \w+
+
+
+
+=== TEST 38: order: a mark lives at least as long as a lease
+--- steps
+op=claim&key=KEYa&order=KEY&says=paid&keep=200&lease=9000 => ok 1 \w+
+op=claim&key=KEYb&order=KEY&says=open&delay=400 => late
+
+
+
+=== TEST 39: order: another success keeps the mark
+--- steps
+op=claim&key=KEYa&order=KEY&says=paid&keep=3000&lease=10 => ok 1 \w+
+op=claim&key=KEYb&order=KEY&says=paid&keep=3000&lease=10&delay=1800 => ok 1 \w+
+op=claim&key=KEYc&order=KEY&says=open&delay=1800 => late
+--- timeout: 20
+
+
+
+=== TEST 40: order: one that is late keeps the mark
+--- steps
+op=claim&key=KEYa&order=KEY&says=paid&keep=3000&lease=10 => ok 1 \w+
+op=claim&key=KEYb&order=KEY&says=open&keep=3000&lease=10&delay=1800 => late
+op=claim&key=KEYb&order=KEY&says=open&delay=1800 => late
+--- timeout: 20
+
+
+
+=== TEST 41: order: nothing makes the life of a mark shorter
+--- steps
+op=claim&key=KEYa&order=KEY&says=paid&keep=9000 => ok 1 \w+
+op=claim&key=KEYb&order=KEY&says=paid&keep=100&lease=10 => ok 1 \w+
+op=claim&key=KEYc&order=KEY&says=open&keep=100&lease=10 => late
+op=claim&key=KEYd&order=KEY&says=open&delay=500 => late
+
+
+
+=== TEST 42: order: an event and an order of one name are two things
+--- steps
+op=claim&key=KEY&order=KEY&says=paid&save=a => ok 1 \w+
+op=claim&key=KEY&order=KEY&says=paid   => busy
+op=release&key=KEY&order=KEY&token=a   => sent
+op=claim&key=KEY&order=KEY&says=open   => late
+op=claim&key=KEY&order=KEY&says=paid   => ok 2 \w+
+op=claim&key=KEY&order=KEY&says=paid   => busy
+
+
+
+=== TEST 43: order: names with braces
+--- steps
+op=claim&key=KEY}a&order=KEY}&says=paid => ok 1 \w+
+op=claim&key=KEY}b&order=KEY}&says=open => late
+op=claim&key=KEY{c&order=KEY{x}&says=open => ok 1 \w+
+op=claim&key={KEY}d&order={KEY}&says=paid => ok 1 \w+
+op=claim&key={KEY}e&order={KEY}&says=open => late
+
+
+
+=== TEST 44: order: of all lengths, and too long
+--- steps eval
+"op=claim&key=KEYa&order=KEY" . ("x" x 280) . "&says=paid => ok 1 \\w+\n"
+. "op=claim&key=KEYb&order=KEY" . ("x" x 280) . "&says=open => late\n"
+. "op=claim&key=KEYc&order=KEY" . ("x" x 279) . "y&says=open => ok 1 \\w+\n"
+. "op=claim&key=KEYd&order=KEY" . ("x" x 320) . "&says=open => error\n"
+--- logged
+store got an order id of
+
+
+
+=== TEST 45: order: many at the same time
+--- steps
+op=claim&key=KEYa&order=KEY&says=open&n=32&spread=1 => ok=32 committed=0 busy=0 error=0
+op=claim&key=KEYb&order=KEY&says=paid&n=32&spread=1 => ok=32 committed=0 busy=0 error=0
+op=claim&key=KEYc&order=KEY&says=open&n=32&spread=1 => ok=0 committed=0 busy=0 error=0 late=32
+op=claim&key=KEYb&order=KEY&says=paid&n=32&spread=1 => ok=0 committed=0 busy=32 error=0

@@ -20,9 +20,13 @@ use IO::Socket::INET ();
 use IPC::Open2 ();
 use JSON::PP ();
 use MIME::Base64 ();
-use POSIX ();
 use Socket ();
 use Time::HiRes ();
+
+use PaygwProcess ();
+use PaygwRedis ();
+
+BEGIN { PaygwProcess::nginx_port() }
 
 our @EXPORT = qw(
     wechat wechat2 alipay stripe callback_raw with_wxv2
@@ -30,8 +34,9 @@ our @EXPORT = qw(
     shop_plan shop_requests shop_release shop_port shop_event shop_header
     shop_body shop_count
     results error_log_text wait_for
-    redis_port redis_cmd redis_stop redis_start redis_freeze redis_thaw
-    redis_commands store_is make_cert keys_dir server_connect refused_ok
+    redis_port redis_cmd redis_stop redis_start redis_freeze redis_unread
+    redis_thaw redis_commands redis_record store_is make_cert keys_dir
+    server_connect refused_ok
 );
 
 our $Root = Cwd::realpath(File::Basename::dirname(__FILE__) . '/../..');
@@ -40,7 +45,7 @@ our $Slow = $ENV{TEST_NGINX_USE_VALGRIND} ? 10 : 1;
 our $Pid = $$;
 
 our ($Keys, $Peer, $PeerIn, $PeerOut, $ShopPort, $Block, $LogPos, $Prefix);
-our ($RedisPort, $RedisPid, $RedisDir);
+our ($Redis, $RedisPort);
 our $Blocks = 0;
 our @Callbacks;
 
@@ -82,8 +87,7 @@ sub peer {
 sub keys_dir {
     return $Keys if $Keys;
 
-    $Keys = File::Temp::tempdir('paygw-test-XXXXXX', TMPDIR => 1,
-                                CLEANUP => 1);
+    $Keys = PaygwProcess::folder('test');
     for my $file (glob "$Root/t/data/keys/*") {
         my $copy = "$Keys/" . File::Basename::basename($file);
         File::Copy::copy($file, $copy) or die "$file: $!";
@@ -94,109 +98,20 @@ sub keys_dir {
 }
 
 
-sub redis_port { return $RedisPort }
-
-
-sub free_port {
-    my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')
-        or die "no free port: $!";
-    return $s->sockport;
-}
-
-
-# A redis-server on a port of its own; started again it has the same one, and
-# has forgotten everything.
+# A redis-server; started again it has the same port, and has forgotten
+# everything.
 
 sub redis_start {
-    return if $RedisPid;
-
-    if (!$RedisPort && $ENV{TEST_NGINX_REDIS_PORT}) {
-        $RedisPort = $ENV{TEST_NGINX_REDIS_PORT};
-        return;
-    }
-
-    $RedisDir ||= File::Temp::tempdir('paygw-redis-XXXXXX', TMPDIR => 1,
-                                      CLEANUP => 1);
-
-    for my $try (1 .. 5) {
-        my $port = $RedisPort || free_port();
-        my $pid = fork;
-        die "fork: $!" if !defined $pid;
-
-        if ($pid == 0) {
-            open STDIN, '<', '/dev/null';
-            open STDOUT, '>', "$RedisDir/log";
-            open STDERR, '>&', \*STDOUT;
-            delete $ENV{LD_PRELOAD};
-            exec 'redis-server', '--port', $port, '--bind', '127.0.0.1',
-                 '--save', '', '--appendonly', 'no', '--dir', $RedisDir
-                or POSIX::_exit(127);
-        }
-
-        for (1 .. 200) {
-            Time::HiRes::sleep(0.025);
-            last if waitpid($pid, POSIX::WNOHANG()) == $pid;
-            local $RedisPort = $port;
-            if ((eval { redis_cmd('PING') } || '') eq 'PONG') {
-                $RedisPid = $pid;
-                last;
-            }
-        }
-
-        if ($RedisPid) {
-            $RedisPort = $port;
-            return;
-        }
-    }
-
-    Test::Nginx::Util::bail_out("redis-server does not start: $RedisDir/log");
+    $Redis ? $Redis->run : ($Redis = PaygwRedis->of_tests);
+    $RedisPort = $Redis->port;
 }
 
-
-sub redis_stop {
-    return if !$RedisPid;
-    kill 'CONT', $RedisPid;
-    kill 'KILL', $RedisPid;
-    waitpid $RedisPid, 0;
-    undef $RedisPid;
-}
-
-
-sub redis_freeze { kill 'STOP', $RedisPid or die "no redis-server of ours" }
-sub redis_thaw   { kill 'CONT', $RedisPid or die "no redis-server of ours" }
-
-
-# one command on a connection of its own
-
-sub redis_cmd {
-    my @args = @_;
-
-    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', Timeout => 5,
-                                  PeerPort => $RedisPort)
-        or die "redis: $!\n";
-    print $s '*' . @args . "\r\n"
-        . join '', map { '$' . length($_) . "\r\n$_\r\n" } @args;
-
-    return redis_reply($s);
-}
-
-
-sub redis_reply {
-    my $s = shift;
-
-    my $line = readline $s;
-    die "redis: no reply\n" if !defined $line;
-    $line =~ s/\r\n$//;
-    my ($type, $rest) = $line =~ /^(.)(.*)/s;
-
-    return $rest if $type eq '+' || $type eq ':';
-    die "redis: $rest\n" if $type eq '-';
-    return undef if $rest < 0;
-    return [ map { redis_reply($s) } 1 .. $rest ] if $type eq '*';
-
-    read $s, my $data, $rest + 2;
-    return substr $data, 0, $rest;
-}
+sub redis_port   { return $RedisPort }
+sub redis_stop   { $Redis->stop }
+sub redis_freeze { $Redis->freeze }
+sub redis_unread { return $Redis->unread }
+sub redis_thaw   { $Redis->thaw }
+sub redis_cmd    { return $Redis->cmd(@_) }
 
 
 # how many commands Redis has run so far, those of redis_cmd() left out
@@ -211,10 +126,17 @@ sub redis_commands {
 }
 
 
+# the key of the record of a callback
+
+sub redis_record {
+    my ($m, $channel) = @_;
+    return "${Prefix}event:{$channel}:$m->{id}:$m->{kind}";
+}
+
+
 END {
     if (defined $Pid && $$ == $Pid) {
         local ($?, $!);
-        redis_stop();
         if ($Peer) {
             close $PeerIn;
             kill 'TERM', $Peer;
@@ -577,7 +499,7 @@ sub shop_requests {
     my ($count, $seconds) = @_;
 
     my $list = peer('requests', count => $count // 0,
-                    seconds => $count ? ($seconds // 5) * $Slow : 0);
+                    seconds => $count ? ($seconds // 10) * $Slow : 0);
     $_->{body} = MIME::Base64::decode_base64($_->{body}) for @$list;
 
     return @$list;
@@ -619,11 +541,10 @@ sub results {
     my $count = shift || 0;
 
     my @lines;
-    for (1 .. 100 * $Slow) {
+    wait_for(sub {
         @lines = split /\n/, file_from(result_file(), $LogPos->{result});
-        last if @lines >= $count;
-        Time::HiRes::sleep(0.02);
-    }
+        return @lines >= $count;
+    });
 
     return @lines;
 }
@@ -634,15 +555,7 @@ sub error_log_text {
 }
 
 
-sub wait_for {
-    my ($code, $seconds) = @_;
-    my $end = Time::HiRes::time() + ($seconds || 3) * $Slow;
-    while (Time::HiRes::time() < $end) {
-        return 1 if $code->();
-        Time::HiRes::sleep(0.02);
-    }
-    return 0;
-}
+sub wait_for { return PaygwProcess::wait_for(@_) }
 
 
 sub block_name {
@@ -881,9 +794,23 @@ $Test::Nginx::Util::RunTestHelper = sub {
     Test::More::fail(block_name("died: $@")) if !$ok;
 
     Time::HiRes::sleep($block->wait) if $block->wait;
+    wait_for_log($block->error_log) if defined $block->error_log;
     &Test::Nginx::Socket::check_error_log($block, undef, $dry_run, $idx);
     &Test::Nginx::Socket::check_access_log($block, $dry_run, $idx);
 };
+
+
+# some lines are written after the answer
+
+sub wait_for_log {
+    my @want = map { ref ? $_ : grep { length } split /\n+/ }
+               ref $_[0] eq 'ARRAY' ? @{ $_[0] } : $_[0];
+
+    wait_for(sub {
+        my $text = error_log_text();
+        return !grep { ref ? $text !~ $_ : index($text, $_) < 0 } @want;
+    });
+}
 
 
 sub run_code {
@@ -946,7 +873,7 @@ sub check_shop {
 
     my ($want) = run_code($block, $block->shop);
     my $count = ref $want ? @$want : $want;
-    my @got = shop_requests($count, 2);
+    my @got = shop_requests($count);
 
     Test::More::is(scalar @got, $count, block_name("deliveries: $count"));
     return if !ref $want;

@@ -128,6 +128,7 @@ def main():
     write('alipay_root.crt', pem(root))
     ca_key = rsa.generate_private_key(65537, 2048)
     ca = make(ca_key, 'Test Issuing CA', 0x2002, root.subject, root_key, True)
+    write('alipay_ca.crt', pem(ca))
     write('alipay.crt', pem(make(ali, 'alipay leaf', 0x3003, ca.subject,
                                  ca_key)) + pem(ca))
     write('alipay_next.crt', pem(make(nxt, 'alipay leaf next', 0x3004,

@@ -19,6 +19,8 @@
  *     replicas=N wait=MS
  *   op=once                   as a claim, of a key that may come once
  *   key=TEXT                  the event id, or that key
+ *   order=TEXT                the id of its order
+ *   says=paid|open            what it says of it
  *   lease=MS keep=MS          default 30000 and 60000
  *   delay=MS                  waits before
  *   save=LETTER               remembers the token of a claim that was taken
@@ -28,8 +30,9 @@
  *   then=commit|release       what to do with a claim that was taken
  *   cancel=1                  forgets the claim at once
  *
- * A claim or an append answers "ok DELIVERY TOKEN", "committed", "busy" or
- * "error"; with n, "ok=N committed=N busy=N error=N"; all others answer "sent".
+ * A claim or an append answers "ok DELIVERY TOKEN", "committed", "busy",
+ * "late", "replicas" or "error"; with n, "ok=N committed=N busy=N error=N", and
+ * " late=N" if there were any; all others answer "sent".
  */
 
 
@@ -58,7 +61,9 @@ typedef struct {
     ngx_uint_t                   waiting;
     ngx_uint_t                   ok;
     ngx_uint_t                   committed;
+    ngx_uint_t                   replicas;
     ngx_uint_t                   busy;
+    ngx_uint_t                   late;
     ngx_uint_t                   error;
 } ngx_http_paygw_test_ctx_t;
 
@@ -270,7 +275,7 @@ static ngx_int_t
 ngx_http_paygw_test_ops(ngx_http_paygw_test_ctx_t *ctx)
 {
     u_char                *p, *src;
-    ngx_str_t              text;
+    ngx_str_t              text, order, says;
     ngx_uint_t             i;
     ngx_http_request_t    *r;
     ngx_paygw_store_op_t  *op;
@@ -283,6 +288,8 @@ ngx_http_paygw_test_ops(ngx_http_paygw_test_ctx_t *ctx)
     }
 
     ngx_http_paygw_test_arg(r, "key", &text);
+    ngx_http_paygw_test_arg(r, "order", &order);
+    ngx_http_paygw_test_arg(r, "says", &says);
 
     for (i = 0; i < ctx->n; i++) {
         op = &ctx->ops[i];
@@ -302,6 +309,13 @@ ngx_http_paygw_test_ops(ngx_http_paygw_test_ctx_t *ctx)
         }
 
         op->key.len = p - op->key.data;
+
+        op->order = order;
+
+        if (says.len) {
+            op->says = (says.data[0] == 'p') ? NGX_PAYGW_STORE_PAID
+                                             : NGX_PAYGW_STORE_UNPAID;
+        }
 
         op->lease = ngx_http_paygw_test_number(r, "lease", 30000);
         op->keep = ngx_http_paygw_test_number(r, "keep", 60000);
@@ -443,6 +457,15 @@ ngx_http_paygw_test_count(ngx_http_paygw_test_ctx_t *ctx,
         ctx->busy++;
         break;
 
+    case NGX_DONE:
+        ctx->late++;
+        break;
+
+    case NGX_ABORT:
+        ctx->replicas++;
+        ctx->error++;
+        break;
+
     default:
         ctx->error++;
     }
@@ -472,8 +495,14 @@ ngx_http_paygw_test_answer(ngx_http_paygw_test_ctx_t *ctx, char *text)
 
     } else if (ctx->counted) {
         b->last = ngx_sprintf(b->last,
-                              "ok=%ui committed=%ui busy=%ui error=%ui\n",
+                              "ok=%ui committed=%ui busy=%ui error=%ui",
                               ctx->ok, ctx->committed, ctx->busy, ctx->error);
+
+        if (ctx->late) {
+            b->last = ngx_sprintf(b->last, " late=%ui", ctx->late);
+        }
+
+        *b->last++ = '\n';
 
     } else if (ctx->ok) {
         b->last = ngx_sprintf(b->last, "ok %ui %016xL\n",
@@ -482,7 +511,9 @@ ngx_http_paygw_test_answer(ngx_http_paygw_test_ctx_t *ctx, char *text)
     } else {
         b->last = ngx_sprintf(b->last, "%s\n",
                               ctx->committed ? "committed"
-                              : ctx->busy ? "busy" : "error");
+                              : ctx->busy ? "busy"
+                              : ctx->late ? "late"
+                              : ctx->replicas ? "replicas" : "error");
     }
 
     b->last_buf = 1;

@@ -39,7 +39,7 @@ for file in LICENSE README.md CHANGES.md; do
         install -m 644 "$PAYGW_ROOT/$file" "$docs/"
     fi
 done
-for folder in docs conf-examples conf-examples/verify; do
+for folder in docs conf-examples conf-examples/queue conf-examples/verify; do
     install -d "$docs/$folder"
     find "$PAYGW_ROOT/$folder" -maxdepth 1 -type f \
         -exec install -m 644 {} "$docs/$folder/" ';'

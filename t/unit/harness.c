@@ -122,7 +122,14 @@ harness_channel(ngx_conf_t *cf, const char *provider, const char *name,
 
     ch->provider = ngx_paygw_provider_find(&value);
 
-    if (ch->provider == NULL || ch->provider->create(cf, ch) != NGX_OK) {
+    if (ch->provider == NULL) {
+        return NULL;
+    }
+
+    ch->headers = ch->provider->headers;
+    ch->content_types = ch->provider->content_types;
+
+    if (ch->provider->create(cf, ch) != NGX_OK) {
         return NULL;
     }
 

@@ -122,7 +122,7 @@ sign() {
     openssl req -new -key "$1" -subj "$2" -out req.csr
     printf "basicConstraints=$3\n" > req.ext
     openssl x509 -req -in req.csr -CA "$4" -CAkey "$5" -set_serial "$6" \
-        -days "$7" -extfile req.ext -out "$8"
+        -days "$7" -extfile req.ext -out "$8" ${9:-}
 }
 
 ca other.pem "/O=Unit/CN=Root" 1 root.crt
@@ -135,9 +135,16 @@ sign rsa.pem "/O=Unit/CN=Not a CA" CA:FALSE root.crt other.pem 4 4000 notca.crt
 sign ec.pem "/O=Unit/CN=Child" CA:FALSE notca.crt rsa.pem 5 4000 child.crt
 sign ec.pem "/O=Unit/CN=Soon" CA:FALSE root.crt other.pem 6 10 soon.crt
 sign rsa.pem "/O=Unit/CN=Direct" CA:FALSE root.crt other.pem 7 4000 direct.crt
+sign rsa.pem "/O=Unit/CN=SHA-1" CA:FALSE root.crt other.pem 8 4000 sha1.crt \
+    -sha1
+sign small.pem "/O=Unit/CN=Small" CA:TRUE root.crt other.pem 9 4000 \
+    smallca.crt
+sign rsa.pem "/O=Unit/CN=Below" CA:FALSE smallca.crt small.pem 10 4000 \
+    belowsmall.crt
 cat leaf.crt middle.crt > chain.crt
 cat child.crt notca.crt > badchain.crt
 cat soon.crt direct.crt > soonfirst.crt
+cat belowsmall.crt smallca.crt > belowsmallchain.crt
 sed '3s/^..../!!!!/' leaf.crt > broken.crt
 cat root.crt broken.crt > brokensecond.crt
 cat leaf.crt rsa.pem > mixed.crt

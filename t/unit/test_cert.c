@@ -285,6 +285,8 @@ test_cert_chain(void)
         { "chain.crt", "farroot.crt", NGX_ERROR, "does not chain" },
         { "badchain.crt", "root.crt", NGX_ERROR, "does not chain" },
         { "rogueroot.crt", "root.crt", NGX_ERROR, "does not chain" },
+        { "sha1.crt", "root.crt", NGX_ERROR, "does not chain" },
+        { "belowsmallchain.crt", "root.crt", NGX_ERROR, "does not chain" },
         { "farroot.crt", "root.crt", NGX_ERROR, "does not chain" },
         { "direct.crt", "brokensecond.crt", NGX_ERROR, "cannot load" },
         { "brokensecond.crt", "root.crt", NGX_ERROR, "cannot load" },

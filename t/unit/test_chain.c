@@ -423,7 +423,7 @@ test_chain_conf(void)
     } t[] = {
         { "root.crt", 1, NULL },
         { "middle.crt", 0, NULL },
-        { "root.crt", 0, NULL },
+        { "root.crt", 0, "root.crt\" is a root, no other CA" },
         { "leaf.crt", 1, "leaf.crt\" is not that of a CA" },
         { "leaf.crt", 0, "leaf.crt\" is not that of a CA" },
         { "notca.crt", 0, "notca.crt\" is not that of a CA" },

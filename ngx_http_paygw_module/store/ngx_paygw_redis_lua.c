@@ -1,0 +1,159 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_sha1.h>
+#include "ngx_paygw_redis.h"
+
+
+/*
+ * A record is one string, "STATE TOKEN DELIVERIES LEASE-END": the state is
+ * "held", "done" or "free", the time is Redis' own, in milliseconds.  A mark
+ * of an order is "paid END", the end of its life, which is never made shorter.
+ * Scripts answer with an integer.  The keys of one lie in one slot; an append
+ * has that of the stream, too, which needs a hash tag for it in a cluster.
+ *
+ *   KEYS[1]  the event             ARGV[1]  token, 16 hexadecimal digits
+ *                                  ARGV[2]  life of the record
+ *
+ * and for a claim
+ *
+ *   KEYS[2]  its order, if any     ARGV[3]  "paid", "open", or "-"
+ *                                  ARGV[4]  lease
+ *
+ * and for an append
+ *
+ *   KEYS[2]  the stream            ARGV[3]  the same
+ *   KEYS[3]  its order, if any     ARGV[4]  1: replicas are waited for
+ *   ARGV[5]  length, or 0          ARGV[6]  names and values ...
+ */
+
+#define NGX_PAYGW_REDIS_LUA_READ                                              \
+    "local v=redis.call('GET',KEYS[1])\n"                                     \
+    "local s,k,n,e\n"                                                         \
+    "if v then\n"                                                             \
+    " s,k,n,e=string.match(v,'^(%l+) (%x+) (%d+) (%d+)$')\n"                  \
+    " if not s then return redis.error_reply('ERR not a paygw record') end\n" \
+    "end\n"
+
+/*
+ * What would be taken: it marks the order, or is late.  The mark comes before
+ * the record, since it is true whatever becomes of the event.
+ */
+
+#define NGX_PAYGW_REDIS_LUA_ORDER(key)                                        \
+    "if " key " then\n"                                                       \
+    " local p=redis.call('GET'," key ")\n"                                    \
+    " local q=p and string.match(p,'^paid (%d+)$')\n"                         \
+    " if p and not q then\n"                                                  \
+    "  return redis.error_reply('ERR not a paygw record')\n"                  \
+    " end\n"                                                                  \
+    " if (q or ARGV[3]=='paid') and t+ARGV[2]>(tonumber(q) or 0) then\n"      \
+    "  redis.call('SET'," key ",'paid '..string.format('%.0f',t+ARGV[2])"     \
+    ",'PX',ARGV[2])\n"                                                        \
+    " end\n"                                                                  \
+    " if q and ARGV[3]~='paid' then return -2 end\n"                          \
+    "end\n"
+
+#define NGX_PAYGW_REDIS_LUA_KEEP(state, n, e)                                 \
+    "redis.call('SET',KEYS[1],'" state " '..ARGV[1]..' '.." n "..' '.." e     \
+    ",'PX',ARGV[2])\n"
+
+
+const ngx_str_t  ngx_paygw_redis_scripts[NGX_PAYGW_REDIS_SCRIPTS] = {
+
+    /* claim: the number of this delivery; 0: committed; -1: held; -2: late */
+
+    ngx_string(
+        NGX_PAYGW_REDIS_LUA_READ
+        "local t=redis.call('TIME')\n"
+        "t=t[1]*1000+math.floor(t[2]/1000)\n"
+        "if s=='done' then return 0 end\n"
+        "if s=='held' and t<tonumber(e) then return -1 end\n"
+        NGX_PAYGW_REDIS_LUA_ORDER("KEYS[2]")
+        "n=(tonumber(n) or 0)+1\n"
+        NGX_PAYGW_REDIS_LUA_KEEP("held", "n",
+                                 "string.format('%.0f',t+ARGV[4])")
+        "return n\n"),
+
+    /* commit: 1: done; 0: not ours */
+
+    ngx_string(
+        NGX_PAYGW_REDIS_LUA_READ
+        "if s and (s~='held' or k~=ARGV[1]) then return 0 end\n"
+        NGX_PAYGW_REDIS_LUA_KEEP("done", "(n or '0')", "'0'")
+        "return 1\n"),
+
+    /* release: 1: done; 0: not ours */
+
+    ngx_string(
+        NGX_PAYGW_REDIS_LUA_READ
+        "if s~='held' or k~=ARGV[1] then return 0 end\n"
+        NGX_PAYGW_REDIS_LUA_KEEP("free", "n", "'0'")
+        "return 1\n"),
+
+    /*
+     * append: the number of this delivery; 0: committed; -1: held; -2: late
+     *
+     * A script is not undone where it fails.  What may fail comes second, and
+     * is told, so that the first can be taken back.
+     */
+
+    ngx_string(
+        NGX_PAYGW_REDIS_LUA_READ
+        "local t=redis.call('TIME')\n"
+        "t=t[1]*1000+math.floor(t[2]/1000)\n"
+        "if s=='done' then\n"
+        " if ARGV[4]=='1' then redis.call('SET',KEYS[1],v,'PX',ARGV[2]) end\n"
+        " return 0\n"
+        "end\n"
+        "if s=='held' and t<tonumber(e) then return -1 end\n"
+        NGX_PAYGW_REDIS_LUA_ORDER("KEYS[3]")
+        "n=(tonumber(n) or 0)+1\n"
+        "local x={'XADD',KEYS[2]}\n"
+        "if ARGV[5]~='0' then x={'XADD',KEYS[2],'MAXLEN','~',ARGV[5]} end\n"
+        "x[#x+1]='*'\n"
+        "for i=6,#ARGV do x[#x+1]=ARGV[i] end\n"
+        "x[#x+1]='delivery'\n"
+        "x[#x+1]=n\n"
+        NGX_PAYGW_REDIS_LUA_KEEP("done", "n", "'0'")
+        "local r=redis.pcall(unpack(x))\n"
+        "if type(r)=='table' and r.err then\n"
+        NGX_PAYGW_REDIS_LUA_KEEP("free", "n", "'0'")
+        " return r\n"
+        "end\n"
+        "return n\n")
+};
+
+
+ngx_int_t
+ngx_paygw_redis_scripts_init(ngx_conf_t *cf, ngx_paygw_redis_t *redis)
+{
+    u_char            digest[20];
+    ngx_uint_t        i;
+    ngx_sha1_t        sha1;
+    const ngx_str_t  *text;
+
+    for (i = 0; i < NGX_PAYGW_REDIS_SCRIPTS; i++) {
+        text = &ngx_paygw_redis_scripts[i];
+
+        ngx_sha1_init(&sha1);
+        ngx_sha1_update(&sha1, text->data, text->len);
+        ngx_sha1_final(digest, &sha1);
+
+        redis->sha1[i].data = ngx_pnalloc(cf->pool, 2 * sizeof(digest));
+        if (redis->sha1[i].data == NULL) {
+            return NGX_ERROR;
+        }
+
+        redis->sha1[i].len = 2 * sizeof(digest);
+        ngx_hex_dump(redis->sha1[i].data, digest, sizeof(digest));
+    }
+
+    return NGX_OK;
+}
