@@ -357,12 +357,19 @@ merchant call was answered with 200 before it was authenticated, the answer is w
 === TEST 12: post_action, and what a log knows
 --- config
     location = /a { paygw_auth shop; post_action /after; return 200 "in"; }
+    location = /open { post_action /after; return 200 "open"; }
     location = /after { internal; paygw_auth shop;
         proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT; }
 --- run
 is(send_callback(call(target => '/a'))->{status}, 200);
 is(scalar(shop_requests(1)), 1);
-is(send_callback(call(target => '/a', secret => 'x' x 34))->{status}, 401);
+for (['/a', 401], ['/open', 200]) {
+    my $c = begin(call(target => $_->[0], secret => 'x' x 34));
+    is(finish($c)->{status}, $_->[1]);
+    my $rest = $c->{buf};
+    1 while sysread $c->{sock}, $rest, 4096, length $rest;
+    is($rest, '', 'nothing follows the answer');
+}
 is(shop_count(), 1);
 
 

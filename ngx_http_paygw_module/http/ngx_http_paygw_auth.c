@@ -67,13 +67,6 @@ ngx_http_paygw_auth_rewrite(ngx_http_request_t *r,
         return NGX_HTTP_FORBIDDEN;
     }
 
-    if (r->post_action && (ctx == NULL
-                           || ctx->state != NGX_HTTP_PAYGW_AUTH_PASSED))
-    {
-        /* the client has its answer: another one would follow it */
-        return NGX_HTTP_CLOSE;
-    }
-
     if (!lcf->auth.early) {
         return NGX_DECLINED;
     }
