@@ -65,6 +65,22 @@ ngx_int_t ngx_paygw_hmac(const ngx_paygw_hash_t *hash, ngx_str_t *key,
     ngx_log_t *log);
 
 /*
+ * The same for SHA-256 with a key that is used often: what HMAC makes of the
+ * key is made once, and a code costs two digests and no object of OpenSSL.  At
+ * most NGX_PAYGW_HMAC_PARTS parts; out holds 32 bytes, nothing is logged.
+ */
+#define NGX_PAYGW_HMAC_PARTS  14
+
+typedef struct {
+    u_char                   inner[64];
+    u_char                   outer[64];
+} ngx_paygw_hmac_key_t;
+
+ngx_int_t ngx_paygw_hmac_key(ngx_paygw_hmac_key_t *hmac, ngx_str_t *key);
+ngx_int_t ngx_paygw_hmac_sha256(ngx_paygw_hmac_key_t *hmac, ngx_str_t *parts,
+    ngx_uint_t n, u_char *out);
+
+/*
  * 1 if both are the same bytes, else 0, in a time that depends on the lengths
  * alone.  Every comparison of a secret or of a code made with one is this.
  */

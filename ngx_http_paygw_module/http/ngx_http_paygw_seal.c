@@ -33,6 +33,8 @@ static ngx_int_t ngx_http_paygw_seal_room(ngx_http_paygw_auth_ctx_t *ctx,
     size_t size);
 static ngx_int_t ngx_http_paygw_seal_send(ngx_http_paygw_auth_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_seal_sign(ngx_http_paygw_auth_ctx_t *ctx);
+static ngx_int_t ngx_http_paygw_seal_hash(ngx_http_paygw_auth_ctx_t *ctx,
+    u_char *sha256);
 static ngx_int_t ngx_http_paygw_seal_field(ngx_http_request_t *r, char *name,
     ngx_str_t *value);
 static ngx_int_t ngx_http_paygw_seal_give_up(ngx_http_paygw_auth_ctx_t *ctx,
@@ -289,30 +291,13 @@ ngx_http_paygw_seal_sign(ngx_http_paygw_auth_ctx_t *ctx)
 {
     u_char               sha256[NGX_PAYGW_SHA256_LEN], *p;
     ngx_str_t            value, time;
-    ngx_chain_t         *cl;
     ngx_http_request_t  *r;
-    ngx_paygw_sha256_t  *sha;
 
     r = ctx->request;
 
-    sha = ngx_paygw_sha256_new(r->pool);
-    if (sha == NULL) {
-        return NGX_ERROR;
-    }
-
-    for (cl = ctx->held; cl; cl = cl->next) {
-
-        if (ngx_paygw_sha256_update(sha, cl->buf->pos,
-                                    cl->buf->last - cl->buf->pos)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
     p = ngx_pnalloc(r->pool, NGX_TIME_T_LEN + 2 * NGX_PAYGW_SHA256_LEN);
 
-    if (p == NULL || ngx_paygw_sha256_final(sha, sha256) != NGX_OK) {
+    if (p == NULL || ngx_http_paygw_seal_hash(ctx, sha256) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -342,6 +327,34 @@ ngx_http_paygw_seal_sign(ngx_http_paygw_auth_ctx_t *ctx)
     ctx->sealed = 1;
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_paygw_seal_hash(ngx_http_paygw_auth_ctx_t *ctx, u_char *sha256)
+{
+    ngx_str_t    *part;
+    ngx_array_t   parts;
+    ngx_chain_t  *cl;
+
+    if (ngx_array_init(&parts, ctx->request->pool, 4, sizeof(ngx_str_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    for (cl = ctx->held; cl; cl = cl->next) {
+
+        part = ngx_array_push(&parts);
+        if (part == NULL) {
+            return NGX_ERROR;
+        }
+
+        part->data = cl->buf->pos;
+        part->len = cl->buf->last - cl->buf->pos;
+    }
+
+    return ngx_paygw_sha256(parts.elts, parts.nelts, sha256);
 }
 
 

@@ -388,9 +388,15 @@ ngx_paygw_call_by_secret(ngx_paygw_call_t *call, ngx_str_t *parts,
             rc = ngx_paygw_hash(&ngx_paygw_hash_md5, all, n + 2, out, &len,
                                 call->log);
 
-        } else {
+        } else if (suffix) {
             rc = ngx_paygw_hmac(&ngx_paygw_hash_sha256, &secret, parts, n, out,
                                 &len, call->log);
+
+        } else {
+            len = NGX_PAYGW_SHA256_LEN;
+            rc = ngx_paygw_hmac_sha256(genuine ? &caller->hmacs[i]
+                                               : &call->callers->hmac,
+                                       parts, n, out);
         }
 
         if (suffix) {
@@ -534,38 +540,6 @@ ngx_paygw_call_once(ngx_paygw_call_t *call, ngx_str_t *key)
     }
 
     key->len = ngx_sprintf(key->data, "%V:%V", id, nonce) - key->data;
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_paygw_call_seal(ngx_paygw_call_t *call, ngx_uint_t status,
-    ngx_str_t *time, u_char *body_sha256, u_char *hex)
-{
-    size_t     len;
-    u_char     out[NGX_PAYGW_HASH_MAX];
-    u_char     text[NGX_INT_T_LEN + NGX_TIME_T_LEN + NGX_PAYGW_CALL_NONCE_MAX
-                    + 2 * NGX_PAYGW_SHA256_LEN + 4];
-    ngx_str_t  part;
-
-    ngx_hex_dump(call->hex, body_sha256, NGX_PAYGW_SHA256_LEN);
-
-    part.data = text;
-    part.len = ngx_snprintf(text, sizeof(text), "%ui\n%V\n%V\n%*s\n", status,
-                            time, &call->fields[NGX_PAYGW_CALL_NONCE],
-                            sizeof(call->hex), call->hex)
-               - text;
-
-    if (ngx_paygw_hmac(&ngx_paygw_hash_sha256,
-                       &call->caller->secrets[call->secret], &part, 1, out,
-                       &len, call->log)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    ngx_hex_dump(hex, out, len);
 
     return NGX_OK;
 }

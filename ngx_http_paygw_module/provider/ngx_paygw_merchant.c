@@ -29,6 +29,8 @@ static ngx_int_t ngx_paygw_caller_unshared(ngx_conf_t *cf,
 ngx_int_t
 ngx_paygw_callers_init(ngx_conf_t *cf, ngx_paygw_callers_t *callers)
 {
+    ngx_str_t  dummy;
+
     if (ngx_array_init(&callers->merchants, cf->pool, 4,
                        sizeof(ngx_paygw_merchant_t *))
         != NGX_OK
@@ -44,7 +46,14 @@ ngx_paygw_callers_init(ngx_conf_t *cf, ngx_paygw_callers_t *callers)
 
     callers->nsecrets = 1;
 
-    return ngx_paygw_random(callers->dummy, sizeof(callers->dummy));
+    if (ngx_paygw_random(callers->dummy, sizeof(callers->dummy)) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    dummy.data = callers->dummy;
+    dummy.len = sizeof(callers->dummy);
+
+    return ngx_paygw_hmac_key(&callers->hmac, &dummy);
 }
 
 
@@ -301,11 +310,17 @@ static ngx_int_t
 ngx_paygw_caller_secret(ngx_conf_t *cf, ngx_paygw_caller_t *caller,
     ngx_str_t *secret)
 {
-    if (ngx_paygw_caller_try(cf, caller, secret) != NGX_OK) {
+    ngx_uint_t  i;
+
+    i = caller->nsecrets++;
+
+    caller->secrets[i] = *secret;
+
+    if (ngx_paygw_hmac_key(&caller->hmacs[i], secret) != NGX_OK
+        || ngx_paygw_caller_try(cf, caller, secret) != NGX_OK)
+    {
         return NGX_ERROR;
     }
-
-    caller->secrets[caller->nsecrets++] = *secret;
 
     caller->merchant->callers->nsecrets = ngx_max(caller->nsecrets,
                                         caller->merchant->callers->nsecrets);

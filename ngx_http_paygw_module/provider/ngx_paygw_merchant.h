@@ -11,6 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_paygw_key.h"
+#include "ngx_paygw_mac.h"
 #include "ngx_paygw_sign.h"
 
 
@@ -44,6 +45,7 @@ typedef struct {
     ngx_paygw_caller_kind_e      kind;
 
     ngx_str_t                    secrets[NGX_PAYGW_CALLER_SECRETS];
+    ngx_paygw_hmac_key_t         hmacs[NGX_PAYGW_CALLER_SECRETS];
     ngx_uint_t                   nsecrets;
 
     ngx_paygw_key_t              key;          /* of a public one */
@@ -73,6 +75,7 @@ struct ngx_paygw_callers_s {
     ngx_uint_t                   nsecrets;     /* the most of one key id */
     u_char                       dummy[NGX_PAYGW_CALLER_SECRET_MIN];
                                                /* a secret that nobody has */
+    ngx_paygw_hmac_key_t         hmac;         /* of that */
 };
 
 

@@ -31,6 +31,7 @@ static void test_call_foreign(ngx_conf_t *cf, ngx_paygw_json_t *v,
 static void test_call_setup(ngx_conf_t *cf, test_call_t *t);
 static void test_call_seal(void);
 static void test_call_dummy(void);
+static void test_call_hmac(void);
 static ngx_str_t test_call_text(ngx_paygw_json_t *obj, const char *name);
 
 
@@ -40,6 +41,7 @@ test_call(void)
     test_call_vectors();
     test_call_seal();
     test_call_dummy();
+    test_call_hmac();
 }
 
 
@@ -119,7 +121,9 @@ test_call_gateway(ngx_conf_t *cf, ngx_paygw_json_t *v, const char *name)
     for (secret = ngx_paygw_json_get(in, "secrets")->child; secret;
          secret = secret->next)
     {
-        t.caller.secrets[t.caller.nsecrets++] = secret->value;
+        t.caller.secrets[t.caller.nsecrets] = secret->value;
+        (void) ngx_paygw_hmac_key(&t.caller.hmacs[t.caller.nsecrets++],
+                                  &secret->value);
     }
 
     t.callers.nsecrets = t.caller.nsecrets;
@@ -315,6 +319,7 @@ test_call_seal(void)
     ngx_str_set(&t.caller.secrets[0], "first_secret_0123456789abcdefghijk");
     ngx_str_set(&t.caller.secrets[1], "second_secret_123456789abcdefghijk");
     t.caller.nsecrets = 2;
+    (void) ngx_paygw_hmac_key(&t.caller.hmacs[1], &t.caller.secrets[1]);
     t.call.caller = &t.caller;
     t.call.secret = 1;
 
@@ -381,6 +386,51 @@ test_call_dummy(void)
 
     is_int(ngx_paygw_call_by_secret(&t.call, parts, 1, NULL), 0,
            "dummy, a public key");
+
+    harness_conf_free(cf);
+}
+
+
+/* as OpenSSL's own, for keys around the size of a block */
+
+static void
+test_call_hmac(void)
+{
+    size_t                 len;
+    u_char                 bytes[256], want[NGX_PAYGW_HASH_MAX];
+    u_char                 out[NGX_PAYGW_SHA256_LEN];
+    ngx_str_t              key, parts[3];
+    ngx_uint_t             i, same;
+    ngx_conf_t            *cf;
+    ngx_paygw_hmac_key_t   hmac;
+
+    cf = harness_conf();
+    same = 0;
+
+    for (i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = (u_char) (i * 7 + 1);
+    }
+
+    key.data = bytes;
+
+    for (key.len = 1; key.len < 140; key.len++) {
+
+        for (i = 0; i < 3; i++) {
+            parts[i].data = bytes + i;
+            parts[i].len = key.len / (i + 1);
+        }
+
+        (void) ngx_paygw_hmac(&ngx_paygw_hash_sha256, &key, parts, 3, want,
+                              &len, harness_ngx_log());
+
+        same += ngx_paygw_hmac_key(&hmac, &key) == NGX_OK
+                && ngx_paygw_hmac_sha256(&hmac, parts, 3, out) == NGX_OK
+                && ngx_memcmp(out, want, sizeof(out)) == 0;
+    }
+
+    is_int(same, 139, "hmac, as that of OpenSSL");
+    is_int(ngx_paygw_hmac_sha256(&hmac, parts, NGX_PAYGW_HMAC_PARTS + 1, out),
+           NGX_ERROR, "hmac, too many parts");
 
     harness_conf_free(cf);
 }
