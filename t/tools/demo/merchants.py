@@ -38,7 +38,7 @@ def keys(folder):
         subprocess.run(["openssl", "genpkey", *how, "-out", path + ".key"],
                        check=True, capture_output=True)
         subprocess.run(["openssl", "pkey", "-in", path + ".key", "-pubout",
-                        "-out", path + ".pem"], check=True)
+                        "-out", path + "_pub.pem"], check=True)
 
 
 def client(name):
