@@ -135,9 +135,10 @@ ngx_http_paygw_endpoint_set(ngx_conf_t *cf, ngx_http_paygw_keyring_t *kr)
     }
 
     if (kr->hosts[0].uri.len != kr->hosts[1].uri.len
-        || ngx_strncmp(kr->hosts[0].uri.data, kr->hosts[1].uri.data,
-                       kr->hosts[0].uri.len)
-           != 0)
+        || (kr->hosts[0].uri.len
+            && ngx_strncmp(kr->hosts[0].uri.data, kr->hosts[1].uri.data,
+                           kr->hosts[0].uri.len)
+               != 0))
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"endpoint\" of channel \"%V\" and its "
