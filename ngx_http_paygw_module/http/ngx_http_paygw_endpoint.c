@@ -430,9 +430,10 @@ ngx_http_paygw_endpoint_ssl(ngx_conf_t *cf, ngx_http_paygw_main_conf_t *mcf,
     for (i = 0; kr->ssl == NULL && i < mcf->keyrings.nelts; i++) {
 
         if (other[i]->ssl && other[i]->trusted.len == kr->trusted.len
-            && ngx_strncmp(other[i]->trusted.data, kr->trusted.data,
-                           kr->trusted.len)
-               == 0)
+            && (kr->trusted.len == 0
+                || ngx_strncmp(other[i]->trusted.data, kr->trusted.data,
+                               kr->trusted.len)
+                   == 0))
         {
             kr->ssl = other[i]->ssl;
         }
