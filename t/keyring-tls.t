@@ -198,6 +198,14 @@ like(PaygwNginx->test(server => $Notify, http =>
      qr/no "merchant_private_key" is defined/, 'needs our key');
 
 
+# -- two channels that trust what the system trusts --
+
+like(PaygwNginx->test(server => $Notify, http => http($Good)
+         . $Good->wechat(platform_certificates => 'auto')
+           =~ s/paygw_channel wxpay/paygw_channel other/r),
+     qr/test is successful/, 'two channels, the CAs of the system');
+
+
 # -- the backup host --
 
 {

@@ -223,6 +223,14 @@ for my $cut (qw(before after slow)) {
 
 wrong('error', 'EVAL', "-OOM command not allowed\r\n", qr/^error$/,
       qr/\[error\].*redis sent error: "OOM .*", raise "maxmemory"/, once => 1);
+wrong('no rights of an older server', 'EVAL',
+      "-The user executing the script can't run this command or subcommand\r\n",
+      qr/^error$/, qr/\[error\].*its user needs .* \+xadd and \+wait/,
+      once => 1);
+wrong('no rights of a newer server', 'EVAL',
+      "-ERR ACL failure in script: User x has no permissions to run 'xadd'\r\n",
+      qr/^error$/, qr/\[error\].*its user needs .* \+xadd and \+wait/,
+      once => 1);
 wrong('no rights', 'EVAL', "-NOPERM this user has no permissions\r\n",
       qr/^error$/, qr/\[error\].*its user needs .* \+xadd and \+wait/,
       once => 1);

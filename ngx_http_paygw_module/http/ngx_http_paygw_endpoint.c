@@ -135,9 +135,10 @@ ngx_http_paygw_endpoint_set(ngx_conf_t *cf, ngx_http_paygw_keyring_t *kr)
     }
 
     if (kr->hosts[0].uri.len != kr->hosts[1].uri.len
-        || ngx_strncmp(kr->hosts[0].uri.data, kr->hosts[1].uri.data,
-                       kr->hosts[0].uri.len)
-           != 0)
+        || (kr->hosts[0].uri.len
+            && ngx_strncmp(kr->hosts[0].uri.data, kr->hosts[1].uri.data,
+                           kr->hosts[0].uri.len)
+               != 0))
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"endpoint\" of channel \"%V\" and its "
@@ -429,9 +430,10 @@ ngx_http_paygw_endpoint_ssl(ngx_conf_t *cf, ngx_http_paygw_main_conf_t *mcf,
     for (i = 0; kr->ssl == NULL && i < mcf->keyrings.nelts; i++) {
 
         if (other[i]->ssl && other[i]->trusted.len == kr->trusted.len
-            && ngx_strncmp(other[i]->trusted.data, kr->trusted.data,
-                           kr->trusted.len)
-               == 0)
+            && (kr->trusted.len == 0
+                || ngx_strncmp(other[i]->trusted.data, kr->trusted.data,
+                               kr->trusted.len)
+                   == 0))
         {
             kr->ssl = other[i]->ssl;
         }

@@ -420,6 +420,7 @@ ngx_paygw_redis_hint(redisReply *reply)
     } hints[] = {
         { "NOPERM ", NGX_PAYGW_REDIS_RIGHTS },
         { "The user executing the script ", NGX_PAYGW_REDIS_RIGHTS },
+        { "ACL failure in script: ", NGX_PAYGW_REDIS_RIGHTS },
         { "WRONGTYPE ", ", the name of the stream, or of the event, belongs "
                         "to something else: choose another one" },
         { "OOM ", ", raise \"maxmemory\", or delete what is handled" },
