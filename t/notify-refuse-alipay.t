@@ -217,3 +217,17 @@ my $res = send_callback(alipay(method => 'GET', body => '',
                                uri => "/notify/alipay?$body"));
 is("$res->{status} $res->{body}", '405 fail');
 is(shop_count(), 0);
+
+
+
+=== TEST 22: each byte of a name
+--- run
+for my $byte (1 .. 255) {
+    my $name = 'x' . chr $byte;
+    my $m = alipay(append => [ [ $name, '1' ] ]);
+    my $res = send_callback($m);
+    my $good = $name =~ /^x[a-zA-Z0-9_.-]$/;
+    is($res->{status}, $good ? 401 : 400, "byte $byte");
+}
+is(() = error_log_text() =~ /hint: invalid field name/g, 255 - 65, 'why');
+is(shop_count(), 0);

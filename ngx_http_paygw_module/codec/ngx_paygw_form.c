@@ -19,6 +19,7 @@ static ngx_int_t ngx_paygw_form_pair(ngx_paygw_field_t *field, u_char *p,
 static ngx_int_t ngx_paygw_form_decode(ngx_str_t *s, u_char **dst,
     char **err);
 static u_char *ngx_paygw_form_plain(u_char *p, u_char *last);
+static ngx_int_t ngx_paygw_form_hex(u_char c);
 static uint64_t ngx_paygw_form_prefix(ngx_str_t *name);
 static ngx_int_t ngx_paygw_form_cmp(ngx_paygw_form_key_t *a,
     ngx_paygw_form_key_t *b);
@@ -26,28 +27,6 @@ static ngx_uint_t ngx_paygw_form_named(ngx_paygw_field_t *field,
     const char *name);
 static ngx_uint_t ngx_paygw_form_hidden(ngx_str_t *value,
     const ngx_str_t *names);
-
-
-/* what a hexadecimal digit is worth */
-
-static const u_char  ngx_paygw_form_hex[256] = {
-    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
-    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
-    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
-    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 99, 99, 99, 99, 99, 99,
-    99, 10, 11, 12, 13, 14, 15, 99, 99, 99, 99, 99, 99, 99, 99, 99,
-    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
-    99, 10, 11, 12, 13, 14, 15, 99, 99, 99, 99, 99, 99, 99, 99, 99,
-    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
-    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
-    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
-    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
-    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
-    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
-    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
-    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
-    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99
-};
 
 
 /* what stands for something else, and what must not stand at all */
@@ -246,8 +225,8 @@ ngx_paygw_form_pair(ngx_paygw_field_t *field, u_char *p, u_char *last,
 static ngx_int_t
 ngx_paygw_form_decode(ngx_str_t *s, u_char **dst, char **err)
 {
-    u_char      *p, *next, *last, *d, c;
-    ngx_uint_t   high, low;
+    u_char     *p, *next, *last, *d, c;
+    ngx_int_t   high, low;
 
     p = s->data;
     last = p + s->len;
@@ -284,15 +263,15 @@ ngx_paygw_form_decode(ngx_str_t *s, u_char **dst, char **err)
                     return NGX_ABORT;
                 }
 
-                high = ngx_paygw_form_hex[p[0]];
-                low = ngx_paygw_form_hex[p[1]];
+                high = ngx_paygw_form_hex(p[0]);
+                low = ngx_paygw_form_hex(p[1]);
 
-                if (high > 15 || low > 15) {
+                if (high == NGX_ERROR || low == NGX_ERROR) {
                     *err = "broken percent encoding";
                     return NGX_ABORT;
                 }
 
-                c = (u_char) (high << 4 | low);
+                c = (u_char) (high * 16 + low);
                 p += 2;
             }
 
@@ -354,6 +333,23 @@ ngx_paygw_form_plain(u_char *p, u_char *last)
     }
 
     return p;
+}
+
+
+static ngx_int_t
+ngx_paygw_form_hex(u_char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+
+    c |= 0x20;
+
+    if (c >= 'a' && c <= 'f') {
+        return c - 'a' + 10;
+    }
+
+    return NGX_ERROR;
 }
 
 

@@ -324,17 +324,11 @@ ngx_paygw_event_parse(ngx_paygw_notify_t *n, ngx_str_t *text,
     char       *err;
     ngx_int_t   rc;
 
+    err = NULL;
     rc = ngx_paygw_json_parse(n->pool, text, root, &err);
 
-    if (rc == NGX_ERROR) {
-        return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
-    }
-
     if (rc != NGX_OK) {
-        return ngx_paygw_refuse(n, NGX_ABORT,
-                                ngx_strcmp(err, "duplicate key") == 0
-                                ? NGX_PAYGW_REASON_DUPLICATE_FIELD
-                                : NGX_PAYGW_REASON_MALFORMED, err);
+        return ngx_paygw_refuse_parse(n, rc, err);
     }
 
     if ((*root)->type != NGX_PAYGW_JSON_OBJECT) {

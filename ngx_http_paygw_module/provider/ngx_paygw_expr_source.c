@@ -330,17 +330,11 @@ ngx_paygw_expr_read(ngx_paygw_expr_ctx_t *ctx, ngx_uint_t index)
                                 "no document where one is meant");
     }
 
+    err = NULL;
     rc = ngx_paygw_expr_parse_doc(ctx, index, &text, &err);
 
-    if (rc == NGX_ERROR) {
-        return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
-    }
-
     if (rc != NGX_OK) {
-        return ngx_paygw_refuse(n, NGX_ABORT,
-                                ngx_strncmp(err, "duplicate", 9) == 0
-                                ? NGX_PAYGW_REASON_DUPLICATE_FIELD
-                                : NGX_PAYGW_REASON_MALFORMED, err);
+        return ngx_paygw_refuse_parse(n, rc, err);
     }
 
     ctx->docs[index].ready = 1;

@@ -54,19 +54,13 @@ ngx_paygw_fields_parse(ngx_paygw_notify_t *n, ngx_paygw_form_t *form)
     ngx_int_t   rc;
     ngx_uint_t  i;
 
+    err = NULL;
     rc = ngx_paygw_form_parse(n->pool, &n->msg.body, form, &err);
 
-    if (rc == NGX_ERROR) {
-        return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
-    }
-
     if (rc != NGX_OK) {
-        return ngx_paygw_refuse(n, NGX_ABORT,
-                                ngx_strncmp(err, "duplicate", 9) == 0
-                                ? NGX_PAYGW_REASON_DUPLICATE_FIELD
-                                : NGX_PAYGW_REASON_MALFORMED,
-                                ngx_paygw_explain_gzip(&n->msg.body)
-                                ? "body is compressed" : err);
+        return ngx_paygw_refuse_parse(n, rc,
+                                      ngx_paygw_explain_gzip(&n->msg.body)
+                                      ? "body is compressed" : err);
     }
 
     for (i = 0; i < form->nfields; i++) {

@@ -91,6 +91,20 @@ ngx_paygw_refuse(ngx_paygw_notify_t *n, ngx_int_t rc,
 }
 
 
+ngx_int_t
+ngx_paygw_refuse_parse(ngx_paygw_notify_t *n, ngx_int_t rc, const char *err)
+{
+    if (rc != NGX_ABORT) {
+        return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
+    }
+
+    return ngx_paygw_refuse(n, NGX_ABORT,
+                            ngx_strncmp(err, "duplicate", 9) == 0
+                            ? NGX_PAYGW_REASON_DUPLICATE_FIELD
+                            : NGX_PAYGW_REASON_MALFORMED, err);
+}
+
+
 ngx_int_t ngx_cdecl
 ngx_paygw_refuse_with(ngx_paygw_notify_t *n, ngx_int_t rc,
     ngx_paygw_reason_e reason, const char *fmt, ...)

@@ -317,6 +317,14 @@ ngx_int_t ngx_cdecl ngx_paygw_refuse_with(ngx_paygw_notify_t *n, ngx_int_t rc,
     ngx_paygw_reason_e reason, const char *fmt, ...);
 
 /*
+ * Refuses what a codec could not read: rc and err are its own.  A name that
+ * occurs twice has its reason; memory that was short is NGX_ERROR, anything
+ * else NGX_ABORT.
+ */
+ngx_int_t ngx_paygw_refuse_parse(ngx_paygw_notify_t *n, ngx_int_t rc,
+    const char *err);
+
+/*
  * The checks that every header-signing provider shares: no header field of the
  * channel came twice, and those of required (bit i: field i) are there and not
  * empty.  NGX_OK or NGX_ABORT.

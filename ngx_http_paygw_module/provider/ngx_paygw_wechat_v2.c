@@ -141,17 +141,11 @@ ngx_paygw_wechat_v2_parse(ngx_paygw_notify_t *n)
         return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
     }
 
+    err = NULL;
     rc = ngx_paygw_xml_parse(n->pool, &n->msg.body, "xml", &ctx->form, &err);
 
-    if (rc == NGX_ERROR) {
-        return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
-    }
-
     if (rc != NGX_OK) {
-        return ngx_paygw_refuse(n, NGX_ABORT,
-                                ngx_strncmp(err, "duplicate", 9) == 0
-                                ? NGX_PAYGW_REASON_DUPLICATE_FIELD
-                                : NGX_PAYGW_REASON_MALFORMED, err);
+        return ngx_paygw_refuse_parse(n, rc, err);
     }
 
     n->data = ctx;
