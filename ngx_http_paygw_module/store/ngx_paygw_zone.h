@@ -10,6 +10,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_paygw_store.h"
 
 
 /*
@@ -44,6 +45,14 @@ struct ngx_paygw_zone_s {
     ngx_str_t                    name;
     ngx_msec_t                   full;      /* when last logged, of a worker */
 };
+
+
+/*
+ * Of the backend: takes the memory of the zone, all of it, when a worker
+ * starts.  Where the kernel cannot (Linux before 5.14) each page is taken when
+ * it is first written.
+ */
+void ngx_paygw_zone_init_process(ngx_paygw_store_t *store, ngx_cycle_t *cycle);
 
 
 #endif /* _NGX_PAYGW_ZONE_H_INCLUDED_ */
