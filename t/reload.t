@@ -116,7 +116,8 @@ SKIP: {
     };
     my $large = http($Proxy) =~ s/reload:1m/reload:8m/r;
     my $nginx = PaygwNginx->start(http => $large, workers => 2);
-    my @old = $nginx->workers;
+    my @old;
+    $nginx->wait_for(sub { (@old = $nginx->workers) == 2 }, 5);
     ok($nginx->wait_for(sub { $had->($old[$_]) >= 8192 }, 5),
        "memory: worker $_") for 0, 1;
 
