@@ -6,11 +6,12 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_paygw_store.h"
+#include "ngx_paygw_backend.h"
 #include "ngx_paygw_zone.h"
 
 
-#define NGX_PAYGW_ZONE_SHARE  1024    /* bytes of the zone for each tree */
+#define NGX_PAYGW_ZONE_SHARE  1024    /* bytes of the zone for each tree of
+                                         events, and for one of limits */
 
 
 static ngx_int_t ngx_paygw_zone_init(ngx_shm_zone_t *shm_zone, void *data);
@@ -105,12 +106,15 @@ ngx_paygw_zone_make(ngx_shm_zone_t *shm_zone, ngx_paygw_zone_t *zone)
         /* the greatest power of two that is not more than the share */
     }
 
-    sh->roots = ngx_slab_alloc(zone->shpool, n * sizeof(ngx_rbtree_node_t *));
+    sh->roots = ngx_slab_alloc(zone->shpool,
+                               2 * n * sizeof(ngx_rbtree_node_t *));
     if (sh->roots == NULL) {
         return NGX_ERROR;
     }
 
-    for (i = 0; i < n; i++) {
+    sh->limits = sh->roots + n;
+
+    for (i = 0; i < 2 * n; i++) {
         sh->roots[i] = &sh->sentinel;
     }
 
@@ -120,6 +124,8 @@ ngx_paygw_zone_make(ngx_shm_zone_t *shm_zone, ngx_paygw_zone_t *zone)
     sh->rings = NULL;
     sh->once = &sh->sentinel;
     sh->once_expiry = &sh->sentinel;
+    sh->limits_expiry = &sh->sentinel;
+    sh->limits_next = ngx_current_msec;
 
     zone->sh = sh;
     zone->shpool->data = sh;
@@ -170,4 +176,35 @@ ngx_paygw_zone_replaces(ngx_shm_zone_t *shm_zone)
     }
 
     return 0;
+}
+
+
+/*
+ * A page fault in a callback costs more than all that is done in the zone: in a
+ * virtual machine about as much as an RSA verification.  And memory that is not
+ * there is better missed at the start than by the kernel later.
+ */
+
+void
+ngx_paygw_zone_init_process(ngx_paygw_store_t *store, ngx_cycle_t *cycle)
+{
+#if (MADV_POPULATE_WRITE)
+
+    size_t             size;
+    ngx_slab_pool_t   *shpool;
+    ngx_paygw_zone_t  *zone;
+
+    zone = store->data;
+    shpool = zone->shpool;
+    size = shpool->end - (u_char *) shpool;
+
+    if (madvise(shpool, size, MADV_POPULATE_WRITE) == -1
+        && ngx_errno != NGX_EINVAL)
+    {
+        ngx_log_error(NGX_LOG_WARN, cycle->log, ngx_errno,
+                      "cannot take all memory of paygw zone \"%V\", which has "
+                      "%uz bytes", &zone->name, size);
+    }
+
+#endif
 }
