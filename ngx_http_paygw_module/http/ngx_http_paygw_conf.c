@@ -11,7 +11,10 @@
 #include "ngx_paygw_text.h"
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_conf.h"
+#include "ngx_http_paygw_failures.h"
+#include "ngx_http_paygw_gate.h"
 #include "ngx_http_paygw_keyring.h"
+#include "ngx_http_paygw_limit.h"
 #include "ngx_http_paygw_sign.h"
 
 
@@ -86,6 +89,20 @@ ngx_command_t  ngx_http_paygw_commands[] = {
       offsetof(ngx_http_paygw_loc_conf_t, auth.response_max),
       NULL },
 
+    { ngx_string("paygw_auth_failures"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_paygw_failures_set,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paygw_limit"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_paygw_limit_set,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("paygw_keyring_path"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_path_slot,
@@ -155,7 +172,11 @@ ngx_http_paygw_create_main_conf(ngx_conf_t *cf)
      *     mcf->zone = NULL;
      *     mcf->store = NULL;
      *     mcf->store_set = 0;
+     *     mcf->local = 0;
      *     mcf->in_use = 0;
+     *     mcf->limits_over = 0;
+     *     mcf->limits_away = 0;
+     *     mcf->failures_over = 0;
      */
 
     if (ngx_array_init(&mcf->channels, cf->pool, 4,
@@ -183,6 +204,8 @@ ngx_http_paygw_init_main_conf(ngx_conf_t *cf, void *conf)
         if (mcf->store == NULL) {
             return NGX_CONF_ERROR;
         }
+
+        mcf->local = 1;
     }
 
     if (mcf->store == NULL && mcf->store_set) {
@@ -219,6 +242,7 @@ ngx_http_paygw_create_loc_conf(ngx_conf_t *cf)
      *     conf->channels = NULL;
      *     conf->nchannels = 0;
      *     conf->early = 0;
+     *     conf->gate = 0;
      *     conf->queue = NULL;
      *     conf->sign = NULL;
      */
@@ -227,6 +251,7 @@ ngx_http_paygw_create_loc_conf(ngx_conf_t *cf)
     conf->deliver_timeout = NGX_CONF_UNSET_MSEC;
     conf->body_max = NGX_CONF_UNSET_SIZE;
     conf->observe = NGX_CONF_UNSET;
+    conf->limits = NGX_CONF_UNSET_PTR;
 
     ngx_http_paygw_auth_create(&conf->auth);
 
@@ -270,6 +295,12 @@ ngx_http_paygw_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (ngx_http_paygw_auth_merge(cf, prev, conf) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
+
+    if (ngx_http_paygw_limit_merge(cf, prev, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_http_paygw_gate_merge(cf, conf);
 
     if (conf->names == NULL && conf->queue == NULL) {
         return NGX_CONF_OK;

@@ -38,7 +38,8 @@ static const ngx_paygw_backend_t  ngx_paygw_redis_backend = {
     ngx_paygw_redis_release,
     NULL,                                  /* init_process */
     ngx_paygw_redis_exit_process,
-    ngx_paygw_redis_once
+    ngx_paygw_redis_once,
+    ngx_paygw_redis_limit
 };
 
 
@@ -279,7 +280,9 @@ ngx_paygw_redis_undo(ngx_paygw_redis_cmd_t *cmd)
 void
 ngx_paygw_redis_finish(ngx_paygw_redis_cmd_t *cmd, ngx_int_t rc)
 {
-    if (ngx_paygw_redis_asks(cmd) || cmd->type == NGX_PAYGW_REDIS_ONCE) {
+    if (ngx_paygw_redis_asks(cmd) || cmd->type == NGX_PAYGW_REDIS_ONCE
+        || cmd->type == NGX_PAYGW_REDIS_LIMIT)
+    {
         cmd->rc = rc;
 
         if (cmd->op) {
