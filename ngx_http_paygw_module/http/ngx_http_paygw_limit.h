@@ -27,7 +27,7 @@
 /* of a configuration, constant */
 typedef struct {
     ngx_http_complex_value_t     key;
-    ngx_str_t                    kind;       /* what a counter's key ends with */
+    ngx_str_t                    kind;       /* ends the key of a counter */
     ngx_str_t                    name;       /* of the policy */
     ngx_str_t                    policy;     /* a member of RateLimit-Policy */
 
