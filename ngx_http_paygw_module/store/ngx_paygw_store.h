@@ -175,7 +175,13 @@ ngx_int_t ngx_paygw_store_limit(ngx_paygw_store_t *store,
     ngx_paygw_store_op_t *op);
 
 /*
- * The same at once, in a zone, whatever the store is; whether one of them is
+ * 1 if the limits of one operation have to be of one value: it is what tells
+ * where in the store a bucket is.
+ */
+ngx_uint_t ngx_paygw_store_apart(ngx_paygw_store_t *store);
+
+/*
+ * A limit at once, in a zone, whatever the store is; whether one of them is
  * over, without a charge; and a charge that is given back.
  */
 ngx_int_t ngx_paygw_zone_limits(ngx_paygw_zone_t *zone,
