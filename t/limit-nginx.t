@@ -55,7 +55,8 @@ sub status {
         "$limit paygw_limit \$arg_k rate=1r/m burst=9 name=more;"));
     ok($nginx->wait_for(sub {
         my %now = map { ($_, 1) } $nginx->workers;
-        keys %now == 2 && !grep { $now{$_} } @old }, 10), 'reload: new workers');
+        keys %now == 2 && !grep { $now{$_} } @old }, 10),
+       'reload: new workers');
 
     is(status($nginx, '/a?k=1'), 200, 'reload: after') for 1 .. 2;
     is(status($nginx, '/a?k=1'), 429, 'reload: what came before is known');

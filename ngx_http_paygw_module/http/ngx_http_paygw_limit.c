@@ -24,8 +24,11 @@ static ngx_int_t ngx_http_paygw_limit_key(ngx_http_request_t *r,
     ngx_str_t *value, ngx_str_t *kind, ngx_str_t *key);
 static ngx_int_t ngx_http_paygw_limit_store(ngx_http_paygw_gate_ctx_t *ctx,
     ngx_http_paygw_limits_t *limits);
+static ngx_uint_t ngx_http_paygw_limit_same(ngx_http_paygw_limits_t *limits,
+    ngx_uint_t i);
 static ngx_int_t ngx_http_paygw_limit_decide(ngx_http_paygw_gate_ctx_t *ctx);
-static ngx_int_t ngx_http_paygw_limit_away(ngx_http_paygw_gate_ctx_t *ctx);
+static ngx_int_t ngx_http_paygw_limit_away(ngx_http_paygw_gate_ctx_t *ctx,
+    ngx_paygw_store_op_t *op);
 static ngx_int_t ngx_http_paygw_limit_end(ngx_http_paygw_gate_ctx_t *ctx,
     ngx_int_t rc);
 static ngx_int_t ngx_http_paygw_limit_unavailable(
@@ -180,67 +183,103 @@ static ngx_int_t
 ngx_http_paygw_limit_store(ngx_http_paygw_gate_ctx_t *ctx,
     ngx_http_paygw_limits_t *limits)
 {
+    ngx_uint_t             i, apart;
     ngx_paygw_store_op_t  *op;
 
-    if (limits->n == limits->nzone) {
-        return NGX_OK;
+    op = NULL;
+    apart = ngx_paygw_store_apart(ngx_http_paygw_store(ctx->request));
+
+    for (i = limits->nzone; i < limits->n; i++) {
+
+        if (op && (!apart || ngx_http_paygw_limit_same(limits, i))) {
+            op->nlimits++;
+            continue;
+        }
+
+        op = ngx_http_paygw_batch_add(&ctx->batch, ngx_paygw_store_limit,
+                                      ctx->request->connection->log);
+        if (op == NULL) {
+            return ngx_http_paygw_gate_refuse(ctx, NGX_PAYGW_REASON_INTERNAL);
+        }
+
+        op->limits = &limits->counts[i];
+        op->nlimits = 1;
+
+        limits->ops[limits->nops++] = op;
     }
-
-    op = ngx_http_paygw_batch_add(&ctx->batch, ngx_paygw_store_limit,
-                                  ctx->request->connection->log);
-    if (op == NULL) {
-        return ngx_http_paygw_gate_refuse(ctx, NGX_PAYGW_REASON_INTERNAL);
-    }
-
-    op->limits = &limits->counts[limits->nzone];
-    op->nlimits = limits->n - limits->nzone;
-
-    limits->op = op;
 
     return NGX_OK;
+}
+
+
+/* 1 if it limits the same value as the one before */
+
+static ngx_uint_t
+ngx_http_paygw_limit_same(ngx_http_paygw_limits_t *limits, ngx_uint_t i)
+{
+    size_t      len;
+    ngx_str_t  *key, *last;
+
+    key = &limits->counts[i].key;
+    last = &limits->counts[i - 1].key;
+
+    len = key->len - limits->confs[i]->kind.len;
+
+    return len == last->len - limits->confs[i - 1]->kind.len
+           && ngx_memcmp(key->data, last->data, len) == 0;
 }
 
 
 static ngx_int_t
 ngx_http_paygw_limit_decide(ngx_http_paygw_gate_ctx_t *ctx)
 {
+    ngx_int_t                    rc, all;
+    ngx_uint_t                   i;
+    ngx_paygw_store_op_t        *op;
     ngx_http_paygw_limits_t     *limits;
     ngx_http_paygw_main_conf_t  *mcf;
 
     limits = ctx->limits;
+    all = NGX_OK;
 
-    if (limits->op == NULL) {
-        return ngx_http_paygw_limit_end(ctx, NGX_OK);
+    for (i = 0; i < limits->nops; i++) {
+
+        op = limits->ops[i];
+        rc = op->rc;
+
+        if (rc == NGX_ERROR && all == NGX_OK) {
+            rc = ngx_http_paygw_limit_away(ctx, op);
+        }
+
+        if (rc != NGX_OK && all == NGX_OK) {
+            all = rc;
+        }
+
+        if (rc == NGX_ERROR) {
+            break;
+        }
+
+        limits->counted += op->nlimits;
     }
 
-    mcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_paygw_module);
+    /* as far as the zone is concerned it is one step: all or nothing */
 
-    if (limits->op->rc == NGX_OK) {
-        limits->counted = limits->n;
-        return ngx_http_paygw_limit_end(ctx, NGX_OK);
-    }
+    if (all != NGX_OK && limits->nzone) {
+        mcf = ngx_http_get_module_main_conf(ctx->request,
+                                            ngx_http_paygw_module);
 
-    if (limits->op->rc == NGX_DECLINED) {
-        limits->counted = limits->n;
-
-    } else if (ngx_http_paygw_limit_away(ctx) == NGX_OK) {
-        return ngx_http_paygw_limit_end(ctx, NGX_OK);
-    }
-
-    /* one step, as far as the zone is concerned: all or nothing */
-
-    if (limits->nzone) {
         ngx_paygw_zone_limits_undo(mcf->zone, limits->counts, limits->nzone);
     }
 
-    return ngx_http_paygw_limit_end(ctx, limits->op->rc);
+    return ngx_http_paygw_limit_end(ctx, all);
 }
 
 
 /* the store does not answer: the machine counts for itself, if it may */
 
 static ngx_int_t
-ngx_http_paygw_limit_away(ngx_http_paygw_gate_ctx_t *ctx)
+ngx_http_paygw_limit_away(ngx_http_paygw_gate_ctx_t *ctx,
+    ngx_paygw_store_op_t *op)
 {
     ngx_uint_t                   i;
     ngx_log_t                   *log;
@@ -250,7 +289,10 @@ ngx_http_paygw_limit_away(ngx_http_paygw_gate_ctx_t *ctx)
     limits = ctx->limits;
     log = ctx->request->connection->log;
 
-    for (i = limits->nzone; i < limits->n; i++) {
+    for (i = op->limits - limits->counts;
+         i < (ngx_uint_t) (op->limits - limits->counts) + op->nlimits;
+         i++)
+    {
         if (limits->confs[i]->refuse) {
             return NGX_ERROR;
         }
@@ -262,12 +304,7 @@ ngx_http_paygw_limit_away(ngx_http_paygw_gate_ctx_t *ctx)
                   "the store does not answer, limits are counted in the zone "
                   "of this machine");
 
-    limits->counted = limits->n;
-
-    limits->op->rc = ngx_paygw_zone_limits(mcf->zone, limits->op->limits,
-                                           limits->op->nlimits, log);
-
-    return limits->op->rc;
+    return ngx_paygw_zone_limits(mcf->zone, op->limits, op->nlimits, log);
 }
 
 

@@ -18,8 +18,9 @@
  *
  * Limits that are counted in the zone are asked first, before anything goes to
  * the store: who is refused there costs no round trip, and burns no nonce.
- * The others are one operation of the store.  A request is charged to all of
- * its limits or to none; only where a nonce or the like refuses it, it stays
+ * The others are one operation of the store, or several if they are in several
+ * places of a cluster.  A request is charged to all limits of an operation and
+ * of the zone or to none; where a nonce, or another place, refuses it, it stays
  * charged.
  */
 
@@ -27,7 +28,7 @@
 /* of a configuration, constant */
 typedef struct {
     ngx_http_complex_value_t     key;
-    ngx_str_t                    kind;       /* what a counter's key ends with */
+    ngx_str_t                    kind;       /* ends the key of a counter */
     ngx_str_t                    name;       /* of the policy */
     ngx_str_t                    policy;     /* a member of RateLimit-Policy */
 
@@ -61,7 +62,8 @@ typedef struct ngx_http_paygw_limits_s {
     ngx_uint_t                   nzone;
     ngx_uint_t                   n;
 
-    ngx_paygw_store_op_t        *op;         /* of the others */
+    ngx_paygw_store_op_t        *ops[NGX_PAYGW_STORE_LIMITS_MAX];
+    ngx_uint_t                   nops;       /* of the others */
     ngx_uint_t                   counted;    /* counts says what it is */
     ngx_http_paygw_limit_status_e  status;
 } ngx_http_paygw_limits_t;

@@ -51,6 +51,7 @@ struct ngx_paygw_store_s {
     const ngx_paygw_backend_t   *backend;
     void                        *data;      /* the backend's own */
     ngx_msec_t                   timeout;   /* of an answer; 0: at once */
+    ngx_uint_t                   apart;     /* keys have places of their own */
 
     /* the source of fencing tokens, of one worker */
     uint64_t                     seed[2];

@@ -135,6 +135,13 @@ ngx_paygw_store_streams(ngx_paygw_store_t *store)
 }
 
 
+ngx_uint_t
+ngx_paygw_store_apart(ngx_paygw_store_t *store)
+{
+    return store->apart;
+}
+
+
 ngx_msec_t
 ngx_paygw_store_timeout(ngx_paygw_store_t *store)
 {
