@@ -22,7 +22,7 @@
  * called with the token of the claim.  A backend that returns NGX_AGAIN from
  * claim or append sets op->pending to something that begins with
  * ngx_paygw_store_pending_t.  append and streams are NULL in one that has no
- * streams.
+ * streams, together in one that keeps all in one place.
  */
 
 
@@ -40,6 +40,9 @@ typedef struct {
     void                (*exit_process)(ngx_paygw_store_t *store);
     ngx_int_t           (*once)(ngx_paygw_store_t *store,
                                 ngx_paygw_store_op_t *op);
+    ngx_uint_t          (*together)(ngx_paygw_store_t *store,
+                                    ngx_str_t *channel,
+                                    const ngx_str_t *stream);
 } ngx_paygw_backend_t;
 
 

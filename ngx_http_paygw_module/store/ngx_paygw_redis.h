@@ -345,6 +345,10 @@ void ngx_paygw_redis_route_exit(ngx_paygw_redis_t *redis);
 ngx_int_t ngx_paygw_redis_cluster_init(ngx_conf_t *cf,
     ngx_paygw_redis_t *redis);
 
+/* whether the keys of a channel have the slot of the stream */
+ngx_uint_t ngx_paygw_redis_together(ngx_paygw_store_t *store,
+    ngx_str_t *channel, const ngx_str_t *stream);
+
 /* the node that has the slot, NULL if none is known */
 ngx_paygw_redis_node_t *ngx_paygw_redis_slot(ngx_paygw_redis_t *redis,
     ngx_uint_t slot);

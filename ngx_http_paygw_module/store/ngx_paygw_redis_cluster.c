@@ -80,6 +80,42 @@ ngx_paygw_redis_cluster_init(ngx_conf_t *cf, ngx_paygw_redis_t *redis)
 }
 
 
+ngx_uint_t
+ngx_paygw_redis_together(ngx_paygw_store_t *store, ngx_str_t *channel,
+    const ngx_str_t *stream)
+{
+    ngx_str_t               name;
+    ngx_uint_t              same;
+    ngx_paygw_redis_t      *redis;
+    ngx_paygw_redis_cmd_t  *cmd;
+    ngx_paygw_store_op_t    op;
+
+    redis = store->data;
+
+    if (redis->cluster == NULL) {
+        return 1;
+    }
+
+    ngx_memzero(&op, sizeof(ngx_paygw_store_op_t));
+
+    op.key = *channel;
+
+    cmd = ngx_paygw_redis_cmd(redis, NGX_PAYGW_REDIS_APPEND, &op);
+    if (cmd == NULL) {
+        return 0;
+    }
+
+    name.data = cmd->key;
+    name.len = cmd->len;
+
+    same = ngx_paygw_slots_key(&name) == ngx_paygw_slots_key(stream);
+
+    ngx_paygw_redis_free(cmd);
+
+    return same;
+}
+
+
 ngx_paygw_redis_node_t *
 ngx_paygw_redis_slot(ngx_paygw_redis_t *redis, ngx_uint_t slot)
 {

@@ -38,7 +38,7 @@ static ngx_int_t ngx_paygw_slots_skip(ngx_paygw_slots_in_t *in, ngx_int_t n,
 
 
 ngx_uint_t
-ngx_paygw_slots_key(ngx_str_t *key)
+ngx_paygw_slots_key(const ngx_str_t *key)
 {
     u_char  *open, *close, *last;
 

@@ -44,7 +44,7 @@ typedef void (*ngx_paygw_slots_pt)(void *data,
 
 /* of what is in the first braces of the key, if there is something, or of all
  */
-ngx_uint_t ngx_paygw_slots_key(ngx_str_t *key);
+ngx_uint_t ngx_paygw_slots_key(const ngx_str_t *key);
 
 /*
  * Reads "MOVED SLOT HOST:PORT" and "ASK SLOT HOST:PORT", which are the text of

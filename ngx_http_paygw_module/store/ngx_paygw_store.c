@@ -112,6 +112,15 @@ ngx_paygw_store_streams(ngx_paygw_store_t *store)
 }
 
 
+ngx_uint_t
+ngx_paygw_store_together(ngx_paygw_store_t *store, ngx_str_t *channel,
+    const ngx_str_t *stream)
+{
+    return store->backend->together == NULL
+           || store->backend->together(store, channel, stream);
+}
+
+
 ngx_msec_t
 ngx_paygw_store_timeout(ngx_paygw_store_t *store)
 {

@@ -181,10 +181,12 @@ void ngx_paygw_store_release(ngx_paygw_store_t *store,
  * ngx_paygw_store_redis() reads the arguments of "paygw_store" from the URL on,
  * without "password=SOURCE", which the caller resolves (NULL if there is none):
  *
- *   redis://[[USER]:PASSWORD@]HOST[:PORT][/DB]
+ *   redis://[[USER]:PASSWORD@]HOST[:PORT][,HOST[:PORT]...][/DB]
  *   rediss://...                              TLS, always verified
  *   redis+unix:///PATH[?db=N]
  *
+ *   [cluster]                                 the hosts are some of its nodes;
+ *                                             else one of them is the primary
  *   [prefix=paygw:] [timeout=500ms] [connections=1] [user=NAME]
  *   [trusted_certificate=FILE] [name=NAME]    for rediss://, default: the
  *                                             system's bundle, the HOST
@@ -204,6 +206,10 @@ ngx_paygw_store_t *ngx_paygw_store_redis(ngx_conf_t *cf, ngx_str_t *args,
  * the store may lose them.
  */
 ngx_uint_t ngx_paygw_store_streams(ngx_paygw_store_t *store);
+
+/* 1 if events of the channel can be appended to the stream of this name */
+ngx_uint_t ngx_paygw_store_together(ngx_paygw_store_t *store,
+    ngx_str_t *channel, const ngx_str_t *stream);
 
 /* how long one of its answers may take */
 ngx_msec_t ngx_paygw_store_timeout(ngx_paygw_store_t *store);

@@ -102,7 +102,8 @@ static const ngx_paygw_backend_t  ngx_paygw_zone_backend = {
     ngx_paygw_zone_commit,
     ngx_paygw_zone_release,
     NULL,                                  /* exit_process */
-    ngx_paygw_zone_once
+    ngx_paygw_zone_once,
+    NULL                                   /* together: all in one place */
 };
 
 
