@@ -15,14 +15,16 @@
 
 #define NGX_PAYGW_REDIS_RIGHTS                                                \
     ", its user needs +eval +evalsha +get +set +time, for \"paygw_queue\" "   \
-    "+xadd and +wait, and all keys"
+    "+xadd and +wait, for \"cluster\" +cluster|slots and +asking, and all "   \
+    "keys"
 
 
 static void ngx_paygw_redis_in_full(ngx_paygw_redis_conn_t *conn,
     ngx_paygw_redis_cmd_t *cmd);
 static const char *ngx_paygw_redis_ready(ngx_paygw_redis_conn_t *conn,
     ngx_paygw_redis_cmd_t *cmd, redisReply *reply);
-static const char *ngx_paygw_redis_hint(redisReply *reply);
+static const char *ngx_paygw_redis_hint(ngx_paygw_redis_conn_t *conn,
+    redisReply *reply);
 static ngx_int_t ngx_paygw_redis_result(ngx_paygw_redis_cmd_t *cmd,
     redisReply *reply);
 
@@ -338,7 +340,7 @@ ngx_paygw_redis_error_reply(ngx_paygw_redis_conn_t *conn, redisReply *reply,
     level = ngx_paygw_redis_level(conn);
 
     ngx_log_error(level, &conn->log, 0, "redis sent error: \"%*s\"%s", i, buf,
-                  ngx_paygw_redis_hint(reply));
+                  ngx_paygw_redis_hint(conn, reply));
 }
 
 
@@ -348,7 +350,7 @@ ngx_paygw_redis_error_reply(ngx_paygw_redis_conn_t *conn, redisReply *reply,
  */
 
 static const char *
-ngx_paygw_redis_hint(redisReply *reply)
+ngx_paygw_redis_hint(ngx_paygw_redis_conn_t *conn, redisReply *reply)
 {
     ngx_uint_t  i;
 
@@ -364,14 +366,19 @@ ngx_paygw_redis_hint(redisReply *reply)
         { "OOM ", ", raise \"maxmemory\", or delete what is handled" },
         { "MISCONF ", ", it cannot write to its disk" },
         { "READONLY ", ", name the primary in \"paygw_store\"" },
-        { "MOVED ", ", it belongs to a cluster: add \"cluster\" to "
-                    "\"paygw_store\"" },
         { "cluster support disabled", ", it belongs to no cluster: remove "
                                       "\"cluster\" of \"paygw_store\"" },
         { "NOREPLICAS ", ", see its \"min-replicas-to-write\"" },
         { "CROSSSLOT ", ", give \"prefix\" and the stream one {hash tag}" },
         { NULL, NULL }
     };
+
+    if (conn->redis->cluster == NULL
+        && ngx_strncmp(reply->str, "MOVED ", 6) == 0)
+    {
+        return ", it belongs to a cluster: add \"cluster\" to "
+               "\"paygw_store\"";
+    }
 
     for (i = 0; hints[i].word; i++) {
         if (ngx_strstr(reply->str, hints[i].word)) {
