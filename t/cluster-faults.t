@@ -173,7 +173,7 @@ for my $line ('MOVED', 'MOVED 1', "MOVED 1 127.0.0.1:PORT",
 # a name, or no address at all; a name of the configuration is fine
 
 pair('name', sub { "-MOVED $Slot redis.example:$_[0]\r\n" }, qr/^error$/, sub {
-    like($_[0]->log, qr/redis named node "redis.example:\d+", which is not used/,
+    like($_[0]->log, qr/named node "redis.example:\d+", which is not used/,
          'name: logged');
     is(names($_[2]), '', 'name: goes nowhere');
 });

@@ -32,8 +32,8 @@ sub ask {
 {
     my $replica = PaygwNginx->start(http => 'paygw_store redis://127.0.0.1:'
         . $cluster->node(4)->port . " cluster timeout=${Timeout}ms;");
-    like($replica->get("/s?op=claim&key=$_:r"), qr/^ok 1/, "replica as seed: $_")
-        for $dead, $alive;
+    like($replica->get("/s?op=claim&key=$_:r"), qr/^ok 1/,
+         "replica as seed: $_") for $dead, $alive;
     ok($replica->quit, 'replica as seed: quits');
 }
 

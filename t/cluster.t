@@ -58,8 +58,13 @@ sub counted {
     return $n;
 }
 
-sub moved { return counted($_[0], 'errorstats', qr/errorstat_MOVED:count=(\d+)/) }
-sub asked { return counted($_[0], 'errorstats', qr/errorstat_ASK:count=(\d+)/) }
+sub errors {
+    my ($cluster, $word) = @_;
+    return counted($cluster, 'errorstats', qr/errorstat_$word:count=(\d+)/);
+}
+
+sub moved { return errors($_[0], 'MOVED') }
+sub asked { return errors($_[0], 'ASK') }
 
 
 # -- three nodes --

@@ -234,7 +234,8 @@ is(evals($two), 0, 'no command has gone to the replica');
         my $to = $_->port;
         FakeRedis->start(sub {
             my $conn = shift;
-            my $up = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$to") or return;
+            my $up = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$to")
+                or return;
             my $sel = IO::Select->new($conn->{sock}, $up);
             while (1) {
                 for my $s ($sel->can_read) {

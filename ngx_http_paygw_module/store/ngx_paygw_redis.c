@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include "ngx_paygw_redis.h"
+#include "ngx_paygw_redis_cluster.h"
 
 
 static void ngx_paygw_redis_keys(ngx_paygw_redis_cmd_t *cmd,

@@ -34,7 +34,8 @@
  *   ngx_paygw_redis_once.c    a key that may come once
  *   ngx_paygw_redis_info.c    whether Redis keeps what it has
  *   ngx_paygw_redis_conn.c    a connection: opened, given up, kept away from
- *   ngx_paygw_redis_io.c      what is sent and received on it
+ *   ngx_paygw_redis_out.c     what is to be sent on it
+ *   ngx_paygw_redis_io.c      what is sent and received, and when that is late
  *   ngx_paygw_redis_ssl.c     its TLS
  *
  * The keys, behind the prefix:
@@ -232,25 +233,6 @@ struct ngx_paygw_redis_node_s {
 };
 
 
-#define NGX_PAYGW_REDIS_NODES_MAX  256
-
-
-/* all but the seeds is a worker's own */
-struct ngx_paygw_redis_cluster_s {
-    ngx_paygw_redis_node_t      *nodes[NGX_PAYGW_REDIS_NODES_MAX];
-    ngx_uint_t                   next;      /* to be asked for the map */
-
-    uint16_t                    *slots;     /* index in nodes + 1; 0: none */
-
-    ngx_msec_t                   asked;     /* when */
-    ngx_msec_t                   quiet;     /* when its lack was logged */
-
-    unsigned                     loaded:1;
-    unsigned                     asking:1;  /* under way */
-    unsigned                     stale:1;
-};
-
-
 struct ngx_paygw_redis_s {
     ngx_paygw_redis_addr_t      *addrs;
     ngx_uint_t                   naddrs;
@@ -340,67 +322,14 @@ void ngx_paygw_redis_unpark(ngx_paygw_redis_t *redis);
 void ngx_paygw_redis_route_exit(ngx_paygw_redis_t *redis);
 
 
-/* ngx_paygw_redis_cluster.c */
-
-ngx_int_t ngx_paygw_redis_cluster_init(ngx_conf_t *cf,
-    ngx_paygw_redis_t *redis);
-
-/* whether the keys of a channel have the slot of the stream */
-ngx_uint_t ngx_paygw_redis_together(ngx_paygw_store_t *store,
-    ngx_str_t *channel, const ngx_str_t *stream);
-
-/* the node that has the slot, NULL if none is known */
-ngx_paygw_redis_node_t *ngx_paygw_redis_slot(ngx_paygw_redis_t *redis,
-    ngx_uint_t slot);
-
-/* a redirect told that the node has the slot */
-void ngx_paygw_redis_moved(ngx_paygw_redis_t *redis, ngx_uint_t slot,
-    ngx_paygw_redis_node_t *node);
-
-/*
- * The map is not right any more: asks for another one, as soon as that may be.
- * NGX_ERROR if there is nobody to ask.
- */
-ngx_int_t ngx_paygw_redis_refresh(ngx_paygw_redis_t *redis);
-
-/* the question for the map has ended without an answer */
-void ngx_paygw_redis_unasked(ngx_paygw_redis_t *redis);
-
-/*
- * The reply to the question for the map, from its first byte on.  NGX_OK: taken
- * over, and of *used bytes; NGX_AGAIN: it is not complete; NGX_DECLINED: a
- * complete error reply; NGX_ERROR: it is invalid.
- */
-ngx_int_t ngx_paygw_redis_map(ngx_paygw_redis_conn_t *conn, u_char *p,
-    size_t len, size_t *used);
-
-/* the same question was answered by an error */
-void ngx_paygw_redis_no_map(ngx_paygw_redis_conn_t *conn, redisReply *reply);
-
-
-/* ngx_paygw_redis_node.c */
+/* ngx_paygw_redis_node.c, the rest is in ngx_paygw_redis_cluster.h */
 
 /* a node, and its closed connections */
 void ngx_paygw_redis_node_init(ngx_paygw_redis_t *redis,
     ngx_paygw_redis_node_t *node, ngx_paygw_redis_conn_t *conns);
 
-/*
- * The node that another one, from, has named: an address, the name of a host
- * of the configuration, or nothing, which is from's own host.  NULL with the
- * reason in the log if it is none to connect to.
- */
-ngx_paygw_redis_node_t *ngx_paygw_redis_node(ngx_paygw_redis_conn_t *from,
-    ngx_str_t *host, ngx_uint_t port);
-
-/* the index of a node + 1 */
-ngx_uint_t ngx_paygw_redis_node_index(ngx_paygw_redis_cluster_t *cl,
-    ngx_paygw_redis_node_t *node);
-
 /* closes its connections; no handler is called */
 void ngx_paygw_redis_node_exit(ngx_paygw_redis_node_t *node);
-
-/* ends the nodes that no slot is on, but for busy ones and the seeds */
-void ngx_paygw_redis_node_sweep(ngx_paygw_redis_t *redis);
 
 
 /* ngx_paygw_redis_redirect.c */
@@ -534,7 +463,7 @@ void ngx_paygw_redis_drop(ngx_paygw_redis_conn_t *conn, ngx_err_t err,
 void ngx_paygw_redis_exit(ngx_paygw_redis_conn_t *conn);
 
 
-/* ngx_paygw_redis_io.c */
+/* ngx_paygw_redis_out.c */
 
 /* the arguments as they will be sent, into cmd->text */
 ngx_int_t ngx_paygw_redis_format(ngx_paygw_redis_cmd_t *cmd, ngx_uint_t argc,
@@ -554,6 +483,12 @@ ngx_int_t ngx_paygw_redis_put(ngx_paygw_redis_conn_t *conn,
 
 /* the connection may be used: what has waited goes out */
 void ngx_paygw_redis_usable(ngx_paygw_redis_conn_t *conn);
+
+
+/* ngx_paygw_redis_io.c */
+
+/* the timer of the connection does not run longer than this */
+void ngx_paygw_redis_arm(ngx_paygw_redis_conn_t *conn, ngx_msec_t at);
 
 /*
  * The timer runs for commands that may have been answered since.  A server
