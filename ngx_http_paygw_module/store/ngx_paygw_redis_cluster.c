@@ -81,6 +81,33 @@ ngx_paygw_redis_cluster_init(ngx_conf_t *cf, ngx_paygw_redis_t *redis)
 }
 
 
+void
+ngx_paygw_redis_cluster_exit(ngx_paygw_redis_t *redis)
+{
+    ngx_uint_t                  i;
+    ngx_paygw_redis_node_t     *node;
+    ngx_paygw_redis_cluster_t  *cl;
+
+    cl = redis->cluster;
+    cl->loaded = 0;
+
+    for (i = 0; i < NGX_PAYGW_REDIS_NODES_MAX; i++) {
+        node = cl->nodes[i];
+
+        if (node == NULL) {
+            continue;
+        }
+
+        ngx_paygw_redis_node_exit(node);
+
+        if (!node->seed) {
+            cl->nodes[i] = NULL;
+            ngx_free(node);
+        }
+    }
+}
+
+
 ngx_uint_t
 ngx_paygw_redis_together(ngx_paygw_store_t *store, ngx_str_t *channel,
     const ngx_str_t *stream)

@@ -41,6 +41,9 @@ struct ngx_paygw_redis_cluster_s {
 ngx_int_t ngx_paygw_redis_cluster_init(ngx_conf_t *cf,
     ngx_paygw_redis_t *redis);
 
+/* closes all connections, and forgets what was learned */
+void ngx_paygw_redis_cluster_exit(ngx_paygw_redis_t *redis);
+
 /* whether the keys of a channel have the slot of the stream */
 ngx_uint_t ngx_paygw_redis_together(ngx_paygw_store_t *store,
     ngx_str_t *channel, const ngx_str_t *stream);

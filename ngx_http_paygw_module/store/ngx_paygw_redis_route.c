@@ -177,13 +177,8 @@ ngx_paygw_redis_unpark(ngx_paygw_redis_t *redis)
 void
 ngx_paygw_redis_route_exit(ngx_paygw_redis_t *redis)
 {
-    ngx_uint_t                  i, n;
-    ngx_queue_t                *q;
-    ngx_paygw_redis_cmd_t      *cmd;
-    ngx_paygw_redis_node_t    **nodes;
-
-    nodes = redis->cluster ? redis->cluster->nodes : &redis->node;
-    n = redis->cluster ? NGX_PAYGW_REDIS_NODES_MAX : 1;
+    ngx_queue_t            *q;
+    ngx_paygw_redis_cmd_t  *cmd;
 
     while (!ngx_queue_empty(&redis->parked)) {
         q = ngx_queue_head(&redis->parked);
@@ -197,9 +192,10 @@ ngx_paygw_redis_route_exit(ngx_paygw_redis_t *redis)
         ngx_del_timer(&redis->again);
     }
 
-    for (i = 0; i < n; i++) {
-        if (nodes[i]) {
-            ngx_paygw_redis_node_exit(nodes[i]);
-        }
+    if (redis->cluster) {
+        ngx_paygw_redis_cluster_exit(redis);
+        return;
     }
+
+    ngx_paygw_redis_node_exit(redis->node);
 }
