@@ -9,6 +9,9 @@ package PaygwCluster;
 #   $cluster->key_on($i, 'prefix-%d');    # a name whose tag is on that node
 #   $cluster->move($slot, $to, sub { });  # calls it in the middle of the way
 #
+# With tls => ['--tls-cert-file', ...] they talk TLS among themselves, and
+# tls_port($i) is where they do so with others.
+#
 # The slots of n masters are n equal parts, in their order.
 
 use strict;
@@ -30,7 +33,11 @@ sub start {
     while (@{ $self->{nodes} } < $n) {
         my $node;
         for (1 .. 5) {
-            $node = eval { PaygwRedis->start(port => free_port(10000), args => [
+            my $tls = $self->{tls} && free_port(10000);
+            my @tls = $tls ? ('--tls-port', $tls, '--tls-cluster', 'yes',
+                              @{ $self->{tls} }) : ();
+            $node = eval { PaygwRedis->start(port => free_port(10000),
+                                             tls => $tls, args => [ @tls,
                 '--cluster-enabled', 'yes', '--cluster-node-timeout',
                 $self->{timeout}, '--cluster-require-full-coverage', 'no',
                 '--cluster-migration-barrier', 99,
@@ -53,7 +60,8 @@ sub start {
     }
 
     for my $node (@nodes[1 .. $#nodes]) {
-        $node->cmd('CLUSTER', 'MEET', '127.0.0.1', $nodes[0]->port);
+        $node->cmd('CLUSTER', 'MEET', '127.0.0.1',
+                   $nodes[0]{tls} || $nodes[0]->port);
     }
 
     $self->wait_for(sub { !grep { $_ < $n } map { $self->known($_) } @nodes })
@@ -96,6 +104,7 @@ sub agree {
 
 
 sub node { return $_[0]{nodes}[$_[1]] }
+sub tls_port { return $_[0]{nodes}[$_[1]]{tls} }
 sub url  { return join ',', map { '127.0.0.1:' . $_->port }
                                 @{ $_[0]{nodes} } }
 sub slot { return $_[0]{nodes}[0]->cmd('CLUSTER', 'KEYSLOT', $_[1]) }
