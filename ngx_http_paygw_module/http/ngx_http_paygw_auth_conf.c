@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_conf.h"
+#include "ngx_http_paygw_failures.h"
 
 
 /* paygw_auth, paygw_auth_style: what they say, and what a location needs. */
@@ -210,6 +211,7 @@ ngx_http_paygw_auth_create(ngx_http_paygw_auth_conf_t *auth)
     auth->style = NGX_CONF_UNSET_UINT;
     auth->store_error = NGX_CONF_UNSET_UINT;
     auth->response_max = NGX_CONF_UNSET_SIZE;
+    auth->failures = NGX_CONF_UNSET_UINT;
 }
 
 
@@ -264,12 +266,15 @@ ngx_http_paygw_auth_merge(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *prev,
         auth->on = 0;
     }
 
+    if (ngx_http_paygw_failures_merge(cf, &prev->auth, auth) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     if (!auth->on) {
         return NGX_CONF_OK;
     }
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_paygw_module);
-    mcf->in_use = 1;
 
     if (ngx_http_paygw_auth_resolve(cf, mcf, auth) != NGX_OK
         || ngx_http_paygw_auth_check(cf, conf) != NGX_OK)
@@ -379,10 +384,9 @@ ngx_http_paygw_auth_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
         return NGX_ERROR;
     }
 
-    auth->early = ngx_http_paygw_has_rewrite(cf);
     auth->any = (clcf->satisfy == NGX_HTTP_SATISFY_ANY);
 
-    if (auth->early && auth->any) {
+    if (auth->any && ngx_http_paygw_has_rewrite(cf)) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"satisfy any\" cannot be used with \"paygw_auth\" of "
                       "%s:%ui in a location that has \"return\", \"set\", "

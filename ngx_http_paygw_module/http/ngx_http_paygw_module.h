@@ -27,8 +27,14 @@ typedef struct {
     ngx_paygw_zone_t            *zone;
     ngx_paygw_store_t           *store;
     ngx_uint_t                   store_set;    /* paygw_store was given */
+    ngx_uint_t                   local;        /* the zone is the store */
     ngx_uint_t                   in_use;       /* some location needs us */
     ngx_paygw_callers_t          callers;      /* merchants */
+
+    /* when a worker has last logged what could be each request */
+    ngx_msec_t                   limits_over;
+    ngx_msec_t                   limits_away;
+    ngx_msec_t                   failures_over;
 
     /* keyrings: see ngx_http_paygw_keyring.h */
     ngx_array_t                  keyrings;     /* ngx_http_paygw_keyring_t * */
@@ -50,6 +56,12 @@ typedef struct {
 } ngx_http_paygw_queue_t;
 
 
+/* paygw_auth_failures: whose are counted */
+#define NGX_HTTP_PAYGW_FAILURES_OFF     0
+#define NGX_HTTP_PAYGW_FAILURES_PUBLIC  1    /* of no private network */
+#define NGX_HTTP_PAYGW_FAILURES_ALL     2
+
+
 /* paygw_auth and what belongs to it */
 typedef struct {
     ngx_flag_t                   on;
@@ -60,13 +72,17 @@ typedef struct {
 
     u_char                      *allowed;      /* bits by merchant->index */
     ngx_msec_t                   window;       /* the widest of theirs */
-    ngx_uint_t                   early;        /* before the location's rewrite
-                                                  directives */
     ngx_uint_t                   any;          /* satisfy any */
 
     ngx_uint_t                   style;        /* ngx_paygw_call_style_e */
     ngx_paygw_call_names_t      *names;
     ngx_uint_t                   store_error;  /* 1: reads pass */
+
+    ngx_uint_t                   failures;     /* NGX_HTTP_PAYGW_FAILURES_... */
+    uint64_t                     failures_rate;
+    uint64_t                     failures_period;
+    uint64_t                     failures_burst;
+
     size_t                       response_max;
 } ngx_http_paygw_auth_conf_t;
 
@@ -80,8 +96,11 @@ typedef struct {
     ngx_paygw_channel_t        **channels;     /* resolved when merged; NULL:
                                                   no paygw_notify here */
     ngx_uint_t                   nchannels;
-    ngx_uint_t                   early;        /* verify before the location's
-                                                  rewrite directives */
+    ngx_uint_t                   early;        /* callbacks are verified, and
+                                                  the gate is, before the
+                                                  location's rewrite
+                                                  directives */
+    ngx_uint_t                   gate;         /* its parts, bits */
 
     ngx_http_paygw_queue_t      *queue;        /* NULL: a content handler
                                                   takes the events */
@@ -93,6 +112,8 @@ typedef struct {
     time_t                       observe;      /* until then; 0: enforce */
 
     ngx_http_paygw_auth_conf_t   auth;
+    ngx_array_t                 *limits;       /* ngx_http_paygw_limit_t; NULL:
+                                                  none */
 } ngx_http_paygw_loc_conf_t;
 
 

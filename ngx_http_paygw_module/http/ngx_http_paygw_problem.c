@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_auth.h"
+#include "ngx_http_paygw_limit.h"
 
 
 /*
@@ -27,13 +28,13 @@ typedef struct {
 
 
 static ngx_int_t ngx_http_paygw_problem_header_filter(ngx_http_request_t *r);
-static ngx_http_paygw_auth_ctx_t *ngx_http_paygw_problem_ctx(
-    ngx_http_request_t *r);
-static ngx_http_paygw_auth_ctx_t *ngx_http_paygw_problem_unasked(
+static ngx_http_paygw_gate_ctx_t *ngx_http_paygw_problem_ctx(
+    ngx_http_request_t *r, ngx_http_paygw_gate_ctx_t *ctx);
+static ngx_http_paygw_gate_ctx_t *ngx_http_paygw_problem_unasked(
     ngx_http_request_t *r, ngx_http_paygw_loc_conf_t *lcf,
-    ngx_http_paygw_auth_ctx_t *ctx);
-static ngx_int_t ngx_http_paygw_problem_field(ngx_http_request_t *r,
-    ngx_uint_t status);
+    ngx_http_paygw_gate_ctx_t *ctx);
+static ngx_int_t ngx_http_paygw_problem_field(
+    ngx_http_paygw_gate_ctx_t *ctx, ngx_uint_t status);
 static ngx_int_t ngx_http_paygw_problem_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static const ngx_http_paygw_problem_t *ngx_http_paygw_problem(
@@ -96,6 +97,16 @@ static const ngx_http_paygw_problem_t  ngx_http_paygw_problems[] = {
       ngx_string("{\"code\":\"CLIENT-UNSUPPORTED_MEDIA_TYPE\","
                  "\"message\":\"the body must be a form or JSON\"}") },
 
+    { NGX_PAYGW_REASON_LIMIT, NGX_HTTP_TOO_MANY_REQUESTS,
+      ngx_string("{\"code\":\"RETRY-RATE_LIMITED\","
+                 "\"message\":\"too many requests, try again after the "
+                 "seconds of Retry-After\"}") },
+
+    { NGX_PAYGW_REASON_FAILURES, NGX_HTTP_TOO_MANY_REQUESTS,
+      ngx_string("{\"code\":\"RETRY-TOO_MANY_FAILURES\","
+                 "\"message\":\"too many calls from this address that nobody "
+                 "has signed\"}") },
+
     { NGX_PAYGW_REASON_STORE, NGX_HTTP_SERVICE_UNAVAILABLE,
       ngx_string("{\"code\":\"RETRY-UNAVAILABLE\","
                  "\"message\":\"try again with a new nonce\"}") },
@@ -109,10 +120,20 @@ static const ngx_http_paygw_problem_t  ngx_http_paygw_problems[] = {
 static ngx_int_t
 ngx_http_paygw_problem_header_filter(ngx_http_request_t *r)
 {
-    ngx_http_paygw_auth_ctx_t       *ctx;
+    ngx_http_paygw_gate_ctx_t       *ctx;
     const ngx_http_paygw_problem_t  *problem;
 
-    ctx = (r == r->main) ? ngx_http_paygw_problem_ctx(r) : NULL;
+    if (r != r->main) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    ctx = ngx_http_paygw_gate_ctx(r);
+
+    if (ctx && ngx_http_paygw_limit_fields(ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ctx = ngx_http_paygw_problem_ctx(r, ctx);
 
     if (ctx == NULL) {
         return ngx_http_next_header_filter(r);
@@ -134,7 +155,7 @@ ngx_http_paygw_problem_header_filter(ngx_http_request_t *r)
     r->headers_out.content_type_lowcase = NULL;
     ngx_str_null(&r->headers_out.charset);
 
-    if (ngx_http_paygw_problem_field(r, problem->status) != NGX_OK) {
+    if (ngx_http_paygw_problem_field(ctx, problem->status) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -144,13 +165,11 @@ ngx_http_paygw_problem_header_filter(ngx_http_request_t *r)
 
 /* NULL if the answer is to go as it is */
 
-static ngx_http_paygw_auth_ctx_t *
-ngx_http_paygw_problem_ctx(ngx_http_request_t *r)
+static ngx_http_paygw_gate_ctx_t *
+ngx_http_paygw_problem_ctx(ngx_http_request_t *r,
+    ngx_http_paygw_gate_ctx_t *ctx)
 {
-    ngx_http_paygw_auth_ctx_t  *ctx;
     ngx_http_paygw_loc_conf_t  *lcf;
-
-    ctx = ngx_http_paygw_auth_ctx(r);
 
     if (ctx && ctx->refusing && r->headers_out.status == ctx->status) {
         return ctx;
@@ -158,7 +177,7 @@ ngx_http_paygw_problem_ctx(ngx_http_request_t *r)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_paygw_module);
 
-    if (!lcf->auth.on || (ctx && ctx->state >= NGX_HTTP_PAYGW_AUTH_PASSED)) {
+    if (!lcf->auth.on || (ctx && (ctx->done & NGX_HTTP_PAYGW_GATE_AUTH))) {
         return NULL;
     }
 
@@ -172,9 +191,9 @@ ngx_http_paygw_problem_ctx(ngx_http_request_t *r)
  * but nothing of the location is given to a caller that nobody has looked at.
  */
 
-static ngx_http_paygw_auth_ctx_t *
+static ngx_http_paygw_gate_ctx_t *
 ngx_http_paygw_problem_unasked(ngx_http_request_t *r,
-    ngx_http_paygw_loc_conf_t *lcf, ngx_http_paygw_auth_ctx_t *ctx)
+    ngx_http_paygw_loc_conf_t *lcf, ngx_http_paygw_gate_ctx_t *ctx)
 {
     ngx_paygw_reason_e  reason;
 
@@ -197,32 +216,48 @@ ngx_http_paygw_problem_unasked(ngx_http_request_t *r,
 
     if (ctx == NULL) {
 
-        ctx = ngx_http_paygw_auth_ctx_create(r, lcf);
+        ctx = ngx_http_paygw_gate_ctx_create(r);
         if (ctx == NULL) {
             return NULL;
         }
     }
 
+    ctx->lcf = lcf;
     ctx->call.reason = reason;
-    ngx_http_paygw_auth_refuse(ctx);
+    (void) ngx_http_paygw_auth_refuse(ctx);
 
     return ctx;
 }
 
 
+/* which field belongs to a refusal, and may be there before us */
+
 static ngx_int_t
-ngx_http_paygw_problem_field(ngx_http_request_t *r, ngx_uint_t status)
+ngx_http_paygw_problem_field(ngx_http_paygw_gate_ctx_t *ctx,
+    ngx_uint_t status)
 {
-    ngx_table_elt_t  *h;
+    u_char              *p;
+    ngx_table_elt_t     *h;
+    ngx_http_request_t  *r;
 
-    if (status != NGX_HTTP_UNAUTHORIZED
-        && status != NGX_HTTP_SERVICE_UNAVAILABLE)
-    {
-        return NGX_OK;
-    }
+    r = ctx->request;
 
-    if (status == NGX_HTTP_UNAUTHORIZED && r->headers_out.www_authenticate) {
-        /* "satisfy any", and another module asks as well */
+    switch (status) {
+
+    case NGX_HTTP_UNAUTHORIZED:
+
+        if (r->headers_out.www_authenticate) {
+            /* "satisfy any", and another module asks as well */
+            return NGX_OK;
+        }
+
+        break;
+
+    case NGX_HTTP_TOO_MANY_REQUESTS:
+    case NGX_HTTP_SERVICE_UNAVAILABLE:
+        break;
+
+    default:
         return NGX_OK;
     }
 
@@ -233,17 +268,25 @@ ngx_http_paygw_problem_field(ngx_http_request_t *r, ngx_uint_t status)
 
     ngx_memzero(h, sizeof(ngx_table_elt_t));
 
-    h->hash = 1;
-
     if (status == NGX_HTTP_UNAUTHORIZED) {
         ngx_str_set(&h->key, "WWW-Authenticate");
         ngx_str_set(&h->value, "Paygw");
+        h->hash = 1;
+
         r->headers_out.www_authenticate = h;
 
-    } else {
-        ngx_str_set(&h->key, "Retry-After");
-        ngx_str_set(&h->value, "1");
+        return NGX_OK;
     }
+
+    p = ngx_pnalloc(r->pool, NGX_TIME_T_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_str_set(&h->key, "Retry-After");
+    h->value.data = p;
+    h->value.len = ngx_sprintf(p, "%T", ngx_max(ctx->retry, 1)) - p;
+    h->hash = 1;
 
     return NGX_OK;
 }
@@ -255,10 +298,10 @@ ngx_http_paygw_problem_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     ngx_buf_t                       *b;
     ngx_uint_t                       last;
     ngx_chain_t                     *cl, out;
-    ngx_http_paygw_auth_ctx_t       *ctx;
+    ngx_http_paygw_gate_ctx_t       *ctx;
     const ngx_http_paygw_problem_t  *problem;
 
-    ctx = (in && r == r->main) ? ngx_http_paygw_auth_ctx(r) : NULL;
+    ctx = (in && r == r->main) ? ngx_http_paygw_gate_ctx(r) : NULL;
 
     if (ctx == NULL || !ctx->replace) {
         return ngx_http_next_body_filter(r, in);

@@ -49,7 +49,9 @@ const ngx_str_t  ngx_paygw_reasons[] = {
     ngx_string("late"),
     ngx_string("shop"),
     ngx_string("keyring"),
-    ngx_string("replayed")
+    ngx_string("replayed"),
+    ngx_string("limit"),
+    ngx_string("failures")
 };
 
 

@@ -118,7 +118,9 @@ typedef enum {
     NGX_PAYGW_REASON_LATE,
     NGX_PAYGW_REASON_SHOP,
     NGX_PAYGW_REASON_KEYRING,
-    NGX_PAYGW_REASON_REPLAYED
+    NGX_PAYGW_REASON_REPLAYED,
+    NGX_PAYGW_REASON_LIMIT,
+    NGX_PAYGW_REASON_FAILURES
 } ngx_paygw_reason_e;
 
 extern const ngx_str_t  ngx_paygw_reasons[];

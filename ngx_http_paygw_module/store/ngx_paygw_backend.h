@@ -43,6 +43,8 @@ typedef struct {
     void                (*exit_process)(ngx_paygw_store_t *store);
     ngx_int_t           (*once)(ngx_paygw_store_t *store,
                                 ngx_paygw_store_op_t *op);
+    ngx_int_t           (*limit)(ngx_paygw_store_t *store,
+                                 ngx_paygw_store_op_t *op);
     ngx_uint_t          (*together)(ngx_paygw_store_t *store,
                                     ngx_str_t *channel,
                                     const ngx_str_t *stream);
@@ -53,6 +55,7 @@ struct ngx_paygw_store_s {
     const ngx_paygw_backend_t   *backend;
     void                        *data;      /* the backend's own */
     ngx_msec_t                   timeout;   /* of an answer; 0: at once */
+    ngx_uint_t                   apart;     /* keys have places of their own */
 
     /* the source of fencing tokens, of one worker */
     uint64_t                     seed[2];

@@ -41,6 +41,7 @@ static const ngx_paygw_backend_t  ngx_paygw_redis_backend = {
     NULL,                                  /* init_process */
     ngx_paygw_redis_exit_process,
     ngx_paygw_redis_once,
+    ngx_paygw_redis_limit,
     ngx_paygw_redis_together
 };
 
@@ -85,6 +86,7 @@ ngx_paygw_redis_create(ngx_conf_t *cf, ngx_paygw_redis_t *redis)
     store->backend = &ngx_paygw_redis_backend;
     store->data = redis;
     store->timeout = redis->timeout;
+    store->apart = (redis->cluster != NULL);
 
     return store;
 }

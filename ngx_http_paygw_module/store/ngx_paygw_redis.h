@@ -32,6 +32,7 @@
  *   ngx_paygw_redis_cmd.c     what a command says and a reply means
  *   ngx_paygw_redis_stream.c  an append to a stream, waiting for replicas
  *   ngx_paygw_redis_once.c    a key that may come once
+ *   ngx_paygw_redis_limit.c   limits
  *   ngx_paygw_redis_info.c    whether Redis keeps what it has
  *   ngx_paygw_redis_conn.c    a connection: opened, given up, kept away from
  *   ngx_paygw_redis_out.c     what is to be sent on it
@@ -42,6 +43,8 @@
  *
  *   event:{CHANNEL}:ID:KIND   the record of an event
  *   order:{CHANNEL}:ORDER     the mark of an order that is paid
+ *   nonce:{KEY-ID}:NONCE      a key that may come once
+ *   limit:{VALUE}:KIND        a bucket
  *
  * In a cluster the braces tell which part of a key chooses its slot: whatever
  * one script touches belongs to one channel, and so do the keys.  The order
@@ -74,6 +77,7 @@ typedef enum {
     NGX_PAYGW_REDIS_COMMIT,
     NGX_PAYGW_REDIS_RELEASE,
     NGX_PAYGW_REDIS_APPEND,
+    NGX_PAYGW_REDIS_LIMIT,
     NGX_PAYGW_REDIS_AUTH,
     NGX_PAYGW_REDIS_SELECT,
     NGX_PAYGW_REDIS_WAIT,
@@ -95,7 +99,8 @@ typedef enum {
 
 /* answers to somebody, unless it was cancelled */
 #define ngx_paygw_redis_answers(cmd)                                          \
-    (ngx_paygw_redis_asks(cmd) || (cmd)->type >= NGX_PAYGW_REDIS_ONCE)
+    (ngx_paygw_redis_asks(cmd) || (cmd)->type == NGX_PAYGW_REDIS_LIMIT        \
+     || (cmd)->type >= NGX_PAYGW_REDIS_ONCE)
 
 /* was cancelled: what was not executed need not be sent again */
 #define ngx_paygw_redis_unwanted(cmd)                                         \
@@ -114,7 +119,7 @@ typedef enum {
  *   claim, cancelled op is NULL; -> reply -> released if it was taken, free
  *   append           as a claim, but nothing is ever released; with replicas
  *                    FIFO -> reply -> conn->appended -> reply of a WAIT -> ...
- *   once             as an append without replicas
+ *   once, limit      as an append without replicas
  *   all others       command -> FIFO -> reply, free
  *
  * One whose time is over while it is in the FIFO of a connection that has had
@@ -415,6 +420,16 @@ ngx_int_t ngx_paygw_redis_once(ngx_paygw_store_t *store,
 
 /* what a reply means; NGX_ERROR if it is none that was expected */
 ngx_int_t ngx_paygw_redis_once_result(redisReply *reply);
+
+
+/* ngx_paygw_redis_limit.c */
+
+ngx_int_t ngx_paygw_redis_limit(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+
+/* what a reply means, noted in the limits; NGX_ERROR if it was unexpected */
+ngx_int_t ngx_paygw_redis_limit_result(ngx_paygw_redis_cmd_t *cmd,
+    redisReply *reply);
 
 
 /* ngx_paygw_redis_info.c */

@@ -279,6 +279,10 @@ ngx_paygw_redis_result(ngx_paygw_redis_cmd_t *cmd, redisReply *reply)
         return ngx_paygw_redis_once_result(reply);
     }
 
+    if (cmd->type == NGX_PAYGW_REDIS_LIMIT) {
+        return ngx_paygw_redis_limit_result(cmd, reply);
+    }
+
     if (reply->type != REDIS_REPLY_INTEGER) {
         return NGX_ERROR;
     }

@@ -15,8 +15,9 @@
  * A record is one string, "STATE TOKEN DELIVERIES LEASE-END": the state is
  * "held", "done" or "free", the time is Redis' own, in milliseconds.  A mark
  * of an order is "paid END", the end of its life, which is never made shorter.
- * Scripts answer with an integer.  The keys of one lie in one slot; an append
- * has that of the stream, too, which needs a hash tag for it in a cluster.
+ * Scripts answer with an integer, but for the last.  The keys of one lie in one
+ * slot; an append has that of the stream, too, which needs a hash tag for it in
+ * a cluster.
  *
  *   KEYS[1]  the event             ARGV[1]  token, 16 hexadecimal digits
  *                                  ARGV[2]  life of the record
@@ -31,6 +32,8 @@
  *   KEYS[2]  the stream            ARGV[3]  the same
  *   KEYS[3]  its order, if any     ARGV[4]  1: replicas are waited for
  *   ARGV[5]  length, or 0          ARGV[6]  names and values ...
+ *
+ * A limit has other ones: see ngx_paygw_redis_limit_send().
  */
 
 #define NGX_PAYGW_REDIS_LUA_READ                                              \
@@ -127,7 +130,44 @@ const ngx_str_t  ngx_paygw_redis_scripts[NGX_PAYGW_REDIS_SCRIPTS] = {
         NGX_PAYGW_REDIS_LUA_KEEP("free", "n", "'0'")
         " return r\n"
         "end\n"
-        "return n\n")
+        "return n\n"),
+
+    /*
+     * limit: a text, for each 1 if it is over, or 0, and the level of the
+     * bucket; behind them the time
+     *
+     * A bucket is "LEVEL TIME", the time in microseconds, as the arithmetic of
+     * ngx_paygw_limit.h has it.  A clock that was set back only stops draining
+     * until the next request.
+     */
+
+    ngx_string(
+        "local t=redis.call('TIME')\n"
+        "t=t[1]*1000000+t[2]\n"
+        "local l,room,r,go={},{},{},true\n"
+        "for i=1,#KEYS do\n"
+        " local a=4*i-3\n"
+        " local v=redis.call('GET',KEYS[i])\n"
+        " l[i]=0\n"
+        " if v then\n"
+        "  local s,e=string.match(v,'^(%d+) (%d+)$')\n"
+        "  if not s then return redis.error_reply('ERR not a paygw record')"
+        " end\n"
+        "  l[i]=math.max(s-math.max(t-e,0)*ARGV[a],0)\n"
+        " end\n"
+        " room[i]=l[i]+ARGV[a+1]<=tonumber(ARGV[a+2])\n"
+        " if not room[i] and ARGV[a+3]=='0' then go=false end\n"
+        "end\n"
+        "for i=1,#KEYS do\n"
+        " local a=4*i-3\n"
+        " if go and room[i] then\n"
+        "  l[i]=l[i]+ARGV[a+1]\n"
+        "  redis.call('SET',KEYS[i],string.format('%.0f %.0f',l[i],t),'PX',"
+        "string.format('%.0f',math.ceil(l[i]/ARGV[a]/1000)+1))\n"
+        " end\n"
+        " r[i]=string.format('%d %.0f ',room[i] and 0 or 1,l[i])\n"
+        "end\n"
+        "return table.concat(r)..string.format('%.0f',t)\n")
 };
 
 

@@ -23,7 +23,7 @@
  */
 
 
-#define NGX_PAYGW_ZONE_LAYOUT  0x70670005
+#define NGX_PAYGW_ZONE_LAYOUT  0x70670006
 #define NGX_PAYGW_ZONE_OURS    (~(uintptr_t) 0xffff)    /* never changes */
 
 
@@ -39,6 +39,9 @@ typedef struct {
     ngx_rbtree_node_t           *once;      /* root of the keys that may come
                                                once, */
     ngx_rbtree_node_t           *once_expiry;  /* and of the ends of these */
+    ngx_rbtree_node_t          **limits;    /* by the hash of the key */
+    ngx_rbtree_node_t           *limits_expiry;
+    ngx_msec_t                   limits_next;  /* none ends before this */
 } ngx_paygw_zone_sh_t;
 
 
@@ -60,15 +63,20 @@ void ngx_paygw_zone_unlink(ngx_paygw_zone_t *zone, ngx_rbtree_node_t **root,
 void ngx_paygw_zone_full(ngx_paygw_zone_t *zone, ngx_log_t *log);
 
 /*
- * Gives up to n records whose life is over, of events and of keys that may come
- * once; returns how many there were.  With the mutex: memory that is short is
- * asked back from both.
+ * Gives up to n records whose life is over, of events, of keys that may come
+ * once, and of limits; returns how many there were, or may have been.  With the
+ * mutex: memory that is short is asked back from all of them.
  */
 ngx_uint_t ngx_paygw_zone_expire(ngx_paygw_zone_t *zone, ngx_uint_t n);
 ngx_uint_t ngx_paygw_zone_once_expire(ngx_paygw_zone_t *zone, ngx_uint_t n);
+ngx_uint_t ngx_paygw_zone_limit_expire(ngx_paygw_zone_t *zone, ngx_uint_t n);
 
 /* ngx_paygw_zone_once.c */
 ngx_int_t ngx_paygw_zone_once(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+
+/* ngx_paygw_zone_limit.c */
+ngx_int_t ngx_paygw_zone_limit(ngx_paygw_store_t *store,
     ngx_paygw_store_op_t *op);
 
 

@@ -170,7 +170,8 @@ ngx_paygw_zone_once_add(ngx_paygw_zone_t *zone, ngx_str_t *key,
         /* the oldest may be of another size, so more than one may have to go */
 
     } while (rec == NULL && (ngx_paygw_zone_once_expire(zone, 1)
-                             || ngx_paygw_zone_expire(zone, 1)));
+                             || ngx_paygw_zone_expire(zone, 1)
+                             || ngx_paygw_zone_limit_expire(zone, 1)));
 
     if (rec == NULL) {
         return NGX_ERROR;

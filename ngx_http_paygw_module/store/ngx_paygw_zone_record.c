@@ -104,6 +104,7 @@ static const ngx_paygw_backend_t  ngx_paygw_zone_backend = {
     ngx_paygw_zone_init_process,
     NULL,                                  /* exit_process */
     ngx_paygw_zone_once,
+    ngx_paygw_zone_limit,
     NULL                                   /* together: all in one place */
 };
 
@@ -418,7 +419,8 @@ ngx_paygw_zone_add(ngx_paygw_zone_t *zone, ngx_str_t *key, uint32_t hash,
         /* the oldest may be of another size, so more than one may have to go */
 
     } while (p == NULL && (ngx_paygw_zone_expire(zone, 1)
-                           || ngx_paygw_zone_once_expire(zone, 1)));
+                           || ngx_paygw_zone_once_expire(zone, 1)
+                           || ngx_paygw_zone_limit_expire(zone, 1)));
 
     if (p == NULL) {
         return NULL;

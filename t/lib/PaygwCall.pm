@@ -237,7 +237,7 @@ my %Code = (
     'BAD_SIGNATURE_HEADER' => 400, 'BAD_SIGNATURE' => 401,
     'TIMESTAMP_OUT_OF_WINDOW' => 401, 'REPLAYED' => 401, 'TOO_LARGE' => 413,
     'UNSUPPORTED_MEDIA_TYPE' => 415, 'UNAVAILABLE' => 503,
-    'INTERNAL' => 500,
+    'INTERNAL' => 500, 'RATE_LIMITED' => 429, 'TOO_MANY_FAILURES' => 429,
 );
 
 
@@ -255,7 +255,8 @@ sub answer_ok {
         return;
     }
 
-    my $word = $want eq 'UNAVAILABLE' ? 'RETRY'
+    my $word = $want =~ /^(?:UNAVAILABLE|RATE_LIMITED|TOO_MANY_FAILURES)$/
+        ? 'RETRY'
         : $want eq 'INTERNAL' ? 'SERVER' : 'CLIENT';
     my $json = eval { JSON::PP->new->decode($res->{body}) } || {};
 
