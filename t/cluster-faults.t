@@ -395,10 +395,12 @@ one('no right', "-NOPERM this user has no permissions\r\n", qr/^error$/,
     ok($nginx->wait_for(sub {
            $nginx->count(qr/client prematurely closed/) >= 20 }),
        'gone: seen');
-    sleep 0.1;
-    my $n = tries($fake);
-    sleep 0.3;
-    is(tries($fake), $n, 'gone: nothing is sent for nobody');
+    my $n = -1;
+    ok($nginx->wait_for(sub {
+           my $before = tries($fake);
+           sleep 0.5;
+           return ($n = tries($fake)) == $before;
+       }), 'gone: nothing is sent for nobody');
 
     # and a worker that quits in between
     my $s = $nginx->begin("/s?op=claim&key=foo:gone");

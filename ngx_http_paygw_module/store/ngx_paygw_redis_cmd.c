@@ -136,6 +136,7 @@ ngx_paygw_redis_own(ngx_paygw_redis_conn_t *conn, ngx_uint_t type,
         return NGX_ERROR;
     }
 
+    cmd->since = ngx_current_msec;
     cmd->deadline = ngx_current_msec + conn->redis->timeout;
 
     if (ngx_paygw_redis_format(cmd, argc, argv) != NGX_OK

@@ -302,7 +302,7 @@ ngx_paygw_redis_spoiled(ngx_paygw_redis_conn_t *conn, const char *why)
 ngx_uint_t
 ngx_paygw_redis_expired(ngx_paygw_redis_conn_t *conn)
 {
-    ngx_msec_t              at;
+    ngx_msec_t              at, end;
     ngx_queue_t            *q;
     ngx_paygw_redis_cmd_t  *cmd;
 
@@ -314,10 +314,20 @@ ngx_paygw_redis_expired(ngx_paygw_redis_conn_t *conn)
             return 0;
         }
 
-        q = ngx_queue_head(&conn->commands);
+        at = ngx_current_msec + conn->redis->timeout;
+    }
+
+    for (q = ngx_queue_head(&conn->commands);
+         q != ngx_queue_sentinel(&conn->commands);
+         q = ngx_queue_next(q))
+    {
         cmd = ngx_queue_data(q, ngx_paygw_redis_cmd_t, queue);
 
-        at = cmd->since + conn->redis->timeout;
+        end = cmd->since + conn->redis->timeout;
+
+        if ((ngx_msec_int_t) (end - at) < 0) {
+            at = end;
+        }
     }
 
     if ((ngx_msec_int_t) (at - ngx_current_msec) <= 0) {

@@ -60,6 +60,8 @@ ngx_int_t
 ngx_paygw_redis_enqueue(ngx_paygw_redis_conn_t *conn,
     ngx_paygw_redis_cmd_t *cmd)
 {
+    cmd->since = ngx_current_msec;
+
     if (conn->state == NGX_PAYGW_REDIS_OPEN) {
         return ngx_paygw_redis_put(conn, cmd);
     }
@@ -166,7 +168,6 @@ ngx_paygw_redis_put(ngx_paygw_redis_conn_t *conn, ngx_paygw_redis_cmd_t *cmd)
         ngx_paygw_redis_wanted(conn, cmd);
     }
 
-    cmd->since = ngx_current_msec;
     cmd->held = 1;
     ngx_queue_insert_tail(&conn->commands, &cmd->queue);
 
