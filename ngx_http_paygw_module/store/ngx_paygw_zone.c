@@ -120,6 +120,8 @@ ngx_paygw_zone_make(ngx_shm_zone_t *shm_zone, ngx_paygw_zone_t *zone)
     sh->rings = NULL;
     sh->once = &sh->sentinel;
     sh->once_expiry = &sh->sentinel;
+    sh->runs = &sh->sentinel;
+    sh->runs_expiry = &sh->sentinel;
 
     zone->sh = sh;
     zone->shpool->data = sh;
@@ -170,4 +172,22 @@ ngx_paygw_zone_replaces(ngx_shm_zone_t *shm_zone)
     }
 
     return 0;
+}
+
+
+void *
+ngx_paygw_zone_alloc(ngx_paygw_zone_t *zone, size_t size)
+{
+    void  *p;
+
+    do {
+        p = ngx_slab_alloc_locked(zone->shpool, size);
+
+        /* the oldest may be of another size, so more than one may have to go */
+
+    } while (p == NULL && (ngx_paygw_zone_expire(zone, 1)
+                           || ngx_paygw_zone_once_expire(zone, 1)
+                           || ngx_paygw_zone_run_expire(zone, 1)));
+
+    return p;
 }
