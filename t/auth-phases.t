@@ -433,3 +433,27 @@ is(join("\n", $read->()), join "\n", @want);
     location = /a { paygw_auth shop; return 200 "in"; }
 --- run
 guarded('/a', 'in');
+
+
+
+=== TEST 17: an error page of a body that could not be read
+--- config
+    paygw_auth shop;
+    location = /a { error_page 413 /page; return 200 "in"; }
+    location = /b { error_page 413 /open; return 200 "in"; }
+    location = /page { return 200 "page"; }
+    location = /open { paygw_auth off; }
+--- user_files
+>>> open
+open
+--- run
+for my $split (0, 4096) {
+    my $m = call(target => '/a', body => 'x' x 70_000);
+    my $res = send_callback($m, chunked => 16384, split => $split);
+    answer_ok($res, 'TOO_LARGE', "in packets of $split");
+    $m = call(target => '/b', body => 'x' x 70_000);
+    $res = send_callback($m, chunked => 16384, split => $split);
+    is("$res->{status} $res->{body}", "413 open\n", 'one that may be seen');
+}
+--- error_log
+client intended to send too large chunked body

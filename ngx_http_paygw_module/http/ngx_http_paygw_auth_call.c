@@ -17,12 +17,12 @@
 /* What of a request is a call, and whether that is genuine. */
 
 
-static ngx_int_t ngx_http_paygw_auth_params(ngx_http_paygw_auth_ctx_t *ctx);
-static ngx_int_t ngx_http_paygw_auth_target(ngx_http_paygw_auth_ctx_t *ctx);
+static ngx_int_t ngx_http_paygw_auth_params(ngx_http_paygw_gate_ctx_t *ctx);
+static ngx_int_t ngx_http_paygw_auth_target(ngx_http_paygw_gate_ctx_t *ctx);
 
 
 void
-ngx_http_paygw_auth_fill(ngx_http_paygw_auth_ctx_t *ctx)
+ngx_http_paygw_auth_fill(ngx_http_paygw_gate_ctx_t *ctx)
 {
     u_char                      *p;
     ngx_paygw_call_t            *call;
@@ -67,7 +67,7 @@ ngx_http_paygw_auth_fill(ngx_http_paygw_auth_ctx_t *ctx)
 
 
 ngx_int_t
-ngx_http_paygw_auth_before(ngx_http_paygw_auth_ctx_t *ctx)
+ngx_http_paygw_auth_before(ngx_http_paygw_gate_ctx_t *ctx)
 {
     ngx_int_t          rc;
     ngx_paygw_call_t  *call;
@@ -99,7 +99,7 @@ ngx_http_paygw_auth_before(ngx_http_paygw_auth_ctx_t *ctx)
 
 
 ngx_int_t
-ngx_http_paygw_auth_verify(ngx_http_paygw_auth_ctx_t *ctx)
+ngx_http_paygw_auth_verify(ngx_http_paygw_gate_ctx_t *ctx)
 {
     ngx_int_t            rc;
     ngx_paygw_call_t    *call;
@@ -141,7 +141,7 @@ ngx_http_paygw_auth_verify(ngx_http_paygw_auth_ctx_t *ctx)
 
 
 static ngx_int_t
-ngx_http_paygw_auth_params(ngx_http_paygw_auth_ctx_t *ctx)
+ngx_http_paygw_auth_params(ngx_http_paygw_gate_ctx_t *ctx)
 {
     ngx_int_t            rc;
     ngx_str_t            query, body, *type;
@@ -202,7 +202,7 @@ ngx_http_paygw_auth_params(ngx_http_paygw_auth_ctx_t *ctx)
 /* the target as many a client signs it by mistake, unless that is the same */
 
 static ngx_int_t
-ngx_http_paygw_auth_target(ngx_http_paygw_auth_ctx_t *ctx)
+ngx_http_paygw_auth_target(ngx_http_paygw_gate_ctx_t *ctx)
 {
     ngx_str_t           *decoded;
     ngx_http_request_t  *r;

@@ -269,7 +269,6 @@ ngx_http_paygw_auth_merge(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *prev,
     }
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_paygw_module);
-    mcf->in_use = 1;
 
     if (ngx_http_paygw_auth_resolve(cf, mcf, auth) != NGX_OK
         || ngx_http_paygw_auth_check(cf, conf) != NGX_OK)
@@ -379,10 +378,9 @@ ngx_http_paygw_auth_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
         return NGX_ERROR;
     }
 
-    auth->early = ngx_http_paygw_has_rewrite(cf);
     auth->any = (clcf->satisfy == NGX_HTTP_SATISFY_ANY);
 
-    if (auth->early && auth->any) {
+    if (auth->any && ngx_http_paygw_has_rewrite(cf)) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"satisfy any\" cannot be used with \"paygw_auth\" of "
                       "%s:%ui in a location that has \"return\", \"set\", "

@@ -11,6 +11,7 @@
 #include "ngx_paygw_text.h"
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_conf.h"
+#include "ngx_http_paygw_gate.h"
 #include "ngx_http_paygw_keyring.h"
 #include "ngx_http_paygw_sign.h"
 
@@ -219,6 +220,7 @@ ngx_http_paygw_create_loc_conf(ngx_conf_t *cf)
      *     conf->channels = NULL;
      *     conf->nchannels = 0;
      *     conf->early = 0;
+     *     conf->gate = 0;
      *     conf->queue = NULL;
      *     conf->sign = NULL;
      */
@@ -270,6 +272,8 @@ ngx_http_paygw_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (ngx_http_paygw_auth_merge(cf, prev, conf) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
+
+    ngx_http_paygw_gate_merge(cf, conf);
 
     if (conf->names == NULL && conf->queue == NULL) {
         return NGX_CONF_OK;

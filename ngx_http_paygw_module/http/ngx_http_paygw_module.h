@@ -60,8 +60,6 @@ typedef struct {
 
     u_char                      *allowed;      /* bits by merchant->index */
     ngx_msec_t                   window;       /* the widest of theirs */
-    ngx_uint_t                   early;        /* before the location's rewrite
-                                                  directives */
     ngx_uint_t                   any;          /* satisfy any */
 
     ngx_uint_t                   style;        /* ngx_paygw_call_style_e */
@@ -80,8 +78,11 @@ typedef struct {
     ngx_paygw_channel_t        **channels;     /* resolved when merged; NULL:
                                                   no paygw_notify here */
     ngx_uint_t                   nchannels;
-    ngx_uint_t                   early;        /* verify before the location's
-                                                  rewrite directives */
+    ngx_uint_t                   early;        /* callbacks are verified, and
+                                                  the gate is, before the
+                                                  location's rewrite
+                                                  directives */
+    ngx_uint_t                   gate;         /* its parts, bits */
 
     ngx_http_paygw_queue_t      *queue;        /* NULL: a content handler
                                                   takes the events */

@@ -8,8 +8,8 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
-#include "ngx_http_paygw_auth.h"
 #include "ngx_http_paygw_ctx.h"
+#include "ngx_http_paygw_gate.h"
 #include "ngx_http_paygw_headers.h"
 #include "ngx_http_paygw_notify.h"
 #include "ngx_http_paygw_phases.h"
@@ -45,7 +45,7 @@ ngx_int_t
 ngx_http_paygw_server_rewrite_handler(ngx_http_request_t *r)
 {
     if (r != r->main || ngx_http_paygw_ctx_get(r)
-        || ngx_http_paygw_auth_ctx(r))
+        || ngx_http_paygw_gate_ctx(r))
     {
         /* a redirect of one that has fields of ours already */
         return NGX_DECLINED;
@@ -66,13 +66,13 @@ ngx_http_paygw_rewrite_handler(ngx_http_request_t *r)
 
     if (r->internal && r == r->main) {
         ngx_http_paygw_redirected(r);
-        ngx_http_paygw_auth_over(r);
+        ngx_http_paygw_gate_over(r);
     }
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_paygw_module);
 
-    if (lcf->auth.on) {
-        return ngx_http_paygw_auth_rewrite(r, lcf);
+    if (lcf->gate) {
+        return ngx_http_paygw_gate_rewrite(r, lcf);
     }
 
     if (lcf->channels == NULL) {
@@ -172,8 +172,8 @@ ngx_http_paygw_access_handler(ngx_http_request_t *r)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_paygw_module);
 
-    if (lcf->auth.on) {
-        return ngx_http_paygw_auth_access(r, lcf);
+    if (lcf->gate) {
+        return ngx_http_paygw_gate_access(r, lcf);
     }
 
     if (lcf->channels == NULL) {
@@ -192,10 +192,17 @@ ngx_http_paygw_access_handler(ngx_http_request_t *r)
 ngx_int_t
 ngx_http_paygw_precontent_handler(ngx_http_request_t *r)
 {
-    ngx_http_paygw_ctx_t  *ctx;
+    ngx_http_paygw_ctx_t       *ctx;
+    ngx_http_paygw_loc_conf_t  *lcf;
 
     if (r == r->main) {
-        ngx_http_paygw_auth_over(r);
+        ngx_http_paygw_gate_over(r);
+
+        lcf = ngx_http_get_module_loc_conf(r, ngx_http_paygw_module);
+
+        if (lcf->gate) {
+            return ngx_http_paygw_gate_precontent(r, lcf);
+        }
     }
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_paygw_module);

@@ -27,11 +27,11 @@ typedef struct {
 
 
 static ngx_int_t ngx_http_paygw_problem_header_filter(ngx_http_request_t *r);
-static ngx_http_paygw_auth_ctx_t *ngx_http_paygw_problem_ctx(
+static ngx_http_paygw_gate_ctx_t *ngx_http_paygw_problem_ctx(
     ngx_http_request_t *r);
-static ngx_http_paygw_auth_ctx_t *ngx_http_paygw_problem_unasked(
+static ngx_http_paygw_gate_ctx_t *ngx_http_paygw_problem_unasked(
     ngx_http_request_t *r, ngx_http_paygw_loc_conf_t *lcf,
-    ngx_http_paygw_auth_ctx_t *ctx);
+    ngx_http_paygw_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_problem_field(ngx_http_request_t *r,
     ngx_uint_t status);
 static ngx_int_t ngx_http_paygw_problem_body_filter(ngx_http_request_t *r,
@@ -109,7 +109,7 @@ static const ngx_http_paygw_problem_t  ngx_http_paygw_problems[] = {
 static ngx_int_t
 ngx_http_paygw_problem_header_filter(ngx_http_request_t *r)
 {
-    ngx_http_paygw_auth_ctx_t       *ctx;
+    ngx_http_paygw_gate_ctx_t       *ctx;
     const ngx_http_paygw_problem_t  *problem;
 
     ctx = (r == r->main) ? ngx_http_paygw_problem_ctx(r) : NULL;
@@ -144,13 +144,13 @@ ngx_http_paygw_problem_header_filter(ngx_http_request_t *r)
 
 /* NULL if the answer is to go as it is */
 
-static ngx_http_paygw_auth_ctx_t *
+static ngx_http_paygw_gate_ctx_t *
 ngx_http_paygw_problem_ctx(ngx_http_request_t *r)
 {
-    ngx_http_paygw_auth_ctx_t  *ctx;
+    ngx_http_paygw_gate_ctx_t  *ctx;
     ngx_http_paygw_loc_conf_t  *lcf;
 
-    ctx = ngx_http_paygw_auth_ctx(r);
+    ctx = ngx_http_paygw_gate_ctx(r);
 
     if (ctx && ctx->refusing && r->headers_out.status == ctx->status) {
         return ctx;
@@ -158,7 +158,7 @@ ngx_http_paygw_problem_ctx(ngx_http_request_t *r)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_paygw_module);
 
-    if (!lcf->auth.on || (ctx && ctx->state >= NGX_HTTP_PAYGW_AUTH_PASSED)) {
+    if (!lcf->auth.on || (ctx && (ctx->done & NGX_HTTP_PAYGW_GATE_AUTH))) {
         return NULL;
     }
 
@@ -172,9 +172,9 @@ ngx_http_paygw_problem_ctx(ngx_http_request_t *r)
  * but nothing of the location is given to a caller that nobody has looked at.
  */
 
-static ngx_http_paygw_auth_ctx_t *
+static ngx_http_paygw_gate_ctx_t *
 ngx_http_paygw_problem_unasked(ngx_http_request_t *r,
-    ngx_http_paygw_loc_conf_t *lcf, ngx_http_paygw_auth_ctx_t *ctx)
+    ngx_http_paygw_loc_conf_t *lcf, ngx_http_paygw_gate_ctx_t *ctx)
 {
     ngx_paygw_reason_e  reason;
 
@@ -197,14 +197,15 @@ ngx_http_paygw_problem_unasked(ngx_http_request_t *r,
 
     if (ctx == NULL) {
 
-        ctx = ngx_http_paygw_auth_ctx_create(r, lcf);
+        ctx = ngx_http_paygw_gate_ctx_create(r);
         if (ctx == NULL) {
             return NULL;
         }
     }
 
+    ctx->lcf = lcf;
     ctx->call.reason = reason;
-    ngx_http_paygw_auth_refuse(ctx);
+    (void) ngx_http_paygw_auth_refuse(ctx);
 
     return ctx;
 }
@@ -255,10 +256,10 @@ ngx_http_paygw_problem_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     ngx_buf_t                       *b;
     ngx_uint_t                       last;
     ngx_chain_t                     *cl, out;
-    ngx_http_paygw_auth_ctx_t       *ctx;
+    ngx_http_paygw_gate_ctx_t       *ctx;
     const ngx_http_paygw_problem_t  *problem;
 
-    ctx = (in && r == r->main) ? ngx_http_paygw_auth_ctx(r) : NULL;
+    ctx = (in && r == r->main) ? ngx_http_paygw_gate_ctx(r) : NULL;
 
     if (ctx == NULL || !ctx->replace) {
         return ngx_http_next_body_filter(r, in);

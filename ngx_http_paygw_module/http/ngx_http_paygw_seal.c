@@ -25,19 +25,19 @@
 static ngx_int_t ngx_http_paygw_seal_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_paygw_seal_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
-static ngx_http_paygw_auth_ctx_t *ngx_http_paygw_seal_ctx(
+static ngx_http_paygw_gate_ctx_t *ngx_http_paygw_seal_ctx(
     ngx_http_request_t *r);
-static ngx_int_t ngx_http_paygw_seal_keep(ngx_http_paygw_auth_ctx_t *ctx,
+static ngx_int_t ngx_http_paygw_seal_keep(ngx_http_paygw_gate_ctx_t *ctx,
     ngx_buf_t *b);
-static ngx_int_t ngx_http_paygw_seal_room(ngx_http_paygw_auth_ctx_t *ctx,
+static ngx_int_t ngx_http_paygw_seal_room(ngx_http_paygw_gate_ctx_t *ctx,
     size_t size);
-static ngx_int_t ngx_http_paygw_seal_send(ngx_http_paygw_auth_ctx_t *ctx);
-static ngx_int_t ngx_http_paygw_seal_sign(ngx_http_paygw_auth_ctx_t *ctx);
-static ngx_int_t ngx_http_paygw_seal_hash(ngx_http_paygw_auth_ctx_t *ctx,
+static ngx_int_t ngx_http_paygw_seal_send(ngx_http_paygw_gate_ctx_t *ctx);
+static ngx_int_t ngx_http_paygw_seal_sign(ngx_http_paygw_gate_ctx_t *ctx);
+static ngx_int_t ngx_http_paygw_seal_hash(ngx_http_paygw_gate_ctx_t *ctx,
     u_char *sha256);
 static ngx_int_t ngx_http_paygw_seal_field(ngx_http_request_t *r, char *name,
     ngx_str_t *value);
-static ngx_int_t ngx_http_paygw_seal_give_up(ngx_http_paygw_auth_ctx_t *ctx,
+static ngx_int_t ngx_http_paygw_seal_give_up(ngx_http_paygw_gate_ctx_t *ctx,
     const char *why);
 
 
@@ -48,7 +48,7 @@ static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
 static ngx_int_t
 ngx_http_paygw_seal_header_filter(ngx_http_request_t *r)
 {
-    ngx_http_paygw_auth_ctx_t  *ctx;
+    ngx_http_paygw_gate_ctx_t  *ctx;
 
     ctx = ngx_http_paygw_seal_ctx(r);
 
@@ -104,7 +104,7 @@ ngx_http_paygw_seal_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     ngx_buf_t                  *b;
     ngx_uint_t                  last, flush;
     ngx_chain_t                *cl;
-    ngx_http_paygw_auth_ctx_t  *ctx;
+    ngx_http_paygw_gate_ctx_t  *ctx;
 
     ctx = ngx_http_paygw_seal_ctx(r);
 
@@ -149,23 +149,23 @@ ngx_http_paygw_seal_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
 /* NULL if the answer is not to be signed: we know nobody who could ask */
 
-static ngx_http_paygw_auth_ctx_t *
+static ngx_http_paygw_gate_ctx_t *
 ngx_http_paygw_seal_ctx(ngx_http_request_t *r)
 {
-    ngx_http_paygw_auth_ctx_t  *ctx;
+    ngx_http_paygw_gate_ctx_t  *ctx;
 
     if (r != r->main) {
         return NULL;
     }
 
-    ctx = ngx_http_paygw_auth_ctx(r);
+    ctx = ngx_http_paygw_gate_ctx(r);
 
     return (ctx && ctx->genuine && ctx->lcf->auth.sign) ? ctx : NULL;
 }
 
 
 static ngx_int_t
-ngx_http_paygw_seal_keep(ngx_http_paygw_auth_ctx_t *ctx, ngx_buf_t *b)
+ngx_http_paygw_seal_keep(ngx_http_paygw_gate_ctx_t *ctx, ngx_buf_t *b)
 {
     size_t   size, n;
     u_char  *p;
@@ -210,7 +210,7 @@ ngx_http_paygw_seal_keep(ngx_http_paygw_auth_ctx_t *ctx, ngx_buf_t *b)
 
 
 static ngx_int_t
-ngx_http_paygw_seal_room(ngx_http_paygw_auth_ctx_t *ctx, size_t size)
+ngx_http_paygw_seal_room(ngx_http_paygw_gate_ctx_t *ctx, size_t size)
 {
     ngx_chain_t         *cl;
     ngx_http_request_t  *r;
@@ -243,7 +243,7 @@ ngx_http_paygw_seal_room(ngx_http_paygw_auth_ctx_t *ctx, size_t size)
 
 
 static ngx_int_t
-ngx_http_paygw_seal_send(ngx_http_paygw_auth_ctx_t *ctx)
+ngx_http_paygw_seal_send(ngx_http_paygw_gate_ctx_t *ctx)
 {
     ngx_int_t            rc;
     ngx_buf_t           *b;
@@ -287,7 +287,7 @@ ngx_http_paygw_seal_send(ngx_http_paygw_auth_ctx_t *ctx)
 
 
 static ngx_int_t
-ngx_http_paygw_seal_sign(ngx_http_paygw_auth_ctx_t *ctx)
+ngx_http_paygw_seal_sign(ngx_http_paygw_gate_ctx_t *ctx)
 {
     u_char               sha256[NGX_PAYGW_SHA256_LEN], *p;
     ngx_str_t            value, time;
@@ -331,7 +331,7 @@ ngx_http_paygw_seal_sign(ngx_http_paygw_auth_ctx_t *ctx)
 
 
 static ngx_int_t
-ngx_http_paygw_seal_hash(ngx_http_paygw_auth_ctx_t *ctx, u_char *sha256)
+ngx_http_paygw_seal_hash(ngx_http_paygw_gate_ctx_t *ctx, u_char *sha256)
 {
     ngx_str_t    *part;
     ngx_array_t   parts;
@@ -399,7 +399,7 @@ ngx_http_paygw_seal_field(ngx_http_request_t *r, char *name, ngx_str_t *value)
 
 
 static ngx_int_t
-ngx_http_paygw_seal_give_up(ngx_http_paygw_auth_ctx_t *ctx, const char *why)
+ngx_http_paygw_seal_give_up(ngx_http_paygw_gate_ctx_t *ctx, const char *why)
 {
     ngx_log_error(NGX_LOG_ERR, ctx->call.log, 0,
                   "answer to a merchant call %s and cannot be signed, "

@@ -39,6 +39,8 @@ typedef struct {
     void                (*exit_process)(ngx_paygw_store_t *store);
     ngx_int_t           (*once)(ngx_paygw_store_t *store,
                                 ngx_paygw_store_op_t *op);
+    ngx_int_t           (*limit)(ngx_paygw_store_t *store,
+                                 ngx_paygw_store_op_t *op);
     ngx_int_t           (*begin)(ngx_paygw_store_t *store,
                                  ngx_paygw_store_op_t *op);
     ngx_int_t           (*finish)(ngx_paygw_store_t *store,

@@ -29,6 +29,12 @@ static void ngx_paygw_redis_exit_process(ngx_paygw_store_t *store);
 static void ngx_paygw_redis_done(ngx_event_t *ev);
 
 
+/* what somebody who waits has then, and may not want any more */
+#define ngx_paygw_redis_takes(cmd)                                            \
+    ((cmd)->type == NGX_PAYGW_REDIS_CLAIM                                     \
+     || (cmd)->type == NGX_PAYGW_REDIS_BEGIN)
+
+
 static const ngx_paygw_backend_t  ngx_paygw_redis_backend = {
     ngx_paygw_redis_claim,
     ngx_paygw_redis_append,
@@ -37,7 +43,12 @@ static const ngx_paygw_backend_t  ngx_paygw_redis_backend = {
     ngx_paygw_redis_commit,
     ngx_paygw_redis_release,
     ngx_paygw_redis_exit_process,
-    ngx_paygw_redis_once
+    ngx_paygw_redis_once,
+    ngx_paygw_redis_limit,
+    ngx_paygw_redis_begin,
+    ngx_paygw_redis_run_finish,
+    ngx_paygw_redis_renew,
+    ngx_paygw_redis_abandon
 };
 
 
@@ -115,7 +126,9 @@ ngx_paygw_redis_keys(ngx_paygw_redis_cmd_t *cmd, ngx_paygw_store_op_t *op)
 {
     u_char  *p;
 
-    p = ngx_paygw_redis_tagged(cmd, cmd->key, "event", &op->key);
+    p = ngx_paygw_redis_tagged(cmd, cmd->key,
+                               ngx_paygw_redis_runs(cmd) ? "call" : "event",
+                               &op->key);
 
     cmd->len = p - cmd->key;
 
@@ -218,7 +231,7 @@ ngx_paygw_redis_cancel(ngx_paygw_store_op_t *op)
 
     ngx_delete_posted_event(&cmd->event);
 
-    if (cmd->rc == NGX_OK && cmd->type == NGX_PAYGW_REDIS_CLAIM) {
+    if (cmd->rc == NGX_OK && ngx_paygw_redis_takes(cmd)) {
         ngx_paygw_redis_undo(cmd);
         return;
     }
@@ -261,12 +274,13 @@ ngx_paygw_redis_end(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op,
 }
 
 
-/* a claim was taken, and nobody wants it any more */
+/* a claim was taken, or a call begun, and nobody wants it any more */
 
 static void
 ngx_paygw_redis_undo(ngx_paygw_redis_cmd_t *cmd)
 {
-    cmd->type = NGX_PAYGW_REDIS_RELEASE;
+    cmd->type = (cmd->type == NGX_PAYGW_REDIS_CLAIM) ? NGX_PAYGW_REDIS_RELEASE
+                                                     : NGX_PAYGW_REDIS_ABANDON;
     cmd->eval = 0;
 
     if (ngx_paygw_redis_send(cmd->redis, cmd) != NGX_OK) {
@@ -278,7 +292,11 @@ ngx_paygw_redis_undo(ngx_paygw_redis_cmd_t *cmd)
 void
 ngx_paygw_redis_finish(ngx_paygw_redis_cmd_t *cmd, ngx_int_t rc)
 {
-    if (ngx_paygw_redis_asks(cmd) || cmd->type == NGX_PAYGW_REDIS_ONCE) {
+    if (ngx_paygw_redis_asks(cmd) || cmd->type == NGX_PAYGW_REDIS_ONCE
+        || cmd->type == NGX_PAYGW_REDIS_LIMIT
+        || cmd->type == NGX_PAYGW_REDIS_BEGIN
+        || cmd->type == NGX_PAYGW_REDIS_FINISH)
+    {
         cmd->rc = rc;
 
         if (cmd->op) {
@@ -286,10 +304,19 @@ ngx_paygw_redis_finish(ngx_paygw_redis_cmd_t *cmd, ngx_int_t rc)
             return;
         }
 
-        if (rc == NGX_OK && cmd->type == NGX_PAYGW_REDIS_CLAIM) {
+        if (rc == NGX_OK && ngx_paygw_redis_takes(cmd)) {
             ngx_paygw_redis_undo(cmd);
             return;
         }
+    }
+
+    if (ngx_paygw_redis_runs(cmd)) {
+        ngx_paygw_redis_run_ended(cmd, rc);
+
+    } else if (ngx_paygw_redis_asks(cmd)
+               || cmd->type == NGX_PAYGW_REDIS_LIMIT)
+    {
+        /* cancelled */
 
     } else if (cmd->type < NGX_PAYGW_REDIS_SCRIPTS && rc != NGX_OK) {
 

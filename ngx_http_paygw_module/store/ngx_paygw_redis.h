@@ -27,6 +27,8 @@
  *   ngx_paygw_redis_cmd.c     what a command says and a reply means
  *   ngx_paygw_redis_stream.c  an append to a stream, waiting for replicas
  *   ngx_paygw_redis_once.c    a key that may come once
+ *   ngx_paygw_redis_limit.c   limits
+ *   ngx_paygw_redis_idem.c    calls that are to be run once
  *   ngx_paygw_redis_info.c    whether Redis keeps what it has
  *   ngx_paygw_redis_conn.c    a connection: opened, given up, kept away from
  *   ngx_paygw_redis_io.c      what is sent and received on it
@@ -36,6 +38,9 @@
  *
  *   event:{CHANNEL}:ID:KIND   the record of an event
  *   order:{CHANNEL}:ORDER     the mark of an order that is paid
+ *   nonce:{KEY-ID}:NONCE      a key that may come once
+ *   limit:{VALUE}:KIND        a bucket
+ *   call:{MERCHANT}:DIGEST    a call that is to be run once
  *
  * In a cluster the braces tell which part of a key chooses its slot: whatever
  * one script touches belongs to one channel, and so do the keys.  The order
@@ -56,6 +61,11 @@ typedef enum {
     NGX_PAYGW_REDIS_COMMIT,
     NGX_PAYGW_REDIS_RELEASE,
     NGX_PAYGW_REDIS_APPEND,
+    NGX_PAYGW_REDIS_LIMIT,
+    NGX_PAYGW_REDIS_BEGIN,
+    NGX_PAYGW_REDIS_FINISH,
+    NGX_PAYGW_REDIS_RENEW,
+    NGX_PAYGW_REDIS_ABANDON,
     NGX_PAYGW_REDIS_AUTH,
     NGX_PAYGW_REDIS_SELECT,
     NGX_PAYGW_REDIS_WAIT,
@@ -70,6 +80,11 @@ typedef enum {
     ((cmd)->type == NGX_PAYGW_REDIS_CLAIM                                     \
      || (cmd)->type == NGX_PAYGW_REDIS_APPEND)
 
+/* of a call that is to be run once */
+#define ngx_paygw_redis_runs(cmd)                                             \
+    ((cmd)->type >= NGX_PAYGW_REDIS_BEGIN                                     \
+     && (cmd)->type <= NGX_PAYGW_REDIS_ABANDON)
+
 /* of a command: EVAL, script, number of keys, three keys, five arguments, and
    an entry */
 #define NGX_PAYGW_REDIS_ARGS     (11 + 2 * NGX_PAYGW_STORE_FIELDS_MAX)
@@ -82,7 +97,9 @@ typedef enum {
  *   claim, cancelled op is NULL; -> reply -> released if it was taken, free
  *   append           as a claim, but nothing is ever released; with replicas
  *                    FIFO -> reply -> conn->appended -> reply of a WAIT -> ...
- *   once             as an append without replicas
+ *   once, limit      as an append without replicas
+ *   begin            as a claim, abandoned in place of released
+ *   finish           as a once; cancelled it is done all the same
  *   all others       command -> FIFO -> reply, free
  */
 typedef struct {
@@ -107,6 +124,8 @@ typedef struct {
 
     ngx_paygw_store_says_e       says;      /* of the order */
 
+    u_char                       print[NGX_PAYGW_STORE_PRINT];
+                                            /* fingerprint of a call */
     unsigned                     eval:1;    /* the script was sent in full */
 
     ngx_str_t                    id;        /* of the event */
@@ -218,6 +237,13 @@ ngx_int_t ngx_paygw_redis_scripts_init(ngx_conf_t *cf,
 ngx_int_t ngx_paygw_redis_send(ngx_paygw_redis_t *redis,
     ngx_paygw_redis_cmd_t *cmd);
 
+/*
+ * Sends the script of the command's type, in full or by its name, on this
+ * connection; argv begins with the number of keys.  NGX_ERROR as above.
+ */
+ngx_int_t ngx_paygw_redis_eval(ngx_paygw_redis_conn_t *conn,
+    ngx_paygw_redis_cmd_t *cmd, ngx_uint_t argc, ngx_str_t *argv);
+
 /* puts AUTH and SELECT, as far as needed, first into a new connection */
 ngx_int_t ngx_paygw_redis_handshake(ngx_paygw_redis_conn_t *conn);
 
@@ -271,6 +297,46 @@ ngx_int_t ngx_paygw_redis_once(ngx_paygw_store_t *store,
 
 /* what a reply means; NGX_ERROR if it is none that was expected */
 ngx_int_t ngx_paygw_redis_once_result(redisReply *reply);
+
+
+/* ngx_paygw_redis_limit.c */
+
+ngx_int_t ngx_paygw_redis_limit(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+
+/*
+ * The script of a command that was not cancelled; sent again, too.  NGX_ERROR
+ * with the command still the caller's.
+ */
+ngx_int_t ngx_paygw_redis_limit_send(ngx_paygw_redis_conn_t *conn,
+    ngx_paygw_redis_cmd_t *cmd);
+
+/* what a reply means, noted in the limits; NGX_ERROR if it was unexpected */
+ngx_int_t ngx_paygw_redis_limit_result(ngx_paygw_redis_cmd_t *cmd,
+    redisReply *reply);
+
+
+/* ngx_paygw_redis_idem.c */
+
+ngx_int_t ngx_paygw_redis_begin(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+ngx_int_t ngx_paygw_redis_run_finish(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+void ngx_paygw_redis_renew(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+void ngx_paygw_redis_abandon(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+
+/* the script of a call; as ngx_paygw_redis_limit_send() */
+ngx_int_t ngx_paygw_redis_run_send(ngx_paygw_redis_conn_t *conn,
+    ngx_paygw_redis_cmd_t *cmd);
+
+/* what a reply means; NGX_ERROR if it is none that was expected */
+ngx_int_t ngx_paygw_redis_run_result(ngx_paygw_redis_cmd_t *cmd,
+    redisReply *reply);
+
+/* logs the end of a command that nobody waits for */
+void ngx_paygw_redis_run_ended(ngx_paygw_redis_cmd_t *cmd, ngx_int_t rc);
 
 
 /* ngx_paygw_redis_info.c */

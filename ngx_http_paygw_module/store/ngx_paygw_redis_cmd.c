@@ -60,7 +60,15 @@ ngx_paygw_redis_script(ngx_paygw_redis_conn_t *conn,
     u_char      keys[NGX_INT_T_LEN], token[16], life[NGX_INT64_LEN],
                 number[NGX_INT64_LEN];
     ngx_str_t   argv[NGX_PAYGW_REDIS_ARGS];
-    ngx_uint_t  n, bit;
+    ngx_uint_t  n;
+
+    if (cmd->type == NGX_PAYGW_REDIS_LIMIT) {
+        return ngx_paygw_redis_limit_send(conn, cmd);
+    }
+
+    if (ngx_paygw_redis_runs(cmd)) {
+        return ngx_paygw_redis_run_send(conn, cmd);
+    }
 
     if (cmd->type == NGX_PAYGW_REDIS_APPEND && cmd->op == NULL) {
 
@@ -69,31 +77,10 @@ ngx_paygw_redis_script(ngx_paygw_redis_conn_t *conn,
         return NGX_ERROR;
     }
 
-    /*
-     * The first one on a connection goes in full: a server that has just been
-     * restarted knows no script, and a commit that is sent again for that
-     * could be overtaken by a claim.
-     */
+    argv[1].data = cmd->key;
+    argv[1].len = cmd->len;
 
-    bit = (ngx_uint_t) 1 << cmd->type;
-
-    if ((conn->scripts & bit) == 0) {
-        cmd->eval = 1;
-    }
-
-    if (cmd->eval) {
-        ngx_str_set(&argv[0], "EVAL");
-        argv[1] = ngx_paygw_redis_scripts[cmd->type];
-
-    } else {
-        ngx_str_set(&argv[0], "EVALSHA");
-        argv[1] = conn->redis->sha1[cmd->type];
-    }
-
-    argv[3].data = cmd->key;
-    argv[3].len = cmd->len;
-
-    n = 4;
+    n = 2;
 
     if (cmd->type == NGX_PAYGW_REDIS_APPEND) {
         argv[n++] = cmd->op->entry->stream->name;
@@ -103,8 +90,8 @@ ngx_paygw_redis_script(ngx_paygw_redis_conn_t *conn,
         argv[n++] = cmd->order;
     }
 
-    argv[2].data = keys;
-    argv[2].len = ngx_sprintf(keys, "%ui", n - 3) - keys;
+    argv[0].data = keys;
+    argv[0].len = ngx_sprintf(keys, "%ui", n - 1) - keys;
 
     argv[n].data = token;
     argv[n++].len = ngx_sprintf(token, "%016xL", cmd->token) - token;
@@ -124,15 +111,53 @@ ngx_paygw_redis_script(ngx_paygw_redis_conn_t *conn,
         n += ngx_paygw_redis_entry(cmd->op->entry, number, &argv[n]);
     }
 
-    if (ngx_paygw_redis_enqueue(conn, cmd, n, argv) != NGX_OK) {
+    if (ngx_paygw_redis_eval(conn, cmd, n, argv) != NGX_OK) {
         return NGX_ERROR;
     }
-
-    conn->scripts |= bit;
 
     if (cmd->replicas) {
         ngx_paygw_redis_wanted(conn, cmd->op->entry->stream);
     }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_paygw_redis_eval(ngx_paygw_redis_conn_t *conn, ngx_paygw_redis_cmd_t *cmd,
+    ngx_uint_t argc, ngx_str_t *argv)
+{
+    ngx_str_t   args[NGX_PAYGW_REDIS_ARGS];
+    ngx_uint_t  bit;
+
+    /*
+     * The first one on a connection goes in full: a server that has just been
+     * restarted knows no script, and a commit that is sent again for that
+     * could be overtaken by a claim.
+     */
+
+    bit = (ngx_uint_t) 1 << cmd->type;
+
+    if ((conn->scripts & bit) == 0) {
+        cmd->eval = 1;
+    }
+
+    if (cmd->eval) {
+        ngx_str_set(&args[0], "EVAL");
+        args[1] = ngx_paygw_redis_scripts[cmd->type];
+
+    } else {
+        ngx_str_set(&args[0], "EVALSHA");
+        args[1] = conn->redis->sha1[cmd->type];
+    }
+
+    ngx_memcpy(&args[2], argv, argc * sizeof(ngx_str_t));
+
+    if (ngx_paygw_redis_enqueue(conn, cmd, argc + 2, args) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    conn->scripts |= bit;
 
     return NGX_OK;
 }
@@ -336,6 +361,14 @@ ngx_paygw_redis_result(ngx_paygw_redis_cmd_t *cmd, redisReply *reply)
 
     if (cmd->type == NGX_PAYGW_REDIS_ONCE) {
         return ngx_paygw_redis_once_result(reply);
+    }
+
+    if (cmd->type == NGX_PAYGW_REDIS_LIMIT) {
+        return ngx_paygw_redis_limit_result(cmd, reply);
+    }
+
+    if (ngx_paygw_redis_runs(cmd)) {
+        return ngx_paygw_redis_run_result(cmd, reply);
     }
 
     if (reply->type != REDIS_REPLY_INTEGER) {

@@ -13,6 +13,7 @@
 
 
 static ngx_uint_t ngx_paygw_store_valid(ngx_paygw_store_op_t *op);
+static ngx_uint_t ngx_paygw_store_key_valid(ngx_str_t *key, ngx_log_t *log);
 static uint64_t ngx_paygw_store_token(ngx_paygw_store_t *store);
 static void ngx_paygw_store_seed(ngx_paygw_store_t *store);
 static uint64_t ngx_paygw_store_mix(uint64_t x);
@@ -63,6 +64,28 @@ ngx_paygw_store_once(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
 
     op->rc = ngx_paygw_store_valid(op) ? store->backend->once(store, op)
                                        : NGX_ERROR;
+
+    return op->rc;
+}
+
+
+ngx_int_t
+ngx_paygw_store_limit(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
+{
+    ngx_uint_t  i;
+
+    op->pending = NULL;
+    op->delivery = 0;
+    op->rc = NGX_ERROR;
+
+    for (i = 0; i < op->nlimits; i++) {
+
+        if (!ngx_paygw_store_key_valid(&op->limits[i].key, op->log)) {
+            return NGX_ERROR;
+        }
+    }
+
+    op->rc = store->backend->limit(store, op);
 
     return op->rc;
 }
@@ -195,9 +218,7 @@ ngx_paygw_store_exit_process(ngx_paygw_store_t *store)
 static ngx_uint_t
 ngx_paygw_store_valid(ngx_paygw_store_op_t *op)
 {
-    if (op->key.len == 0 || op->key.len > NGX_PAYGW_STORE_KEY_MAX) {
-        ngx_log_error(NGX_LOG_ERR, op->log, 0,
-                      "store got an event id of %uz bytes", op->key.len);
+    if (!ngx_paygw_store_key_valid(&op->key, op->log)) {
         return 0;
     }
 
@@ -211,6 +232,19 @@ ngx_paygw_store_valid(ngx_paygw_store_op_t *op)
         ngx_log_error(NGX_LOG_ERR, op->log, 0,
                       "store got an invalid time: lease %M, keep %M",
                       op->lease, op->keep);
+        return 0;
+    }
+
+    return 1;
+}
+
+
+static ngx_uint_t
+ngx_paygw_store_key_valid(ngx_str_t *key, ngx_log_t *log)
+{
+    if (key->len == 0 || key->len > NGX_PAYGW_STORE_KEY_MAX) {
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "store got an event id of %uz bytes", key->len);
         return 0;
     }
 

@@ -11,6 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
+#include "ngx_paygw_limit.h"
 
 
 /*
@@ -39,6 +40,8 @@
  *            replicas have it:                    NGX_ABORT
  *   once     a key that was not there:            NGX_OK, kept for "keep"
  *            one that is:                         NGX_DECLINED, unchanged
+ *   limit    none of the limits is over:          NGX_OK, all are charged
+ *            one is, which is not "dry":          NGX_DECLINED, none is
  *   any      the store could not answer:          NGX_ERROR
  *
  * And it remembers calls that are to be run once: begun by one request for the
@@ -77,6 +80,7 @@
 
 typedef struct ngx_paygw_store_s     ngx_paygw_store_t;
 typedef struct ngx_paygw_store_op_s  ngx_paygw_store_op_t;
+typedef struct ngx_paygw_zone_s      ngx_paygw_zone_t;
 
 typedef void (*ngx_paygw_store_handler_pt)(ngx_paygw_store_op_t *op);
 
@@ -85,6 +89,7 @@ typedef void (*ngx_paygw_store_handler_pt)(ngx_paygw_store_op_t *op);
 #define NGX_PAYGW_STORE_FIELDS_MAX  8      /* of an entry in a stream */
 #define NGX_PAYGW_STORE_PRINT       32     /* bytes of a fingerprint */
 #define NGX_PAYGW_STORE_ANSWER_MAX  (512 * 1024)
+#define NGX_PAYGW_STORE_LIMITS_MAX  4      /* that are asked together */
 
 
 /* what an event says of its order */
@@ -142,6 +147,8 @@ struct ngx_paygw_store_op_s {
     void                        *data;      /* for the handler */
     ngx_paygw_store_entry_t     *entry;     /* of an append */
     ngx_paygw_store_run_t       *run;       /* of a call */
+    ngx_paygw_limit_t           *limits;    /* of a limit; each has a key */
+    ngx_uint_t                   nlimits;
 
     uint64_t                     token;     /* set by claim and begin: fencing
                                                token */
@@ -182,6 +189,31 @@ ngx_int_t ngx_paygw_store_append(ngx_paygw_store_t *store,
  */
 ngx_int_t ngx_paygw_store_once(ngx_paygw_store_t *store,
     ngx_paygw_store_op_t *op);
+
+/*
+ * Charges a request to up to NGX_PAYGW_STORE_LIMITS_MAX limits in one step, to
+ * all or, if one of them is over, to none; a dry one that is over is left out,
+ * and hinders nothing.  Of op: limits, nlimits, log, handler and data; of a
+ * limit: key and the numbers, and level, over and time are set unless the
+ * answer is NGX_ERROR.  The key is the value that is limited, a colon, and what tells
+ * limits of the same value apart, without a colon; no two are the same.
+ * Answers at once or later as a claim does.  The time is that of the store.
+ * NGX_ERROR leaves open whether the request was charged, and so does a
+ * cancellation.
+ */
+ngx_int_t ngx_paygw_store_limit(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+
+/*
+ * The same at once, in a zone, whatever the store is; whether one of them is
+ * over, without a charge; and a charge that is given back.
+ */
+ngx_int_t ngx_paygw_zone_limits(ngx_paygw_zone_t *zone,
+    ngx_paygw_limit_t *limits, ngx_uint_t n, ngx_log_t *log);
+ngx_uint_t ngx_paygw_zone_limits_over(ngx_paygw_zone_t *zone,
+    ngx_paygw_limit_t *limits, ngx_uint_t n);
+void ngx_paygw_zone_limits_undo(ngx_paygw_zone_t *zone,
+    ngx_paygw_limit_t *limits, ngx_uint_t n);
 
 /*
  * Begins a call.  Of op: key, run (fingerprint and pool), lease, keep, log,
@@ -243,8 +275,6 @@ void ngx_paygw_store_release(ngx_paygw_store_t *store,
  *   [trusted_certificate=FILE] [name=NAME]    for rediss://, default: the
  *                                             system's bundle, the HOST
  */
-typedef struct ngx_paygw_zone_s  ngx_paygw_zone_t;
-
 ngx_paygw_zone_t *ngx_paygw_zone_create(ngx_conf_t *cf, ngx_str_t *name,
     size_t size);
 

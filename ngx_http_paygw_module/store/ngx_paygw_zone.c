@@ -10,7 +10,8 @@
 #include "ngx_paygw_zone.h"
 
 
-#define NGX_PAYGW_ZONE_SHARE  1024    /* bytes of the zone for each tree */
+#define NGX_PAYGW_ZONE_SHARE  1024    /* bytes of the zone for each tree of
+                                         events, and for one of limits */
 
 
 static ngx_int_t ngx_paygw_zone_init(ngx_shm_zone_t *shm_zone, void *data);
@@ -105,12 +106,15 @@ ngx_paygw_zone_make(ngx_shm_zone_t *shm_zone, ngx_paygw_zone_t *zone)
         /* the greatest power of two that is not more than the share */
     }
 
-    sh->roots = ngx_slab_alloc(zone->shpool, n * sizeof(ngx_rbtree_node_t *));
+    sh->roots = ngx_slab_alloc(zone->shpool,
+                               2 * n * sizeof(ngx_rbtree_node_t *));
     if (sh->roots == NULL) {
         return NGX_ERROR;
     }
 
-    for (i = 0; i < n; i++) {
+    sh->limits = sh->roots + n;
+
+    for (i = 0; i < 2 * n; i++) {
         sh->roots[i] = &sh->sentinel;
     }
 
@@ -120,6 +124,8 @@ ngx_paygw_zone_make(ngx_shm_zone_t *shm_zone, ngx_paygw_zone_t *zone)
     sh->rings = NULL;
     sh->once = &sh->sentinel;
     sh->once_expiry = &sh->sentinel;
+    sh->limits_expiry = &sh->sentinel;
+    sh->limits_next = ngx_current_msec;
     sh->runs = &sh->sentinel;
     sh->runs_expiry = &sh->sentinel;
 
@@ -187,6 +193,7 @@ ngx_paygw_zone_alloc(ngx_paygw_zone_t *zone, size_t size)
 
     } while (p == NULL && (ngx_paygw_zone_expire(zone, 1)
                            || ngx_paygw_zone_once_expire(zone, 1)
+                           || ngx_paygw_zone_limit_expire(zone, 1)
                            || ngx_paygw_zone_run_expire(zone, 1)));
 
     return p;

@@ -39,6 +39,9 @@ typedef struct {
     ngx_rbtree_node_t           *once;      /* root of the keys that may come
                                                once, */
     ngx_rbtree_node_t           *once_expiry;  /* and of the ends of these */
+    ngx_rbtree_node_t          **limits;    /* by the hash of the key */
+    ngx_rbtree_node_t           *limits_expiry;
+    ngx_msec_t                   limits_next;  /* none ends before this */
     ngx_rbtree_node_t           *runs;      /* the same of calls */
     ngx_rbtree_node_t           *runs_expiry;
 } ngx_paygw_zone_sh_t;
@@ -63,10 +66,12 @@ void ngx_paygw_zone_full(ngx_paygw_zone_t *zone, ngx_log_t *log);
 
 /*
  * Gives up to n records whose life is over, of events, of keys that may come
- * once, and of calls; returns how many there were.  With the mutex.
+ * once, of limits and of calls; returns how many there were, or may have been.
+ * With the mutex.
  */
 ngx_uint_t ngx_paygw_zone_expire(ngx_paygw_zone_t *zone, ngx_uint_t n);
 ngx_uint_t ngx_paygw_zone_once_expire(ngx_paygw_zone_t *zone, ngx_uint_t n);
+ngx_uint_t ngx_paygw_zone_limit_expire(ngx_paygw_zone_t *zone, ngx_uint_t n);
 ngx_uint_t ngx_paygw_zone_run_expire(ngx_paygw_zone_t *zone, ngx_uint_t n);
 
 /*
@@ -77,6 +82,10 @@ void *ngx_paygw_zone_alloc(ngx_paygw_zone_t *zone, size_t size);
 
 /* ngx_paygw_zone_once.c */
 ngx_int_t ngx_paygw_zone_once(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+
+/* ngx_paygw_zone_limit.c */
+ngx_int_t ngx_paygw_zone_limit(ngx_paygw_store_t *store,
     ngx_paygw_store_op_t *op);
 
 /* ngx_paygw_zone_idem.c */

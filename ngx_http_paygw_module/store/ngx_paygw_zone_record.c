@@ -103,6 +103,7 @@ static const ngx_paygw_backend_t  ngx_paygw_zone_backend = {
     ngx_paygw_zone_release,
     NULL,                                  /* exit_process */
     ngx_paygw_zone_once,
+    ngx_paygw_zone_limit,
     ngx_paygw_zone_begin,
     ngx_paygw_zone_finish,
     ngx_paygw_zone_renew,

@@ -20,5 +20,12 @@ ngx_paygw_store_t *ngx_http_paygw_store(ngx_http_request_t *r);
 /* the content handler of "paygw_test_store" */
 ngx_int_t ngx_http_paygw_test_store_handler(ngx_http_request_t *r);
 
+/* the argument "limits" of a request, as operations of the store have them */
+ngx_int_t ngx_http_paygw_test_limits(ngx_http_request_t *r,
+    ngx_paygw_store_op_t *op);
+
+/* prints what became of them, some 150 bytes for each */
+u_char *ngx_http_paygw_test_limits_print(u_char *p, ngx_paygw_store_op_t *op);
+
 
 #endif /* _NGX_HTTP_PAYGW_TEST_H_INCLUDED_ */

@@ -18,6 +18,7 @@
  *     size=N maxlen=N           or one; as for a claim, but nothing is released
  *     replicas=N wait=MS
  *   op=once                   as a claim, of a key that may come once
+ *   op=limit limits=LIST      a request to KEY/RATE/PERIOD/BURST[/dry],...
  *   key=TEXT                  the event id, or that key
  *   order=TEXT                the id of its order
  *   says=paid|open            what it says of it
@@ -32,7 +33,8 @@
  *
  * A claim or an append answers "ok DELIVERY TOKEN", "committed", "busy",
  * "late", "replicas" or "error"; with n, "ok=N committed=N busy=N error=N", and
- * " late=N" if there were any; all others answer "sent".
+ * " late=N" if there were any; a limit answers "ok" or "refused" and, for each,
+ * " LEVEL/OVER/TIME/LEFT/RETRY/RESET"; all others answer "sent".
  */
 
 
@@ -46,6 +48,7 @@ typedef struct {
     ngx_event_t                  delay;
 
     ngx_uint_t                   once;
+    ngx_uint_t                   limit;
     ngx_uint_t                   append;
     ngx_paygw_store_stream_t     stream;
     ngx_paygw_store_entry_t      entry;
@@ -183,6 +186,9 @@ ngx_http_paygw_test_args(ngx_http_request_t *r, ngx_http_paygw_test_ctx_t *ctx)
 
     ctx->once = (ctx->op.len == 4
                  && ngx_strncmp(ctx->op.data, "once", 4) == 0);
+
+    ctx->limit = (ctx->op.len == 5
+                  && ngx_strncmp(ctx->op.data, "limit", 5) == 0);
 
     return ngx_http_paygw_test_ops(ctx);
 }
@@ -324,6 +330,10 @@ ngx_http_paygw_test_ops(ngx_http_paygw_test_ctx_t *ctx)
         op->handler = ngx_http_paygw_test_claimed;
         op->data = ctx;
         op->entry = &ctx->entry;
+
+        if (ctx->limit && ngx_http_paygw_test_limits(r, op) != NGX_OK) {
+            return NGX_ERROR;
+        }
     }
 
     return NGX_OK;
@@ -381,6 +391,9 @@ ngx_http_paygw_test_start(ngx_http_paygw_test_ctx_t *ctx)
 
         if (ctx->once) {
             rc = ngx_paygw_store_once(ctx->store, &ctx->ops[i]);
+
+        } else if (ctx->limit) {
+            rc = ngx_paygw_store_limit(ctx->store, &ctx->ops[i]);
 
         } else {
             rc = ctx->append ? ngx_paygw_store_append(ctx->store, &ctx->ops[i])
@@ -482,7 +495,7 @@ ngx_http_paygw_test_answer(ngx_http_paygw_test_ctx_t *ctx, char *text)
     ngx_http_request_t  *r;
 
     r = ctx->request;
-    size = 4 * NGX_INT_T_LEN + 128;
+    size = 1024;
 
     b = ngx_create_temp_buf(r->pool, size);
     if (b == NULL) {
@@ -503,6 +516,9 @@ ngx_http_paygw_test_answer(ngx_http_paygw_test_ctx_t *ctx, char *text)
         }
 
         *b->last++ = '\n';
+
+    } else if (ctx->limit && !ctx->error) {
+        b->last = ngx_http_paygw_test_limits_print(b->last, ctx->ops);
 
     } else if (ctx->ok) {
         b->last = ngx_sprintf(b->last, "ok %ui %016xL\n",
