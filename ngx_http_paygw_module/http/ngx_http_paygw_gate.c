@@ -11,6 +11,7 @@
 #include "ngx_http_paygw_auth.h"
 #include "ngx_http_paygw_conf.h"
 #include "ngx_http_paygw_gate.h"
+#include "ngx_http_paygw_idem.h"
 
 
 /* The conductor of what is asked of a request: body, parts, store, parts. */
@@ -34,6 +35,7 @@ static ngx_int_t ngx_http_paygw_gate_verdict(ngx_http_paygw_gate_ctx_t *ctx,
 
 static const ngx_http_paygw_gate_part_t  *ngx_http_paygw_gate_parts[] = {
     &ngx_http_paygw_auth_part,
+    &ngx_http_paygw_idem_part,
     NULL
 };
 
@@ -63,7 +65,9 @@ ngx_http_paygw_gate_rewrite(ngx_http_request_t *r,
 
     rc = ngx_http_paygw_gate_enter(r, lcf, lcf->gate);
 
-    return (rc == NGX_OK) ? NGX_DECLINED : rc;
+    /* what the location answers by itself would come before a kept answer */
+
+    return (rc == NGX_OK) ? ngx_http_paygw_idem_replay(r) : rc;
 }
 
 
@@ -406,6 +410,10 @@ ngx_http_paygw_gate_merge(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
     ngx_http_paygw_main_conf_t  *mcf;
 
     conf->gate = conf->auth.on ? NGX_HTTP_PAYGW_GATE_AUTH : 0;
+
+    if (conf->idem && conf->auth.on) {
+        conf->gate |= NGX_HTTP_PAYGW_GATE_IDEM;
+    }
 
     if (conf->gate) {
         conf->early = ngx_http_paygw_has_rewrite(cf);

@@ -41,6 +41,10 @@
 
 
 #define NGX_HTTP_PAYGW_GATE_AUTH   0x01
+#define NGX_HTTP_PAYGW_GATE_IDEM   0x04
+
+
+typedef struct ngx_http_paygw_idem_s  ngx_http_paygw_idem_t;
 
 
 typedef enum {
@@ -66,7 +70,11 @@ typedef struct {
     ngx_paygw_call_t             call;        /* its reason: of any refusal */
     ngx_paygw_store_op_t        *nonce;
 
-    /* of an answer that is signed */
+    ngx_http_paygw_idem_t       *idem;        /* NULL: may be repeated */
+
+    /* of an answer that is held back: see ngx_http_paygw_hold.h */
+    ngx_uint_t                   hold;        /* ngx_http_paygw_hold_e */
+    ngx_chain_t                 *rest;        /* what waits behind it */
     ngx_chain_t                 *held;
     ngx_chain_t                **last;
     ngx_buf_t                   *buf;         /* the last one, not full yet */
@@ -77,8 +85,6 @@ typedef struct {
     unsigned                     replace:1;   /* its body is to be ours */
     unsigned                     genuine:1;   /* the signature is right */
     unsigned                     authentic:1; /* and the nonce new */
-    unsigned                     holding:1;   /* the answer is held back */
-    unsigned                     sealed:1;    /* and has been signed */
 } ngx_http_paygw_gate_ctx_t;
 
 

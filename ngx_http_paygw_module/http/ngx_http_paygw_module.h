@@ -29,6 +29,8 @@ typedef struct {
     ngx_uint_t                   store_set;    /* paygw_store was given */
     ngx_uint_t                   in_use;       /* some location needs us */
     ngx_paygw_callers_t          callers;      /* merchants */
+    ngx_array_t                  idems;        /* ngx_http_paygw_idem_conf_t *,
+                                                  all that are "on" */
 
     /* keyrings: see ngx_http_paygw_keyring.h */
     ngx_array_t                  keyrings;     /* ngx_http_paygw_keyring_t * */
@@ -69,6 +71,18 @@ typedef struct {
 } ngx_http_paygw_auth_conf_t;
 
 
+/* paygw_idempotency, as it stands somewhere */
+typedef struct {
+    ngx_uint_t                   required;
+    ngx_msec_t                   ttl;
+    ngx_msec_t                   lock;
+    size_t                       max;
+    u_char                      *file;
+    ngx_uint_t                   line;
+    ngx_uint_t                   used;         /* some location has it */
+} ngx_http_paygw_idem_conf_t;
+
+
 /* What a location says.  Constant once merged. */
 typedef struct {
     ngx_array_t                 *names;        /* ngx_str_t, of paygw_notify */
@@ -94,6 +108,7 @@ typedef struct {
     time_t                       observe;      /* until then; 0: enforce */
 
     ngx_http_paygw_auth_conf_t   auth;
+    ngx_http_paygw_idem_conf_t  *idem;         /* NULL: off */
 } ngx_http_paygw_loc_conf_t;
 
 

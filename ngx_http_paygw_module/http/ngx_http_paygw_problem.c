@@ -33,7 +33,7 @@ static ngx_http_paygw_gate_ctx_t *ngx_http_paygw_problem_unasked(
     ngx_http_request_t *r, ngx_http_paygw_loc_conf_t *lcf,
     ngx_http_paygw_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_problem_field(ngx_http_request_t *r,
-    ngx_uint_t status);
+    const ngx_http_paygw_problem_t *problem);
 static ngx_int_t ngx_http_paygw_problem_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static const ngx_http_paygw_problem_t *ngx_http_paygw_problem(
@@ -52,6 +52,9 @@ static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
     ngx_string("{\"code\":\"CLIENT-BAD_SIGNATURE_HEADER\","                   \
                "\"message\":\"a part of the signature is missing, there "     \
                "twice, or not well formed\"}")
+
+
+#define NGX_HTTP_UNPROCESSABLE  422
 
 
 /* the last one is for all others */
@@ -87,6 +90,30 @@ static const ngx_http_paygw_problem_t  ngx_http_paygw_problems[] = {
     { NGX_PAYGW_REASON_REPLAYED, NGX_HTTP_UNAUTHORIZED,
       ngx_string("{\"code\":\"CLIENT-REPLAYED\","
                  "\"message\":\"the nonce was used before\"}") },
+
+    { NGX_PAYGW_REASON_IDEM_REQUIRED, NGX_HTTP_BAD_REQUEST,
+      ngx_string("{\"code\":\"CLIENT-IDEMPOTENCY_KEY_REQUIRED\","
+                 "\"message\":\"this call needs an Idempotency-Key\"}") },
+
+    { NGX_PAYGW_REASON_IDEM_KEY, NGX_HTTP_BAD_REQUEST,
+      ngx_string("{\"code\":\"CLIENT-BAD_IDEMPOTENCY_KEY\","
+                 "\"message\":\"Idempotency-Key is there twice or not well "
+                 "formed\"}") },
+
+    { NGX_PAYGW_REASON_IDEM_MISMATCH, NGX_HTTP_UNPROCESSABLE,
+      ngx_string("{\"code\":\"CLIENT-IDEMPOTENCY_MISMATCH\","
+                 "\"message\":\"this Idempotency-Key was used for another "
+                 "call\"}") },
+
+    { NGX_PAYGW_REASON_IDEM_RUNNING, NGX_HTTP_CONFLICT,
+      ngx_string("{\"code\":\"RETRY-IN_PROGRESS\","
+                 "\"message\":\"the call with this Idempotency-Key is not "
+                 "finished yet\"}") },
+
+    { NGX_PAYGW_REASON_IDEM_NOT_KEPT, NGX_HTTP_CONFLICT,
+      ngx_string("{\"code\":\"CLIENT-ANSWER_NOT_KEPT\","
+                 "\"message\":\"the call with this Idempotency-Key was "
+                 "done, its answer was not kept\"}") },
 
     { NGX_PAYGW_REASON_TOO_LARGE, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
       ngx_string("{\"code\":\"CLIENT-TOO_LARGE\","
@@ -134,7 +161,7 @@ ngx_http_paygw_problem_header_filter(ngx_http_request_t *r)
     r->headers_out.content_type_lowcase = NULL;
     ngx_str_null(&r->headers_out.charset);
 
-    if (ngx_http_paygw_problem_field(r, problem->status) != NGX_OK) {
+    if (ngx_http_paygw_problem_field(r, problem) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -212,12 +239,17 @@ ngx_http_paygw_problem_unasked(ngx_http_request_t *r,
 
 
 static ngx_int_t
-ngx_http_paygw_problem_field(ngx_http_request_t *r, ngx_uint_t status)
+ngx_http_paygw_problem_field(ngx_http_request_t *r,
+    const ngx_http_paygw_problem_t *problem)
 {
+    ngx_uint_t        status;
     ngx_table_elt_t  *h;
 
+    status = problem->status;
+
     if (status != NGX_HTTP_UNAUTHORIZED
-        && status != NGX_HTTP_SERVICE_UNAVAILABLE)
+        && status != NGX_HTTP_SERVICE_UNAVAILABLE
+        && problem->reason != NGX_PAYGW_REASON_IDEM_RUNNING)
     {
         return NGX_OK;
     }

@@ -60,6 +60,7 @@ static ngx_http_variable_t  ngx_http_paygw_vars[] = {
     ngx_http_paygw_var("paygw_delivery", DELIVERY),
     ngx_http_paygw_var("paygw_key_id", KEY_ID),
     ngx_http_paygw_var("paygw_merchant", MERCHANT),
+    ngx_http_paygw_var("paygw_idempotency", IDEMPOTENCY),
 
     { ngx_null_string, NULL, NULL, 0, 0, 0 }
 };
