@@ -275,7 +275,8 @@ ngx_http_paygw_gate_ask(ngx_http_paygw_gate_ctx_t *ctx)
     ngx_http_paygw_gate_each(p, ctx->due) {
 
         if ((*p)->ask(ctx) != NGX_OK) {
-            ctx->done |= (*p)->bit;
+            /* nor are those asked again that have not refused it */
+            ctx->done |= ctx->due;
             ctx->due = 0;
             return;
         }

@@ -80,6 +80,7 @@ typedef struct {
     ngx_buf_t                   *buf;         /* the last one, not full yet */
     size_t                       size;
 
+    unsigned                     whole:1;     /* all of it is held */
     unsigned                     told:1;      /* a handler returned status */
     unsigned                     refusing:1;  /* the answer is a refusal */
     unsigned                     replace:1;   /* its body is to be ours */

@@ -43,6 +43,12 @@ static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
 #define ngx_http_paygw_hold_signs(ctx)                                        \
     ((ctx)->genuine && (ctx)->lcf->auth.sign)
 
+/* no body follows, and a length is that of one which would */
+#define ngx_http_paygw_hold_bare(r)                                           \
+    ((r)->header_only || (r)->method == NGX_HTTP_HEAD                         \
+     || (r)->headers_out.status == NGX_HTTP_NO_CONTENT                        \
+     || (r)->headers_out.status == NGX_HTTP_NOT_MODIFIED)
+
 
 static ngx_int_t
 ngx_http_paygw_hold_header_filter(ngx_http_request_t *r)
@@ -63,6 +69,7 @@ ngx_http_paygw_hold_header_filter(ngx_http_request_t *r)
     ctx->last = &ctx->held;
     ctx->buf = NULL;
     ctx->size = 0;
+    ctx->whole = 0;
 
     ngx_http_paygw_idem_header(ctx);
 
@@ -78,13 +85,9 @@ ngx_http_paygw_hold_header_filter(ngx_http_request_t *r)
 
     ctx->hold = NGX_HTTP_PAYGW_HOLD_COPY;
 
-    if (r->header_only || r->method == NGX_HTTP_HEAD
-        || (!ngx_http_paygw_idem_waits(ctx)
-            && (r->headers_out.status == NGX_HTTP_NO_CONTENT
-                || r->headers_out.status == NGX_HTTP_NOT_MODIFIED)))
+    if (r->header_only
+        || (ngx_http_paygw_hold_bare(r) && !ngx_http_paygw_idem_waits(ctx)))
     {
-        /* no body will follow */
-
         return ngx_http_paygw_hold_end(ctx);
     }
 
@@ -177,7 +180,13 @@ ngx_http_paygw_hold_take(ngx_http_paygw_gate_ctx_t *ctx, ngx_chain_t *in)
         }
     }
 
-    return last ? ngx_http_paygw_hold_end(ctx) : NGX_OK;
+    if (!last) {
+        return NGX_OK;
+    }
+
+    ctx->whole = 1;
+
+    return ngx_http_paygw_hold_end(ctx);
 }
 
 
@@ -353,20 +362,14 @@ ngx_http_paygw_hold_send(ngx_http_paygw_gate_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    if (r->header_only || r->method == NGX_HTTP_HEAD
-        || r->headers_out.status == NGX_HTTP_NO_CONTENT
-        || r->headers_out.status == NGX_HTTP_NOT_MODIFIED)
-    {
-        /* the length is that of a body which is not sent */
-        return ngx_http_next_header_filter(r);
+    if (!ngx_http_paygw_hold_bare(r)) {
+        ngx_http_clear_content_length(r);
+        r->headers_out.content_length_n = ctx->size;
     }
-
-    ngx_http_clear_content_length(r);
-    r->headers_out.content_length_n = ctx->size;
 
     rc = ngx_http_next_header_filter(r);
 
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only || !ctx->whole) {
         return rc;
     }
 
@@ -422,6 +425,7 @@ ngx_http_paygw_hold_answer(ngx_http_paygw_gate_ctx_t *ctx, ngx_str_t *body)
     ctx->held = NULL;
     ctx->last = &ctx->held;
     ctx->size = body->len;
+    ctx->whole = 1;
 
     if (body->len) {
         b = ngx_calloc_buf(ctx->request->pool);

@@ -238,6 +238,9 @@ my %Code = (
     'TIMESTAMP_OUT_OF_WINDOW' => 401, 'REPLAYED' => 401, 'TOO_LARGE' => 413,
     'UNSUPPORTED_MEDIA_TYPE' => 415, 'UNAVAILABLE' => 503,
     'INTERNAL' => 500,
+    'IDEMPOTENCY_KEY_REQUIRED' => 400, 'BAD_IDEMPOTENCY_KEY' => 400,
+    'IDEMPOTENCY_MISMATCH' => 422, 'IN_PROGRESS' => 409,
+    'ANSWER_NOT_KEPT' => 409,
 );
 
 
@@ -255,7 +258,7 @@ sub answer_ok {
         return;
     }
 
-    my $word = $want eq 'UNAVAILABLE' ? 'RETRY'
+    my $word = $want =~ /^(?:UNAVAILABLE|IN_PROGRESS)$/ ? 'RETRY'
         : $want eq 'INTERNAL' ? 'SERVER' : 'CLIENT';
     my $json = eval { JSON::PP->new->decode($res->{body}) } || {};
 
