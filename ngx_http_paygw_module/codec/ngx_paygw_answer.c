@@ -9,7 +9,8 @@
 #include "ngx_paygw_answer.h"
 
 
-#define NGX_PAYGW_ANSWER_FORM  'a'
+#define NGX_PAYGW_ANSWER_FORM      'a'
+#define NGX_PAYGW_ANSWER_REDIRECT  'A'
 
 
 static u_char *ngx_paygw_answer_field(u_char *p, u_char *last,
@@ -59,7 +60,8 @@ ngx_paygw_answer_write(u_char *p, ngx_paygw_answer_t *answer)
 
     len = answer->body.len;
 
-    *p++ = NGX_PAYGW_ANSWER_FORM;
+    *p++ = answer->redirect ? NGX_PAYGW_ANSWER_REDIRECT
+                            : NGX_PAYGW_ANSWER_FORM;
     *p++ = (u_char) (answer->status >> 8);
     *p++ = (u_char) answer->status;
     *p++ = (u_char) (answer->nfields >> 8);
@@ -97,10 +99,14 @@ ngx_paygw_answer_read(ngx_pool_t *pool, ngx_str_t *text,
     p = text->data;
     last = text->data + text->len;
 
-    if (text->len < NGX_PAYGW_ANSWER_HEAD || p[0] != NGX_PAYGW_ANSWER_FORM) {
+    if (text->len < NGX_PAYGW_ANSWER_HEAD
+        || (p[0] != NGX_PAYGW_ANSWER_FORM
+            && p[0] != NGX_PAYGW_ANSWER_REDIRECT))
+    {
         return NGX_ABORT;
     }
 
+    answer->redirect = (p[0] == NGX_PAYGW_ANSWER_REDIRECT);
     answer->status = ngx_paygw_answer_short(p + 1);
     answer->nfields = ngx_paygw_answer_short(p + 3);
     answer->ntrailers = ngx_paygw_answer_short(p + 5);

@@ -26,6 +26,7 @@
 
 typedef struct {
     ngx_uint_t                   status;
+    ngx_uint_t                   redirect;    /* its Location is nginx's own */
     ngx_keyval_t                *fields;      /* then the trailers */
     ngx_uint_t                   nfields;
     ngx_uint_t                   ntrailers;

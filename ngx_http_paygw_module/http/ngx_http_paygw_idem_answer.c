@@ -87,6 +87,7 @@ ngx_http_paygw_idem_pack(ngx_http_paygw_gate_ctx_t *ctx, ngx_str_t *text)
     }
 
     answer.status = r->headers_out.status;
+    answer.redirect = (r->headers_out.location != NULL);
     answer.nfields = fields.nelts;
 
     if (ngx_http_paygw_idem_list(&r->headers_out.trailers, &fields) != NGX_OK)
@@ -265,7 +266,9 @@ ngx_http_paygw_idem_unpack(ngx_http_request_t *r, ngx_paygw_answer_t *answer)
             return NGX_ERROR;
         }
 
-        if (ngx_http_paygw_idem_is(&field->key, "Location")) {
+        if (answer->redirect
+            && ngx_http_paygw_idem_is(&field->key, "Location"))
+        {
             r->headers_out.location = h;
         }
     }
