@@ -122,6 +122,10 @@ ngx_paygw_store_finish(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
         return NGX_ERROR;
     }
 
+    if (op->run->answer.len == 0) {
+        op->run->answer.data = NULL;
+    }
+
     op->rc = store->backend->finish(store, op);
 
     return op->rc;

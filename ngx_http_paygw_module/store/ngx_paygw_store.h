@@ -123,9 +123,8 @@ typedef struct {
 /* A call that is to be run once. */
 typedef struct {
     u_char                       fingerprint[NGX_PAYGW_STORE_PRINT];
-    ngx_str_t                    answer;    /* to keep; data is NULL: none;
-                                               set by a begin that is
-                                               declined, */
+    ngx_str_t                    answer;    /* to keep, empty: none; set by
+                                               a begin that is declined, */
     ngx_pool_t                  *pool;      /* from this one */
 } ngx_paygw_store_run_t;
 
