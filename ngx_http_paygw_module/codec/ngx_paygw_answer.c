@@ -82,7 +82,10 @@ ngx_paygw_answer_write(u_char *p, ngx_paygw_answer_t *answer)
         *p++ = (u_char) field->value.len;
 
         p = ngx_cpymem(p, field->key.data, field->key.len);
-        p = ngx_cpymem(p, field->value.data, field->value.len);
+
+        if (field->value.len) {
+            p = ngx_cpymem(p, field->value.data, field->value.len);
+        }
     }
 
     return p;
