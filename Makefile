@@ -120,6 +120,13 @@ ledger: setup-demo build ## kill -9 under load, then count; DURATION=60
 rotation: build setup-test ## keys change under load, forged serials; DURATION=
 	@bash $(TOOLS)/rotation.sh
 
+.PHONY: limits
+limits: build-test ## two nginx on one Redis and one limit; DURATION=30
+	@DURATION=$(or $(DURATION),30) HARNESS_VERBOSE=1 \
+	    sh $(TOOLS)/prove.sh limits redis t/limit-nginx.t
+	@sed -n 's/^ok .* two: \([0-9]* in .*\)/==> limits: \1/p' \
+	    $(BUILD)/log/limits.log
+
 .PHONY: ledger-queue
 ledger-queue: setup-demo build ## the same for paygw_queue; COUNT=100000
 	@bash $(TOOLS)/ledger-queue.sh

@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_auth.h"
+#include "ngx_http_paygw_failures.h"
 #include "ngx_http_paygw_headers.h"
 
 
@@ -72,6 +73,11 @@ ngx_http_paygw_auth_start(ngx_http_paygw_gate_ctx_t *ctx)
     ctx->lcf = ctx->at;
 
     ctx->request->connection->log->action = "authenticating merchant call";
+
+    if (ngx_http_paygw_failures_over(ctx)) {
+        ctx->call.reason = NGX_PAYGW_REASON_FAILURES;
+        return ngx_http_paygw_auth_refuse(ctx);
+    }
 
     ngx_http_paygw_auth_fill(ctx);
 

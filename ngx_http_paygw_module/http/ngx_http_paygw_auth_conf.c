@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_conf.h"
+#include "ngx_http_paygw_failures.h"
 
 
 /* paygw_auth, paygw_auth_style: what they say, and what a location needs. */
@@ -210,6 +211,7 @@ ngx_http_paygw_auth_create(ngx_http_paygw_auth_conf_t *auth)
     auth->style = NGX_CONF_UNSET_UINT;
     auth->store_error = NGX_CONF_UNSET_UINT;
     auth->response_max = NGX_CONF_UNSET_SIZE;
+    auth->failures = NGX_CONF_UNSET_UINT;
 }
 
 
@@ -262,6 +264,10 @@ ngx_http_paygw_auth_merge(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *prev,
 
     if (auth->on == NGX_CONF_UNSET) {
         auth->on = 0;
+    }
+
+    if (ngx_http_paygw_failures_merge(cf, &prev->auth, auth) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
     }
 
     if (!auth->on) {

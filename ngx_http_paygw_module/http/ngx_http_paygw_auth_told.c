@@ -9,13 +9,11 @@
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_auth.h"
+#include "ngx_http_paygw_failures.h"
 #include "ngx_http_paygw_idem.h"
 
 
 /* What is told of a call: its refusal, in the log, and variables. */
-
-
-static void ngx_http_paygw_auth_failed(ngx_http_paygw_gate_ctx_t *ctx);
 
 
 ngx_int_t
@@ -29,8 +27,8 @@ ngx_http_paygw_auth_refuse(ngx_http_paygw_gate_ctx_t *ctx)
 
     (void) ngx_http_paygw_gate_refuse(ctx, call->reason);
 
-    if (ctx->status == NGX_HTTP_UNAUTHORIZED && !ctx->genuine) {
-        ngx_http_paygw_auth_failed(ctx);
+    if (!ctx->genuine) {
+        ngx_http_paygw_failures_add(ctx, call->reason);
     }
 
     p = buf;
@@ -63,20 +61,6 @@ ngx_http_paygw_auth_refuse(ngx_http_paygw_gate_ctx_t *ctx)
                   &ngx_paygw_reasons[call->reason], (size_t) (p - buf), buf);
 
     return NGX_DECLINED;
-}
-
-
-/*
- * A call that nobody has signed: the one place that knows of all of them, with
- * the address that they come from.
- */
-
-static void
-ngx_http_paygw_auth_failed(ngx_http_paygw_gate_ctx_t *ctx)
-{
-    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ctx->call.log, 0,
-                   "http paygw call not genuine from \"%V\"",
-                   &ctx->request->connection->addr_text);
 }
 
 

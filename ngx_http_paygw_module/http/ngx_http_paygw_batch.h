@@ -26,7 +26,7 @@
  */
 
 
-#define NGX_HTTP_PAYGW_BATCH_MAX  4
+#define NGX_HTTP_PAYGW_BATCH_MAX  6    /* a nonce, limits, and one more */
 
 
 typedef struct ngx_http_paygw_batch_s  ngx_http_paygw_batch_t;

@@ -8,11 +8,12 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_paygw_key.h"
-#include "ngx_paygw_text.h"
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_conf.h"
+#include "ngx_http_paygw_failures.h"
 #include "ngx_http_paygw_gate.h"
 #include "ngx_http_paygw_keyring.h"
+#include "ngx_http_paygw_limit.h"
 #include "ngx_http_paygw_sign.h"
 
 
@@ -24,9 +25,6 @@ static char *ngx_http_paygw_notify(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_paygw_deliver_set(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static char *ngx_http_paygw_verify(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static ngx_int_t ngx_http_paygw_date(ngx_str_t *s, time_t *t);
 
 
 ngx_command_t  ngx_http_paygw_commands[] = {
@@ -94,6 +92,20 @@ ngx_command_t  ngx_http_paygw_commands[] = {
       offsetof(ngx_http_paygw_loc_conf_t, auth.response_max),
       NULL },
 
+    { ngx_string("paygw_auth_failures"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_paygw_failures_set,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paygw_limit"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_paygw_limit_set,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("paygw_keyring_path"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_path_slot,
@@ -138,7 +150,7 @@ ngx_command_t  ngx_http_paygw_commands[] = {
 
     { ngx_string("paygw_verify"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
-      ngx_http_paygw_verify,
+      ngx_http_paygw_verify_set,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -163,6 +175,7 @@ ngx_http_paygw_create_main_conf(ngx_conf_t *cf)
      *     mcf->zone = NULL;
      *     mcf->store = NULL;
      *     mcf->store_set = 0;
+     *     mcf->local = 0;
      *     mcf->in_use = 0;
      */
 
@@ -194,6 +207,8 @@ ngx_http_paygw_init_main_conf(ngx_conf_t *cf, void *conf)
         if (mcf->store == NULL) {
             return NGX_CONF_ERROR;
         }
+
+        mcf->local = 1;
     }
 
     if (mcf->store == NULL && mcf->store_set) {
@@ -239,6 +254,7 @@ ngx_http_paygw_create_loc_conf(ngx_conf_t *cf)
     conf->deliver_timeout = NGX_CONF_UNSET_MSEC;
     conf->body_max = NGX_CONF_UNSET_SIZE;
     conf->observe = NGX_CONF_UNSET;
+    conf->limits = NGX_CONF_UNSET_PTR;
 
     conf->idem = NGX_CONF_UNSET_PTR;
 
@@ -284,6 +300,10 @@ ngx_http_paygw_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (ngx_http_paygw_auth_merge(cf, prev, conf) != NGX_CONF_OK
         || ngx_http_paygw_idem_merge(cf, prev, conf) != NGX_CONF_OK)
     {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_paygw_limit_merge(cf, prev, conf) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -506,86 +526,4 @@ ngx_http_paygw_deliver_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_paygw_verify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_paygw_loc_conf_t *lcf = conf;
-
-    ngx_str_t  *value, date;
-
-    if (lcf->observe != NGX_CONF_UNSET) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    if (ngx_strcmp(value[1].data, "enforce") == 0) {
-
-        if (cf->args->nelts > 2) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\"", &value[2]);
-            return NGX_CONF_ERROR;
-        }
-
-        lcf->observe = 0;
-
-        return NGX_CONF_OK;
-    }
-
-    if (ngx_strcmp(value[1].data, "observe") != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\", it must be \"enforce\" or "
-                           "\"observe until=YYYY-MM-DD\"", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    if (cf->args->nelts < 3) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"paygw_verify observe\" must have an end, "
-                           "add \"until=YYYY-MM-DD\"");
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_strncmp(value[2].data, "until=", 6) != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid parameter \"%V\"", &value[2]);
-        return NGX_CONF_ERROR;
-    }
-
-    date.data = value[2].data + 6;
-    date.len = value[2].len - 6;
-
-    if (ngx_http_paygw_date(&date, &lcf->observe) != NGX_OK) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid date \"%V\", it must be "
-                           "\"YYYY-MM-DD\"", &date);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-/* the beginning of a day in UTC */
-
-static ngx_int_t
-ngx_http_paygw_date(ngx_str_t *s, time_t *t)
-{
-    u_char     buf[sizeof("YYYY-MM-DDT00:00:00Z") - 1], *p;
-    ngx_str_t  text;
-
-    if (s->len != sizeof("YYYY-MM-DD") - 1) {
-        return NGX_ERROR;
-    }
-
-    p = ngx_cpymem(buf, s->data, s->len);
-    ngx_memcpy(p, "T00:00:00Z", sizeof("T00:00:00Z") - 1);
-
-    text.data = buf;
-    text.len = sizeof(buf);
-
-    return ngx_paygw_rfc3339_parse(&text, t);
 }

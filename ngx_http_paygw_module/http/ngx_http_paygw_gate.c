@@ -11,6 +11,7 @@
 #include "ngx_http_paygw_auth.h"
 #include "ngx_http_paygw_conf.h"
 #include "ngx_http_paygw_gate.h"
+#include "ngx_http_paygw_limit.h"
 #include "ngx_http_paygw_idem.h"
 
 
@@ -19,7 +20,8 @@
 
 static ngx_int_t ngx_http_paygw_gate_enter(ngx_http_request_t *r,
     ngx_http_paygw_loc_conf_t *lcf, ngx_uint_t parts);
-static ngx_int_t ngx_http_paygw_gate_start(ngx_http_paygw_gate_ctx_t *ctx);
+static ngx_int_t ngx_http_paygw_gate_start(ngx_http_paygw_gate_ctx_t *ctx,
+    ngx_uint_t parts);
 static void ngx_http_paygw_gate_unread(ngx_http_paygw_gate_ctx_t *ctx);
 static ngx_uint_t ngx_http_paygw_gate_reads(ngx_http_paygw_gate_ctx_t *ctx);
 static void ngx_http_paygw_gate_body_handler(ngx_http_request_t *r);
@@ -35,6 +37,7 @@ static ngx_int_t ngx_http_paygw_gate_verdict(ngx_http_paygw_gate_ctx_t *ctx,
 
 static const ngx_http_paygw_gate_part_t  *ngx_http_paygw_gate_parts[] = {
     &ngx_http_paygw_auth_part,
+    &ngx_http_paygw_limit_part,
     &ngx_http_paygw_idem_part,
     NULL
 };
@@ -75,11 +78,17 @@ ngx_int_t
 ngx_http_paygw_gate_access(ngx_http_request_t *r,
     ngx_http_paygw_loc_conf_t *lcf)
 {
-    ngx_int_t  rc;
+    ngx_int_t                  rc;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (!lcf->auth.on && clcf->satisfy == NGX_HTTP_SATISFY_ANY) {
+        /* nothing of ours admits a request: later, if it is admitted */
+        return NGX_DECLINED;
+    }
 
     rc = ngx_http_paygw_gate_enter(r, lcf, lcf->gate);
-
-    /* with "satisfy any" only who is authenticated has a right to pass */
 
     return (rc == NGX_OK && !lcf->auth.on) ? NGX_DECLINED : rc;
 }
@@ -133,6 +142,11 @@ ngx_http_paygw_gate_enter(ngx_http_request_t *r,
         }
 
         due &= ~(ctx->due | ctx->done);
+
+        if (ctx->state == NGX_HTTP_PAYGW_GATE_REFUSED && !ctx->told) {
+            /* what is behind the part that has refused is not asked */
+            due = 0;
+        }
     }
 
     if (due == 0) {
@@ -152,12 +166,12 @@ ngx_http_paygw_gate_enter(ngx_http_request_t *r,
     ctx->state = NGX_HTTP_PAYGW_GATE_READING;
     ctx->told = 0;
 
-    return ngx_http_paygw_gate_start(ctx);
+    return ngx_http_paygw_gate_start(ctx, parts);
 }
 
 
 static ngx_int_t
-ngx_http_paygw_gate_start(ngx_http_paygw_gate_ctx_t *ctx)
+ngx_http_paygw_gate_start(ngx_http_paygw_gate_ctx_t *ctx, ngx_uint_t parts)
 {
     ngx_int_t                           rc;
     ngx_http_request_t                 *r;
@@ -171,7 +185,7 @@ ngx_http_paygw_gate_start(ngx_http_paygw_gate_ctx_t *ctx)
             ctx->done |= (*p)->bit;
             ctx->due = 0;
 
-            return ngx_http_paygw_gate_verdict(ctx, ctx->at, ctx->at->gate);
+            return ngx_http_paygw_gate_verdict(ctx, ctx->at, parts);
         }
     }
 
@@ -182,7 +196,7 @@ ngx_http_paygw_gate_start(ngx_http_paygw_gate_ctx_t *ctx)
             return ngx_http_paygw_gate_wait(r);
         }
 
-        return ngx_http_paygw_gate_verdict(ctx, ctx->at, ctx->at->gate);
+        return ngx_http_paygw_gate_verdict(ctx, ctx->at, parts);
     }
 
     rc = ngx_http_read_client_request_body(r,
@@ -410,7 +424,15 @@ ngx_http_paygw_gate_merge(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
 {
     ngx_http_paygw_main_conf_t  *mcf;
 
-    conf->gate = conf->auth.on ? NGX_HTTP_PAYGW_GATE_AUTH : 0;
+    conf->gate = 0;
+
+    if (conf->auth.on) {
+        conf->gate |= NGX_HTTP_PAYGW_GATE_AUTH;
+    }
+
+    if (conf->limits) {
+        conf->gate |= NGX_HTTP_PAYGW_GATE_LIMIT;
+    }
 
     if (conf->idem && conf->auth.on) {
         conf->gate |= NGX_HTTP_PAYGW_GATE_IDEM;

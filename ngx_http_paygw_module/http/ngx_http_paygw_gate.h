@@ -41,6 +41,7 @@
 
 
 #define NGX_HTTP_PAYGW_GATE_AUTH   0x01
+#define NGX_HTTP_PAYGW_GATE_LIMIT  0x02
 #define NGX_HTTP_PAYGW_GATE_IDEM   0x04
 
 
@@ -70,6 +71,8 @@ typedef struct {
     ngx_paygw_call_t             call;        /* its reason: of any refusal */
     ngx_paygw_store_op_t        *nonce;
 
+    struct ngx_http_paygw_limits_s  *limits;  /* NULL: not asked */
+    time_t                       retry;       /* Retry-After, seconds */
     ngx_http_paygw_idem_t       *idem;        /* NULL: may be repeated */
 
     /* of an answer that is held back: see ngx_http_paygw_hold.h */
@@ -120,6 +123,12 @@ ngx_http_paygw_gate_ctx_t *ngx_http_paygw_gate_ctx_create(
 /* refuses the request: sets reason, status and state; NGX_DECLINED */
 ngx_int_t ngx_http_paygw_gate_refuse(ngx_http_paygw_gate_ctx_t *ctx,
     ngx_paygw_reason_e reason);
+
+/*
+ * The level of a line that could repeat itself with each request: once in a
+ * while it is one to see.  last is when it was, zeroed at first.
+ */
+ngx_uint_t ngx_http_paygw_gate_level(ngx_msec_t *last);
 
 /*
  * What the handlers of the phases return in a location that has lcf->gate:

@@ -12,6 +12,9 @@
 #include "ngx_http_paygw_idem.h"
 
 
+#define NGX_HTTP_PAYGW_GATE_QUIET  1000    /* ms between two lines */
+
+
 static void ngx_http_paygw_gate_request_cleanup(void *data);
 static void ngx_http_paygw_gate_pool_cleanup(void *data);
 
@@ -92,4 +95,17 @@ static void
 ngx_http_paygw_gate_pool_cleanup(void *data)
 {
     return;
+}
+
+
+ngx_uint_t
+ngx_http_paygw_gate_level(ngx_msec_t *last)
+{
+    if (*last && ngx_current_msec - *last < NGX_HTTP_PAYGW_GATE_QUIET) {
+        return NGX_LOG_INFO;
+    }
+
+    *last = ngx_current_msec;
+
+    return NGX_LOG_WARN;
 }

@@ -27,10 +27,16 @@ typedef struct {
     ngx_paygw_zone_t            *zone;
     ngx_paygw_store_t           *store;
     ngx_uint_t                   store_set;    /* paygw_store was given */
+    ngx_uint_t                   local;        /* the zone is the store */
     ngx_uint_t                   in_use;       /* some location needs us */
     ngx_paygw_callers_t          callers;      /* merchants */
     ngx_array_t                  idems;        /* ngx_http_paygw_idem_conf_t *,
                                                   all that are "on" */
+
+    /* when a worker has last logged what could be each request */
+    ngx_msec_t                   limits_over;
+    ngx_msec_t                   limits_away;
+    ngx_msec_t                   failures_over;
 
     /* keyrings: see ngx_http_paygw_keyring.h */
     ngx_array_t                  keyrings;     /* ngx_http_paygw_keyring_t * */
@@ -52,6 +58,12 @@ typedef struct {
 } ngx_http_paygw_queue_t;
 
 
+/* paygw_auth_failures: whose are counted */
+#define NGX_HTTP_PAYGW_FAILURES_OFF     0
+#define NGX_HTTP_PAYGW_FAILURES_PUBLIC  1    /* of no private network */
+#define NGX_HTTP_PAYGW_FAILURES_ALL     2
+
+
 /* paygw_auth and what belongs to it */
 typedef struct {
     ngx_flag_t                   on;
@@ -67,6 +79,12 @@ typedef struct {
     ngx_uint_t                   style;        /* ngx_paygw_call_style_e */
     ngx_paygw_call_names_t      *names;
     ngx_uint_t                   store_error;  /* 1: reads pass */
+
+    ngx_uint_t                   failures;     /* NGX_HTTP_PAYGW_FAILURES_... */
+    uint64_t                     failures_rate;
+    uint64_t                     failures_period;
+    uint64_t                     failures_burst;
+
     size_t                       response_max;
 } ngx_http_paygw_auth_conf_t;
 
@@ -108,6 +126,8 @@ typedef struct {
     time_t                       observe;      /* until then; 0: enforce */
 
     ngx_http_paygw_auth_conf_t   auth;
+    ngx_array_t                 *limits;       /* ngx_http_paygw_limit_t; NULL:
+                                                  none */
     ngx_http_paygw_idem_conf_t  *idem;         /* NULL: off */
 } ngx_http_paygw_loc_conf_t;
 

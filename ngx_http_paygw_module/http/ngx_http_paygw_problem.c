@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_auth.h"
+#include "ngx_http_paygw_limit.h"
 
 
 /*
@@ -28,12 +29,12 @@ typedef struct {
 
 static ngx_int_t ngx_http_paygw_problem_header_filter(ngx_http_request_t *r);
 static ngx_http_paygw_gate_ctx_t *ngx_http_paygw_problem_ctx(
-    ngx_http_request_t *r);
+    ngx_http_request_t *r, ngx_http_paygw_gate_ctx_t *ctx);
 static ngx_http_paygw_gate_ctx_t *ngx_http_paygw_problem_unasked(
     ngx_http_request_t *r, ngx_http_paygw_loc_conf_t *lcf,
     ngx_http_paygw_gate_ctx_t *ctx);
-static ngx_int_t ngx_http_paygw_problem_field(ngx_http_request_t *r,
-    const ngx_http_paygw_problem_t *problem);
+static ngx_int_t ngx_http_paygw_problem_field(
+    ngx_http_paygw_gate_ctx_t *ctx, ngx_uint_t status);
 static ngx_int_t ngx_http_paygw_problem_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static const ngx_http_paygw_problem_t *ngx_http_paygw_problem(
@@ -123,6 +124,16 @@ static const ngx_http_paygw_problem_t  ngx_http_paygw_problems[] = {
       ngx_string("{\"code\":\"CLIENT-UNSUPPORTED_MEDIA_TYPE\","
                  "\"message\":\"the body must be a form or JSON\"}") },
 
+    { NGX_PAYGW_REASON_LIMIT, NGX_HTTP_TOO_MANY_REQUESTS,
+      ngx_string("{\"code\":\"RETRY-RATE_LIMITED\","
+                 "\"message\":\"too many requests, try again after the "
+                 "seconds of Retry-After\"}") },
+
+    { NGX_PAYGW_REASON_FAILURES, NGX_HTTP_TOO_MANY_REQUESTS,
+      ngx_string("{\"code\":\"RETRY-TOO_MANY_FAILURES\","
+                 "\"message\":\"too many calls from this address that nobody "
+                 "has signed\"}") },
+
     { NGX_PAYGW_REASON_STORE, NGX_HTTP_SERVICE_UNAVAILABLE,
       ngx_string("{\"code\":\"RETRY-UNAVAILABLE\","
                  "\"message\":\"try again with a new nonce\"}") },
@@ -139,7 +150,17 @@ ngx_http_paygw_problem_header_filter(ngx_http_request_t *r)
     ngx_http_paygw_gate_ctx_t       *ctx;
     const ngx_http_paygw_problem_t  *problem;
 
-    ctx = (r == r->main) ? ngx_http_paygw_problem_ctx(r) : NULL;
+    if (r != r->main) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    ctx = ngx_http_paygw_gate_ctx(r);
+
+    if (ctx && ngx_http_paygw_limit_fields(ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ctx = ngx_http_paygw_problem_ctx(r, ctx);
 
     if (ctx == NULL) {
         return ngx_http_next_header_filter(r);
@@ -161,7 +182,7 @@ ngx_http_paygw_problem_header_filter(ngx_http_request_t *r)
     r->headers_out.content_type_lowcase = NULL;
     ngx_str_null(&r->headers_out.charset);
 
-    if (ngx_http_paygw_problem_field(r, problem) != NGX_OK) {
+    if (ngx_http_paygw_problem_field(ctx, problem->status) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -172,12 +193,10 @@ ngx_http_paygw_problem_header_filter(ngx_http_request_t *r)
 /* NULL if the answer is to go as it is */
 
 static ngx_http_paygw_gate_ctx_t *
-ngx_http_paygw_problem_ctx(ngx_http_request_t *r)
+ngx_http_paygw_problem_ctx(ngx_http_request_t *r,
+    ngx_http_paygw_gate_ctx_t *ctx)
 {
-    ngx_http_paygw_gate_ctx_t  *ctx;
     ngx_http_paygw_loc_conf_t  *lcf;
-
-    ctx = ngx_http_paygw_gate_ctx(r);
 
     if (ctx && ctx->refusing && r->headers_out.status == ctx->status) {
         return ctx;
@@ -238,24 +257,42 @@ ngx_http_paygw_problem_unasked(ngx_http_request_t *r,
 }
 
 
+/* which field belongs to a refusal, and may be there before us */
+
 static ngx_int_t
-ngx_http_paygw_problem_field(ngx_http_request_t *r,
-    const ngx_http_paygw_problem_t *problem)
+ngx_http_paygw_problem_field(ngx_http_paygw_gate_ctx_t *ctx,
+    ngx_uint_t status)
 {
-    ngx_uint_t        status;
-    ngx_table_elt_t  *h;
+    u_char              *p;
+    ngx_table_elt_t     *h;
+    ngx_http_request_t  *r;
 
-    status = problem->status;
+    r = ctx->request;
 
-    if (status != NGX_HTTP_UNAUTHORIZED
-        && status != NGX_HTTP_SERVICE_UNAVAILABLE
-        && problem->reason != NGX_PAYGW_REASON_IDEM_RUNNING)
-    {
-        return NGX_OK;
-    }
+    switch (status) {
 
-    if (status == NGX_HTTP_UNAUTHORIZED && r->headers_out.www_authenticate) {
-        /* "satisfy any", and another module asks as well */
+    case NGX_HTTP_UNAUTHORIZED:
+
+        if (r->headers_out.www_authenticate) {
+            /* "satisfy any", and another module asks as well */
+            return NGX_OK;
+        }
+
+        break;
+
+    case NGX_HTTP_CONFLICT:
+
+        if (ctx->call.reason != NGX_PAYGW_REASON_IDEM_RUNNING) {
+            return NGX_OK;
+        }
+
+        break;
+
+    case NGX_HTTP_TOO_MANY_REQUESTS:
+    case NGX_HTTP_SERVICE_UNAVAILABLE:
+        break;
+
+    default:
         return NGX_OK;
     }
 
@@ -266,17 +303,25 @@ ngx_http_paygw_problem_field(ngx_http_request_t *r,
 
     ngx_memzero(h, sizeof(ngx_table_elt_t));
 
-    h->hash = 1;
-
     if (status == NGX_HTTP_UNAUTHORIZED) {
         ngx_str_set(&h->key, "WWW-Authenticate");
         ngx_str_set(&h->value, "Paygw");
+        h->hash = 1;
+
         r->headers_out.www_authenticate = h;
 
-    } else {
-        ngx_str_set(&h->key, "Retry-After");
-        ngx_str_set(&h->value, "1");
+        return NGX_OK;
     }
+
+    p = ngx_pnalloc(r->pool, NGX_TIME_T_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_str_set(&h->key, "Retry-After");
+    h->value.data = p;
+    h->value.len = ngx_sprintf(p, "%T", ngx_max(ctx->retry, 1)) - p;
+    h->hash = 1;
 
     return NGX_OK;
 }

@@ -10,6 +10,7 @@
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_auth.h"
 #include "ngx_http_paygw_ctx.h"
+#include "ngx_http_paygw_limit.h"
 #include "ngx_http_paygw_variables.h"
 
 
@@ -60,6 +61,7 @@ static ngx_http_variable_t  ngx_http_paygw_vars[] = {
     ngx_http_paygw_var("paygw_delivery", DELIVERY),
     ngx_http_paygw_var("paygw_key_id", KEY_ID),
     ngx_http_paygw_var("paygw_merchant", MERCHANT),
+    ngx_http_paygw_var("paygw_limit_status", LIMIT_STATUS),
     ngx_http_paygw_var("paygw_idempotency", IDEMPOTENCY),
 
     { ngx_null_string, NULL, NULL, 0, 0, 0 }
@@ -95,7 +97,10 @@ ngx_http_paygw_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
     ctx = ngx_http_paygw_ctx_get(r->main);
 
-    if (ctx == NULL) {
+    if (data == NGX_HTTP_PAYGW_VALUE_LIMIT_STATUS) {
+        ngx_http_paygw_limit_value(r, &value);
+
+    } else if (ctx == NULL) {
         ngx_http_paygw_auth_value(r, data, &value);
 
     } else if (ngx_http_paygw_value(ctx, data, r->pool, &value) != NGX_OK) {

@@ -50,6 +50,8 @@ const ngx_str_t  ngx_paygw_reasons[] = {
     ngx_string("shop"),
     ngx_string("keyring"),
     ngx_string("replayed"),
+    ngx_string("limit"),
+    ngx_string("failures"),
     ngx_string("idempotency_key_required"),
     ngx_string("bad_idempotency_key"),
     ngx_string("idempotency_mismatch"),

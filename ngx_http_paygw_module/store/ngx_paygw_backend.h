@@ -21,7 +21,7 @@
  * the key and the times of every operation have been checked.  What ends those
  * is called with their token.  A backend that returns NGX_AGAIN sets op->pending to something that begins with
  * ngx_paygw_store_pending_t.  append and streams are NULL in one that has no
- * streams.
+ * streams; init_process and exit_process may be NULL.
  */
 
 
@@ -36,6 +36,8 @@ typedef struct {
                                   ngx_paygw_store_op_t *op);
     void                (*release)(ngx_paygw_store_t *store,
                                    ngx_paygw_store_op_t *op);
+    void                (*init_process)(ngx_paygw_store_t *store,
+                                        ngx_cycle_t *cycle);
     void                (*exit_process)(ngx_paygw_store_t *store);
     ngx_int_t           (*once)(ngx_paygw_store_t *store,
                                 ngx_paygw_store_op_t *op);
@@ -56,6 +58,7 @@ struct ngx_paygw_store_s {
     const ngx_paygw_backend_t   *backend;
     void                        *data;      /* the backend's own */
     ngx_msec_t                   timeout;   /* of an answer; 0: at once */
+    ngx_uint_t                   apart;     /* keys have places of their own */
 
     /* the source of fencing tokens, of one worker */
     uint64_t                     seed[2];

@@ -16,7 +16,8 @@
  * "held", "done" or "free", the time is Redis' own, in milliseconds.  A mark
  * of an order is "paid END", the end of its life, which is never made shorter.
  * Scripts answer with an integer, but for the last ones.  The keys of one lie in
- * one slot; an append has that of the stream, too, which needs a hash tag for it in a cluster.
+ * one slot; an append has that of the stream, too, which needs a hash tag for it
+ * in a cluster.
  *
  *   KEYS[1]  the event             ARGV[1]  token, 16 hexadecimal digits
  *                                  ARGV[2]  life of the record

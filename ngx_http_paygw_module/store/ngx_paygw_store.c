@@ -194,6 +194,13 @@ ngx_paygw_store_streams(ngx_paygw_store_t *store)
 }
 
 
+ngx_uint_t
+ngx_paygw_store_apart(ngx_paygw_store_t *store)
+{
+    return store->apart;
+}
+
+
 ngx_msec_t
 ngx_paygw_store_timeout(ngx_paygw_store_t *store)
 {
@@ -205,6 +212,10 @@ ngx_int_t
 ngx_paygw_store_init_process(ngx_paygw_store_t *store, ngx_cycle_t *cycle)
 {
     ngx_paygw_store_seed(store);
+
+    if (store->backend->init_process) {
+        store->backend->init_process(store, cycle);
+    }
 
     return NGX_OK;
 }

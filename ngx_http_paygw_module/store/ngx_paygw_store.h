@@ -194,8 +194,8 @@ ngx_int_t ngx_paygw_store_once(ngx_paygw_store_t *store,
  * all or, if one of them is over, to none; a dry one that is over is left out,
  * and hinders nothing.  Of op: limits, nlimits, log, handler and data; of a
  * limit: key and the numbers, and level, over and time are set unless the
- * answer is NGX_ERROR.  The key is the value that is limited, a colon, and what tells
- * limits of the same value apart, without a colon; no two are the same.
+ * answer is NGX_ERROR.  The key is the value that is limited, a colon, and what
+ * tells limits of the same value apart, without a colon; no two are the same.
  * Answers at once or later as a claim does.  The time is that of the store.
  * NGX_ERROR leaves open whether the request was charged, and so does a
  * cancellation.
@@ -204,7 +204,13 @@ ngx_int_t ngx_paygw_store_limit(ngx_paygw_store_t *store,
     ngx_paygw_store_op_t *op);
 
 /*
- * The same at once, in a zone, whatever the store is; whether one of them is
+ * 1 if the limits of one operation have to be of one value: it is what tells
+ * where in the store a bucket is.
+ */
+ngx_uint_t ngx_paygw_store_apart(ngx_paygw_store_t *store);
+
+/*
+ * A limit at once, in a zone, whatever the store is; whether one of them is
  * over, without a charge; and a charge that is given back.
  */
 ngx_int_t ngx_paygw_zone_limits(ngx_paygw_zone_t *zone,

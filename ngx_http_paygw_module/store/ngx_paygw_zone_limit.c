@@ -154,6 +154,8 @@ ngx_paygw_zone_limits_undo(ngx_paygw_zone_t *zone, ngx_paygw_limit_t *limits,
         if (rec) {
             rec->level -= ngx_min(rec->level, limits[i].period);
         }
+
+        limits[i].level -= limits[i].period;
     }
 
     ngx_shmtx_unlock(&zone->shpool->mutex);

@@ -131,6 +131,28 @@ def headers(case):
         case.same(answer.read(), b"fine\n", "paygw_auth off")
 
 
+def limits(case):
+    scene = Scene(case)
+    refund = [scene.sh("north-1", "north.k1", "POST", "/api/refunds", b"{}",
+                       check="no") for _ in range(4)]
+    case.same([status for status, _ in refund], [0, 0, 0, 1], "three refunds")
+    case.same(code(refund[3][1]), "RETRY-RATE_LIMITED", "and no more")
+    case.same(len(case.shop.got), 3, "the shop got them")
+    case.same(scene.sh("south-1", "south.k1", "POST", "/api/refunds", b"{}",
+                       check="no")[0], 0, "of another merchant")
+    case.same(scene.sh("north-1", "north.k1", "GET", "/api/orders",
+                       check="no")[0], 0, "another location")
+
+    for _ in range(10):
+        status, text = scene.sh("north-1", "south.k1", "POST", "/api/refunds",
+                                b"{}", check="no")
+        case.same((status, code(text)), (1, "CLIENT-BAD_SIGNATURE"), "forged")
+    status, text = scene.sh("south-1", "south.k1", "POST", "/api/refunds",
+                            b"{}", check="no")
+    case.same((status, code(text)), (1, "RETRY-TOO_MANY_FAILURES"),
+              "too many of them")
+
+
 def public_key(case):
     scene = Scene(case)
     body = b'{"order":"1","amount":100}'
