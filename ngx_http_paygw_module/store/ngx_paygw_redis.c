@@ -31,6 +31,12 @@ static void ngx_paygw_redis_exit_process(ngx_paygw_store_t *store);
 static void ngx_paygw_redis_done(ngx_event_t *ev);
 
 
+/* what somebody who waits has then, and may not want any more */
+#define ngx_paygw_redis_takes(cmd)                                            \
+    ((cmd)->type == NGX_PAYGW_REDIS_CLAIM                                     \
+     || (cmd)->type == NGX_PAYGW_REDIS_BEGIN)
+
+
 static const ngx_paygw_backend_t  ngx_paygw_redis_backend = {
     ngx_paygw_redis_claim,
     ngx_paygw_redis_append,
@@ -42,6 +48,10 @@ static const ngx_paygw_backend_t  ngx_paygw_redis_backend = {
     ngx_paygw_redis_exit_process,
     ngx_paygw_redis_once,
     ngx_paygw_redis_limit,
+    ngx_paygw_redis_begin,
+    ngx_paygw_redis_run_finish,
+    ngx_paygw_redis_renew,
+    ngx_paygw_redis_abandon,
     ngx_paygw_redis_together
 };
 
@@ -142,7 +152,9 @@ ngx_paygw_redis_keys(ngx_paygw_redis_cmd_t *cmd, ngx_paygw_store_op_t *op)
 {
     u_char  *p;
 
-    p = ngx_paygw_redis_tagged(cmd, cmd->key, "event", &op->key);
+    p = ngx_paygw_redis_tagged(cmd, cmd->key,
+                               ngx_paygw_redis_runs(cmd) ? "call" : "event",
+                               &op->key);
 
     cmd->len = p - cmd->key;
 
@@ -250,7 +262,7 @@ ngx_paygw_redis_cancel(ngx_paygw_store_op_t *op)
         return;
     }
 
-    if (cmd->rc == NGX_OK && cmd->type == NGX_PAYGW_REDIS_CLAIM) {
+    if (cmd->rc == NGX_OK && ngx_paygw_redis_takes(cmd)) {
         ngx_paygw_redis_undo(cmd);
         return;
     }
@@ -293,12 +305,13 @@ ngx_paygw_redis_end(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op,
 }
 
 
-/* a claim was taken, and nobody wants it any more */
+/* a claim was taken, or a call begun, and nobody wants it any more */
 
 static void
 ngx_paygw_redis_undo(ngx_paygw_redis_cmd_t *cmd)
 {
-    cmd->type = NGX_PAYGW_REDIS_RELEASE;
+    cmd->type = (cmd->type == NGX_PAYGW_REDIS_CLAIM) ? NGX_PAYGW_REDIS_RELEASE
+                                                      : NGX_PAYGW_REDIS_ABANDON;
 
     if (ngx_paygw_redis_send(cmd) != NGX_OK) {
         ngx_paygw_redis_finish(cmd, NGX_ERROR);
@@ -317,10 +330,17 @@ ngx_paygw_redis_finish(ngx_paygw_redis_cmd_t *cmd, ngx_int_t rc)
             return;
         }
 
-        if (rc == NGX_OK && cmd->type == NGX_PAYGW_REDIS_CLAIM) {
+        if (rc == NGX_OK && ngx_paygw_redis_takes(cmd)) {
             ngx_paygw_redis_undo(cmd);
             return;
         }
+    }
+
+    if (ngx_paygw_redis_runs(cmd)) {
+        ngx_paygw_redis_run_ended(cmd, rc);
+
+    } else if (ngx_paygw_redis_answers(cmd)) {
+        /* cancelled */
 
     } else if (ngx_paygw_redis_is_script(cmd) && rc != NGX_OK) {
         ngx_paygw_redis_lost(cmd, rc);

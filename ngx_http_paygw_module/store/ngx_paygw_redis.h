@@ -33,6 +33,7 @@
  *   ngx_paygw_redis_stream.c  an append to a stream, waiting for replicas
  *   ngx_paygw_redis_once.c    a key that may come once
  *   ngx_paygw_redis_limit.c   limits
+ *   ngx_paygw_redis_idem.c    calls that are to be run once
  *   ngx_paygw_redis_info.c    whether Redis keeps what it has
  *   ngx_paygw_redis_conn.c    a connection: opened, given up, kept away from
  *   ngx_paygw_redis_out.c     what is to be sent on it
@@ -45,6 +46,7 @@
  *   order:{CHANNEL}:ORDER     the mark of an order that is paid
  *   nonce:{KEY-ID}:NONCE      a key that may come once
  *   limit:{VALUE}:KIND        a bucket
+ *   call:{MERCHANT}:DIGEST    a call that is to be run once
  *
  * In a cluster the braces tell which part of a key chooses its slot: whatever
  * one script touches belongs to one channel, and so do the keys.  The order
@@ -78,6 +80,10 @@ typedef enum {
     NGX_PAYGW_REDIS_RELEASE,
     NGX_PAYGW_REDIS_APPEND,
     NGX_PAYGW_REDIS_LIMIT,
+    NGX_PAYGW_REDIS_BEGIN,
+    NGX_PAYGW_REDIS_FINISH,
+    NGX_PAYGW_REDIS_RENEW,
+    NGX_PAYGW_REDIS_ABANDON,
     NGX_PAYGW_REDIS_AUTH,
     NGX_PAYGW_REDIS_SELECT,
     NGX_PAYGW_REDIS_WAIT,
@@ -97,14 +103,22 @@ typedef enum {
     ((cmd)->type == NGX_PAYGW_REDIS_CLAIM                                     \
      || (cmd)->type == NGX_PAYGW_REDIS_APPEND)
 
+/* of a call that is to be run once */
+#define ngx_paygw_redis_runs(cmd)                                             \
+    ((cmd)->type >= NGX_PAYGW_REDIS_BEGIN                                     \
+     && (cmd)->type <= NGX_PAYGW_REDIS_ABANDON)
+
 /* answers to somebody, unless it was cancelled */
 #define ngx_paygw_redis_answers(cmd)                                          \
     (ngx_paygw_redis_asks(cmd) || (cmd)->type == NGX_PAYGW_REDIS_LIMIT        \
+     || (cmd)->type == NGX_PAYGW_REDIS_BEGIN                                  \
+     || (cmd)->type == NGX_PAYGW_REDIS_FINISH                                 \
      || (cmd)->type >= NGX_PAYGW_REDIS_ONCE)
 
 /* was cancelled: what was not executed need not be sent again */
 #define ngx_paygw_redis_unwanted(cmd)                                         \
-    (ngx_paygw_redis_answers(cmd) && (cmd)->op == NULL)
+    (ngx_paygw_redis_answers(cmd) && (cmd)->op == NULL                        \
+     && (cmd)->type != NGX_PAYGW_REDIS_FINISH)
 
 /* of a script: number of keys, three keys, five arguments, and an entry */
 #define NGX_PAYGW_REDIS_ARGS     (9 + 2 * NGX_PAYGW_STORE_FIELDS_MAX)
@@ -120,6 +134,8 @@ typedef enum {
  *   append           as a claim, but nothing is ever released; with replicas
  *                    FIFO -> reply -> conn->appended -> reply of a WAIT -> ...
  *   once, limit      as an append without replicas
+ *   begin            as a claim, abandoned in place of released
+ *   finish           as a once; cancelled it is done all the same
  *   all others       command -> FIFO -> reply, free
  *
  * One whose time is over while it is in the FIFO of a connection that has had
@@ -156,6 +172,8 @@ typedef struct {
 
     ngx_paygw_store_says_e       says;      /* of the order */
 
+    u_char                       print[NGX_PAYGW_STORE_PRINT];
+                                            /* fingerprint of a call */
     unsigned                     eval:1;    /* the script goes in full */
     unsigned                     asking:1;  /* behind ASKING */
     unsigned                     held:1;    /* in a queue of a connection */
@@ -430,6 +448,28 @@ ngx_int_t ngx_paygw_redis_limit(ngx_paygw_store_t *store,
 /* what a reply means, noted in the limits; NGX_ERROR if it was unexpected */
 ngx_int_t ngx_paygw_redis_limit_result(ngx_paygw_redis_cmd_t *cmd,
     redisReply *reply);
+
+
+/* ngx_paygw_redis_idem.c */
+
+ngx_int_t ngx_paygw_redis_begin(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+ngx_int_t ngx_paygw_redis_run_finish(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+void ngx_paygw_redis_renew(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+void ngx_paygw_redis_abandon(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+
+/* the script of a call; as ngx_paygw_redis_send() */
+ngx_int_t ngx_paygw_redis_run_send(ngx_paygw_redis_cmd_t *cmd);
+
+/* what a reply means; NGX_ERROR if it is none that was expected */
+ngx_int_t ngx_paygw_redis_run_result(ngx_paygw_redis_cmd_t *cmd,
+    redisReply *reply);
+
+/* logs the end of a command that nobody waits for */
+void ngx_paygw_redis_run_ended(ngx_paygw_redis_cmd_t *cmd, ngx_int_t rc);
 
 
 /* ngx_paygw_redis_info.c */

@@ -47,6 +47,10 @@ ngx_paygw_redis_send(ngx_paygw_redis_cmd_t *cmd)
     ngx_str_t   argv[NGX_PAYGW_REDIS_ARGS];
     ngx_uint_t  n;
 
+    if (ngx_paygw_redis_runs(cmd)) {
+        return ngx_paygw_redis_run_send(cmd);
+    }
+
     argv[1].data = cmd->key;
     argv[1].len = cmd->len;
 
@@ -282,6 +286,10 @@ ngx_paygw_redis_result(ngx_paygw_redis_cmd_t *cmd, redisReply *reply)
 
     if (cmd->type == NGX_PAYGW_REDIS_LIMIT) {
         return ngx_paygw_redis_limit_result(cmd, reply);
+    }
+
+    if (ngx_paygw_redis_runs(cmd)) {
+        return ngx_paygw_redis_run_result(cmd, reply);
     }
 
     if (reply->type != REDIS_REPLY_INTEGER) {

@@ -41,6 +41,7 @@ main(int argc, char **argv)
     test_ecb();
     test_call();
     test_slots();
+    test_idem();
 
     printf("1..%lu\n", (unsigned long) test_count);
 
