@@ -92,6 +92,16 @@ sub asked { return errors($_[0], 'ASK') }
              qr/^ok 1 /, "append, $channel");
         like(ask($nginx, 'once', "$channel:n"), qr/^ok /, "once, $channel");
         is(ask($nginx, 'once', "$channel:n"), 'committed', "twice, $channel");
+
+        my $limits = join ',', map { "$channel:$_/1/3600000000/1" } qw(a b);
+        like($nginx->get("/s?op=limit&limits=$limits"), qr/^ok /,
+             "limits of one value, $channel");
+        like(ask($nginx, 'begin', "$channel:b", '&print=p&save=b'), qr/^ok 1/,
+             "begin, $channel");
+        like(ask($nginx, 'finish', "$channel:b", '&print=p&token=b&size=70000'),
+             qr/^ok /, "finish, $channel");
+        like(ask($nginx, 'begin', "$channel:b", '&print=p'), qr/^kept 70000 /,
+             "kept, $channel");
     }
     is(join(' ', sort keys %on), '0 1 2', 'all nodes have channels');
 
@@ -115,7 +125,7 @@ sub asked { return errors($_[0], 'ASK') }
                       split /\n/, $cluster->node($i)->cmd('CLIENT', 'LIST');
         is(scalar @clients, 1, "one connection to node $i");
     }
-    is(counted($cluster, 'commandstats', qr/eval:calls=(\d+)/), 3 * 3,
+    is(counted($cluster, 'commandstats', qr/eval:calls=(\d+)/), 3 * 6,
        'a script is sent in full once a node');
 
     like($nginx->get('/s?op=claim&key=x&n=300&spread=1&then=commit'),
