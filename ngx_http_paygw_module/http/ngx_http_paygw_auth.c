@@ -28,7 +28,7 @@ static const ngx_str_t  ngx_http_paygw_auth_merchant =
 static const ngx_str_t  ngx_http_paygw_auth_key_id =
     ngx_string("X-Paygw-Key-Id");
 
-/* of a connection that turns into a tunnel no answer could be signed */
+/* of a connection that turns into a tunnel no answer could be held back */
 
 static const ngx_str_t  ngx_http_paygw_auth_upgrade[] = {
     ngx_string("upgrade"),
@@ -183,7 +183,7 @@ ngx_http_paygw_auth_pass(ngx_http_paygw_gate_ctx_t *ctx)
     r = ctx->request;
     caller = ctx->call.caller;
 
-    if (ctx->lcf->auth.sign && r->headers_in.upgrade) {
+    if ((ctx->lcf->auth.sign || ctx->idem) && r->headers_in.upgrade) {
 
         if (ngx_http_paygw_headers_drop(r, ngx_http_paygw_auth_upgrade)
             != NGX_OK)

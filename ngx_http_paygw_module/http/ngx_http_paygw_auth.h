@@ -53,8 +53,5 @@ ngx_uint_t ngx_http_paygw_problem_status(ngx_paygw_reason_e reason);
 /* puts the filter in place that makes them: postconfiguration */
 ngx_int_t ngx_http_paygw_problem_init(ngx_conf_t *cf);
 
-/* the same for the one that signs answers */
-void ngx_http_paygw_seal_init(void);
-
 
 #endif /* _NGX_HTTP_PAYGW_AUTH_H_INCLUDED_ */

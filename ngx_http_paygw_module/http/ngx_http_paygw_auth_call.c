@@ -51,6 +51,7 @@ ngx_http_paygw_auth_fill(ngx_http_paygw_gate_ctx_t *ctx)
     call->window = ctx->lcf->auth.window;
     call->style = ctx->lcf->auth.style;
     call->names = ctx->lcf->auth.names;
+    call->repeats = (mcf->idems.nelts != 0);
 
     call->pool = r->pool;
     call->log = r->connection->log;

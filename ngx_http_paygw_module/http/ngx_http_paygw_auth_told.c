@@ -10,6 +10,7 @@
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_auth.h"
 #include "ngx_http_paygw_failures.h"
+#include "ngx_http_paygw_idem.h"
 
 
 /* What is told of a call: its refusal, in the log, and variables. */
@@ -112,6 +113,10 @@ ngx_http_paygw_auth_value(ngx_http_request_t *r, ngx_http_paygw_value_e which,
         if (ctx->call.caller || ctx->call.signed_len) {
             *value = ctx->call.fields[NGX_PAYGW_CALL_KEY_ID];
         }
+        return;
+
+    case NGX_HTTP_PAYGW_VALUE_IDEMPOTENCY:
+        ngx_http_paygw_idem_value(r, value);
         return;
 
     default:

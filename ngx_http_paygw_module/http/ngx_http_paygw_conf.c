@@ -78,6 +78,13 @@ ngx_command_t  ngx_http_paygw_commands[] = {
       offsetof(ngx_http_paygw_loc_conf_t, auth.store_error),
       &ngx_http_paygw_auth_store_errors },
 
+    { ngx_string("paygw_idempotency"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_paygw_idem_set,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("paygw_response_max"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_size_slot,
@@ -177,6 +184,9 @@ ngx_http_paygw_create_main_conf(ngx_conf_t *cf)
         != NGX_OK
         || ngx_array_init(&mcf->keyrings, cf->pool, 4, sizeof(void *))
            != NGX_OK
+        || ngx_array_init(&mcf->idems, cf->pool, 4,
+                          sizeof(ngx_http_paygw_idem_conf_t *))
+           != NGX_OK
         || ngx_paygw_callers_init(cf, &mcf->callers) != NGX_OK)
     {
         return NULL;
@@ -246,6 +256,8 @@ ngx_http_paygw_create_loc_conf(ngx_conf_t *cf)
     conf->observe = NGX_CONF_UNSET;
     conf->limits = NGX_CONF_UNSET_PTR;
 
+    conf->idem = NGX_CONF_UNSET_PTR;
+
     ngx_http_paygw_auth_create(&conf->auth);
 
     return conf;
@@ -285,7 +297,9 @@ ngx_http_paygw_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->queue = prev->queue;
     }
 
-    if (ngx_http_paygw_auth_merge(cf, prev, conf) != NGX_CONF_OK) {
+    if (ngx_http_paygw_auth_merge(cf, prev, conf) != NGX_CONF_OK
+        || ngx_http_paygw_idem_merge(cf, prev, conf) != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 

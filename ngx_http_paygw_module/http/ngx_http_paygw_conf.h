@@ -59,6 +59,14 @@ char *ngx_http_paygw_auth_merge(ngx_conf_t *cf,
 
 extern ngx_conf_enum_t  ngx_http_paygw_auth_store_errors[];
 
+/* paygw_idempotency: its setter, the merge after that of paygw_auth, and an
+   error if one is of no use, when all are merged */
+char *ngx_http_paygw_idem_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_paygw_idem_merge(ngx_conf_t *cf,
+    ngx_http_paygw_loc_conf_t *prev, ngx_http_paygw_loc_conf_t *conf);
+ngx_int_t ngx_http_paygw_idem_used(ngx_conf_t *cf,
+    ngx_http_paygw_main_conf_t *mcf);
+
 /* 1 if the location that is merged has directives of the rewrite module */
 ngx_uint_t ngx_http_paygw_has_rewrite(ngx_conf_t *cf);
 

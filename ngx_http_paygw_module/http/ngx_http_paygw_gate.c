@@ -12,6 +12,7 @@
 #include "ngx_http_paygw_conf.h"
 #include "ngx_http_paygw_gate.h"
 #include "ngx_http_paygw_limit.h"
+#include "ngx_http_paygw_idem.h"
 
 
 /* The conductor of what is asked of a request: body, parts, store, parts. */
@@ -40,6 +41,7 @@ static ngx_int_t ngx_http_paygw_gate_verdict(ngx_http_paygw_gate_ctx_t *ctx,
 static const ngx_http_paygw_gate_part_t  *ngx_http_paygw_gate_parts[] = {
     &ngx_http_paygw_auth_part,
     &ngx_http_paygw_limit_part,
+    &ngx_http_paygw_idem_part,
     NULL
 };
 
@@ -69,7 +71,9 @@ ngx_http_paygw_gate_rewrite(ngx_http_request_t *r,
 
     rc = ngx_http_paygw_gate_enter(r, lcf, lcf->gate);
 
-    return (rc == NGX_OK) ? NGX_DECLINED : rc;
+    /* what the location answers by itself would come before a kept answer */
+
+    return (rc == NGX_OK) ? ngx_http_paygw_idem_replay(r) : rc;
 }
 
 
@@ -311,7 +315,8 @@ ngx_http_paygw_gate_ask(ngx_http_paygw_gate_ctx_t *ctx)
     ngx_http_paygw_gate_each(p, ctx->due) {
 
         if ((*p)->ask(ctx) != NGX_OK) {
-            ctx->done |= (*p)->bit;
+            /* nor are those asked again that have not refused it */
+            ctx->done |= ctx->due;
             ctx->due = 0;
             return;
         }
@@ -476,6 +481,10 @@ ngx_http_paygw_gate_merge(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
 
     if (conf->limits) {
         conf->gate |= NGX_HTTP_PAYGW_GATE_LIMIT;
+    }
+
+    if (conf->idem && conf->auth.on) {
+        conf->gate |= NGX_HTTP_PAYGW_GATE_IDEM;
     }
 
     if (conf->gate) {

@@ -45,6 +45,10 @@
 
 #define NGX_HTTP_PAYGW_GATE_AUTH   0x01
 #define NGX_HTTP_PAYGW_GATE_LIMIT  0x02
+#define NGX_HTTP_PAYGW_GATE_IDEM   0x04
+
+
+typedef struct ngx_http_paygw_idem_s  ngx_http_paygw_idem_t;
 
 
 typedef enum {
@@ -74,20 +78,22 @@ typedef struct {
 
     struct ngx_http_paygw_limits_s  *limits;  /* NULL: not asked */
     time_t                       retry;       /* Retry-After, seconds */
+    ngx_http_paygw_idem_t       *idem;        /* NULL: may be repeated */
 
-    /* of an answer that is signed */
+    /* of an answer that is held back: see ngx_http_paygw_hold.h */
+    ngx_uint_t                   hold;        /* ngx_http_paygw_hold_e */
+    ngx_chain_t                 *rest;        /* what waits behind it */
     ngx_chain_t                 *held;
     ngx_chain_t                **last;
     ngx_buf_t                   *buf;         /* the last one, not full yet */
     size_t                       size;
 
+    unsigned                     whole:1;     /* all of it is held */
     unsigned                     told:1;      /* a handler returned status */
     unsigned                     refusing:1;  /* the answer is a refusal */
     unsigned                     replace:1;   /* its body is to be ours */
     unsigned                     genuine:1;   /* the signature is right */
     unsigned                     authentic:1; /* and the nonce new */
-    unsigned                     holding:1;   /* the answer is held back */
-    unsigned                     sealed:1;    /* and has been signed */
 } ngx_http_paygw_gate_ctx_t;
 
 

@@ -30,6 +30,8 @@ typedef struct {
     ngx_uint_t                   local;        /* the zone is the store */
     ngx_uint_t                   in_use;       /* some location needs us */
     ngx_paygw_callers_t          callers;      /* merchants */
+    ngx_array_t                  idems;        /* ngx_http_paygw_idem_conf_t *,
+                                                  all that are "on" */
 
     /* when a worker has last logged what could be each request */
     ngx_msec_t                   limits_over;
@@ -87,6 +89,18 @@ typedef struct {
 } ngx_http_paygw_auth_conf_t;
 
 
+/* paygw_idempotency, as it stands somewhere */
+typedef struct {
+    ngx_uint_t                   required;
+    ngx_msec_t                   ttl;
+    ngx_msec_t                   lock;
+    size_t                       max;
+    u_char                      *file;
+    ngx_uint_t                   line;
+    ngx_uint_t                   used;         /* some location has it */
+} ngx_http_paygw_idem_conf_t;
+
+
 /* What a location says.  Constant once merged. */
 typedef struct {
     ngx_array_t                 *names;        /* ngx_str_t, of paygw_notify */
@@ -114,6 +128,7 @@ typedef struct {
     ngx_http_paygw_auth_conf_t   auth;
     ngx_array_t                 *limits;       /* ngx_http_paygw_limit_t; NULL:
                                                   none */
+    ngx_http_paygw_idem_conf_t  *idem;         /* NULL: off */
 } ngx_http_paygw_loc_conf_t;
 
 

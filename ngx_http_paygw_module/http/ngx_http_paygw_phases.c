@@ -11,6 +11,7 @@
 #include "ngx_http_paygw_ctx.h"
 #include "ngx_http_paygw_gate.h"
 #include "ngx_http_paygw_headers.h"
+#include "ngx_http_paygw_idem.h"
 #include "ngx_http_paygw_notify.h"
 #include "ngx_http_paygw_phases.h"
 
@@ -192,6 +193,7 @@ ngx_http_paygw_access_handler(ngx_http_request_t *r)
 ngx_int_t
 ngx_http_paygw_precontent_handler(ngx_http_request_t *r)
 {
+    ngx_int_t                   rc;
     ngx_http_paygw_ctx_t       *ctx;
     ngx_http_paygw_loc_conf_t  *lcf;
 
@@ -201,8 +203,20 @@ ngx_http_paygw_precontent_handler(ngx_http_request_t *r)
         lcf = ngx_http_get_module_loc_conf(r, ngx_http_paygw_module);
 
         if (lcf->gate) {
-            return ngx_http_paygw_gate_precontent(r, lcf);
+            rc = ngx_http_paygw_gate_precontent(r, lcf);
+
+            if (rc != NGX_DECLINED) {
+                return rc;
+            }
         }
+
+        rc = ngx_http_paygw_idem_replay(r);
+
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
+
+        ngx_http_paygw_idem_content(r);
     }
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_paygw_module);

@@ -55,6 +55,9 @@ static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
                "twice, or not well formed\"}")
 
 
+#define NGX_HTTP_UNPROCESSABLE  422
+
+
 /* the last one is for all others */
 
 static const ngx_http_paygw_problem_t  ngx_http_paygw_problems[] = {
@@ -88,6 +91,30 @@ static const ngx_http_paygw_problem_t  ngx_http_paygw_problems[] = {
     { NGX_PAYGW_REASON_REPLAYED, NGX_HTTP_UNAUTHORIZED,
       ngx_string("{\"code\":\"CLIENT-REPLAYED\","
                  "\"message\":\"the nonce was used before\"}") },
+
+    { NGX_PAYGW_REASON_IDEM_REQUIRED, NGX_HTTP_BAD_REQUEST,
+      ngx_string("{\"code\":\"CLIENT-IDEMPOTENCY_KEY_REQUIRED\","
+                 "\"message\":\"this call needs an Idempotency-Key\"}") },
+
+    { NGX_PAYGW_REASON_IDEM_KEY, NGX_HTTP_BAD_REQUEST,
+      ngx_string("{\"code\":\"CLIENT-BAD_IDEMPOTENCY_KEY\","
+                 "\"message\":\"Idempotency-Key is there twice or not well "
+                 "formed\"}") },
+
+    { NGX_PAYGW_REASON_IDEM_MISMATCH, NGX_HTTP_UNPROCESSABLE,
+      ngx_string("{\"code\":\"CLIENT-IDEMPOTENCY_MISMATCH\","
+                 "\"message\":\"this Idempotency-Key was used for another "
+                 "call\"}") },
+
+    { NGX_PAYGW_REASON_IDEM_RUNNING, NGX_HTTP_CONFLICT,
+      ngx_string("{\"code\":\"RETRY-IN_PROGRESS\","
+                 "\"message\":\"the call with this Idempotency-Key is not "
+                 "finished yet\"}") },
+
+    { NGX_PAYGW_REASON_IDEM_NOT_KEPT, NGX_HTTP_CONFLICT,
+      ngx_string("{\"code\":\"CLIENT-ANSWER_NOT_KEPT\","
+                 "\"message\":\"the call with this Idempotency-Key was "
+                 "done, its answer was not kept\"}") },
 
     { NGX_PAYGW_REASON_TOO_LARGE, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
       ngx_string("{\"code\":\"CLIENT-TOO_LARGE\","
@@ -248,6 +275,14 @@ ngx_http_paygw_problem_field(ngx_http_paygw_gate_ctx_t *ctx,
 
         if (r->headers_out.www_authenticate) {
             /* "satisfy any", and another module asks as well */
+            return NGX_OK;
+        }
+
+        break;
+
+    case NGX_HTTP_CONFLICT:
+
+        if (ctx->call.reason != NGX_PAYGW_REASON_IDEM_RUNNING) {
             return NGX_OK;
         }
 

@@ -32,7 +32,7 @@ static char *ngx_http_paygw_queue_arg(ngx_conf_t *cf,
 static char *ngx_http_paygw_queue_wait(ngx_conf_t *cf,
     ngx_paygw_store_stream_t *stream, ngx_str_t *arg);
 static char *ngx_http_paygw_queue_check_store(ngx_conf_t *cf,
-    ngx_paygw_store_t *store, ngx_http_paygw_queue_t *queue);
+    ngx_paygw_store_t *store, ngx_http_paygw_loc_conf_t *conf);
 static ngx_int_t ngx_http_paygw_queue_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_paygw_queue_fields(ngx_http_paygw_ctx_t *ctx,
     ngx_paygw_store_entry_t *entry);
@@ -209,7 +209,7 @@ ngx_http_paygw_queue_check(ngx_conf_t *cf, ngx_paygw_store_t *store,
 
     queue = conf->queue;
 
-    if (ngx_http_paygw_queue_check_store(cf, store, queue) != NGX_CONF_OK) {
+    if (ngx_http_paygw_queue_check_store(cf, store, conf) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -256,9 +256,14 @@ ngx_http_paygw_queue_check(ngx_conf_t *cf, ngx_paygw_store_t *store,
 
 static char *
 ngx_http_paygw_queue_check_store(ngx_conf_t *cf, ngx_paygw_store_t *store,
-    ngx_http_paygw_queue_t *queue)
+    ngx_http_paygw_loc_conf_t *conf)
 {
-    ngx_msec_t  timeout;
+    ngx_str_t               *names;
+    ngx_uint_t               i, n;
+    ngx_msec_t               timeout;
+    ngx_http_paygw_queue_t  *queue;
+
+    queue = conf->queue;
 
     if (store == NULL || !ngx_paygw_store_streams(store)) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -277,6 +282,25 @@ ngx_http_paygw_queue_check_store(ngx_conf_t *cf, ngx_paygw_store_t *store,
                       "\"paygw_store\": an event may have to wait for two of "
                       "them",
                       queue->stream.wait, queue->file, queue->line, timeout);
+        return NGX_CONF_ERROR;
+    }
+
+    names = conf->names ? conf->names->elts : NULL;
+    n = conf->names ? conf->names->nelts : 0;
+
+    for (i = 0; i < n; i++) {
+
+        if (ngx_paygw_store_together(store, &names[i], &queue->stream.name)) {
+            continue;
+        }
+
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "stream \"%V\" of \"paygw_queue\" in %s:%ui does not "
+                      "lie in the slot of channel \"%V\", name it "
+                      "\"{%V}:events\", or give it and \"prefix\" of "
+                      "\"paygw_store\" one {hash tag}",
+                      &queue->stream.name, queue->file, queue->line,
+                      &names[i], &names[i]);
         return NGX_CONF_ERROR;
     }
 

@@ -8,7 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
-#include "ngx_http_paygw_auth.h"
+#include "ngx_http_paygw_hold.h"
 #include "ngx_http_paygw_ctx.h"
 #include "ngx_http_paygw_refusal.h"
 #include "ngx_http_paygw_reply.h"
@@ -35,7 +35,6 @@ static ngx_int_t ngx_http_paygw_finish(ngx_http_paygw_ctx_t *ctx,
     ngx_uint_t complete);
 static ngx_uint_t ngx_http_paygw_unverified(ngx_http_paygw_ctx_t *ctx);
 static ngx_uint_t ngx_http_paygw_taken(ngx_http_paygw_ctx_t *ctx);
-static ngx_uint_t ngx_http_paygw_grpc_failed(ngx_list_t *list);
 static ngx_int_t ngx_http_paygw_ack_init(ngx_conf_t *cf);
 
 
@@ -295,7 +294,7 @@ ngx_http_paygw_taken(ngx_http_paygw_ctx_t *ctx)
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_paygw_grpc_failed(ngx_list_t *list)
 {
     ngx_uint_t        i;
@@ -432,9 +431,9 @@ ngx_http_paygw_ack_init(ngx_conf_t *cf)
     ngx_http_paygw_ack_header = ngx_http_top_header_filter;
     ngx_http_paygw_ack_body = ngx_http_top_body_filter;
 
-    /* and what signs the answers to merchants, for the same reason */
+    /* and what holds back the answers to merchants, for the same reason */
 
-    ngx_http_paygw_seal_init();
+    ngx_http_paygw_hold_init();
 
     return NGX_OK;
 }

@@ -18,6 +18,9 @@
  */
 ngx_int_t ngx_http_paygw_reply(ngx_http_paygw_ctx_t *ctx, ngx_uint_t status);
 
+/* 1 if the fields or the trailers of an answer say that gRPC has failed */
+ngx_uint_t ngx_http_paygw_grpc_failed(ngx_list_t *list);
+
 /* puts the filters in place: postconfiguration of the module */
 ngx_int_t ngx_http_paygw_reply_init(ngx_conf_t *cf);
 

@@ -62,6 +62,7 @@ static ngx_http_variable_t  ngx_http_paygw_vars[] = {
     ngx_http_paygw_var("paygw_key_id", KEY_ID),
     ngx_http_paygw_var("paygw_merchant", MERCHANT),
     ngx_http_paygw_var("paygw_limit_status", LIMIT_STATUS),
+    ngx_http_paygw_var("paygw_idempotency", IDEMPOTENCY),
 
     { ngx_null_string, NULL, NULL, 0, 0, 0 }
 };

@@ -63,6 +63,7 @@ typedef struct {
     ngx_msec_t                   window;     /* the widest of those allowed */
     ngx_paygw_call_style_e       style;
     const ngx_paygw_call_names_t  *names;    /* with params */
+    ngx_uint_t                   repeats;    /* lasting is wanted */
 
     /* of the request */
     ngx_pool_t                  *pool;
@@ -85,7 +86,9 @@ typedef struct {
     ngx_paygw_caller_kind_e      kind;       /* of the signature */
     ngx_str_t                    sig;        /* its bytes */
     time_t                       time;       /* as it claims */
-    ngx_str_t                    text;       /* to sign, with params */
+    ngx_str_t                    text;       /* to sign, with params, */
+    ngx_str_t                    lasting;    /* and what of it a repetition
+                                                has, too */
     u_char                       hex[2 * NGX_PAYGW_SHA256_LEN];
     ngx_uint_t                   secret;     /* which one was right */
 

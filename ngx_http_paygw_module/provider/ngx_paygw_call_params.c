@@ -145,7 +145,7 @@ ngx_paygw_call_join(ngx_paygw_call_t *call, ngx_paygw_form_t *query,
     char              *err;
     ngx_int_t          rc;
     ngx_uint_t         i;
-    const char        *skip[2];
+    const char        *skip[NGX_PAYGW_CALL_FIELDS + 2];
     ngx_paygw_form_t   all;
 
     all.nfields = query->nfields + body->nfields;
@@ -189,8 +189,25 @@ ngx_paygw_call_join(ngx_paygw_call_t *call, ngx_paygw_form_t *query,
     skip[0] = (char *) call->names->name[NGX_PAYGW_CALL_SIGNATURE].data;
     skip[1] = NULL;
 
+    rc = ngx_paygw_form_canonical(call->pool, &all, skip,
+                                  NGX_PAYGW_CANON_DROP_EMPTY, &call->text);
+
+    if (rc != NGX_OK || !call->repeats) {
+        return rc;
+    }
+
+    /* a repetition may be signed by another key, in another way */
+
+    for (i = 0; i < NGX_PAYGW_CALL_FIELDS; i++) {
+        skip[i] = (char *) call->names->name[i].data;
+    }
+
+    skip[i++] = "sign_type";
+    skip[i] = NULL;
+
     return ngx_paygw_form_canonical(call->pool, &all, skip,
-                                    NGX_PAYGW_CANON_DROP_EMPTY, &call->text);
+                                    NGX_PAYGW_CANON_DROP_EMPTY,
+                                    &call->lasting);
 }
 
 

@@ -51,7 +51,12 @@ const ngx_str_t  ngx_paygw_reasons[] = {
     ngx_string("keyring"),
     ngx_string("replayed"),
     ngx_string("limit"),
-    ngx_string("failures")
+    ngx_string("failures"),
+    ngx_string("idempotency_key_required"),
+    ngx_string("bad_idempotency_key"),
+    ngx_string("idempotency_mismatch"),
+    ngx_string("in_progress"),
+    ngx_string("answer_not_kept")
 };
 
 

@@ -17,12 +17,12 @@
 /*
  * What a backend of the store provides; private to the store floor.
  *
- * When claim is called, op->token is set, op->pending is NULL, and the key
- * and the times of every operation have been checked.  commit and release are
- * called with the token of the claim.  A backend that returns NGX_AGAIN from
- * claim or append sets op->pending to something that begins with
- * ngx_paygw_store_pending_t.  append and streams are NULL in one that has no
- * streams; init_process and exit_process may be NULL.
+ * When claim or begin is called, op->token is set, op->pending is NULL, and
+ * the key and the times of every operation have been checked.  What ends those
+ * is called with their token.  A backend that returns NGX_AGAIN sets
+ * op->pending to something that begins with ngx_paygw_store_pending_t.  append
+ * and streams are NULL in one that has no streams, together in one that keeps
+ * all in one place; init_process and exit_process may be NULL.
  */
 
 
@@ -44,6 +44,17 @@ typedef struct {
                                 ngx_paygw_store_op_t *op);
     ngx_int_t           (*limit)(ngx_paygw_store_t *store,
                                  ngx_paygw_store_op_t *op);
+    ngx_int_t           (*begin)(ngx_paygw_store_t *store,
+                                 ngx_paygw_store_op_t *op);
+    ngx_int_t           (*finish)(ngx_paygw_store_t *store,
+                                  ngx_paygw_store_op_t *op);
+    void                (*renew)(ngx_paygw_store_t *store,
+                                 ngx_paygw_store_op_t *op);
+    void                (*abandon)(ngx_paygw_store_t *store,
+                                   ngx_paygw_store_op_t *op);
+    ngx_uint_t          (*together)(ngx_paygw_store_t *store,
+                                    ngx_str_t *channel,
+                                    const ngx_str_t *stream);
 } ngx_paygw_backend_t;
 
 

@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include "ngx_paygw_redis.h"
+#include "ngx_paygw_redis_cluster.h"
 
 
 static void ngx_paygw_redis_keys(ngx_paygw_redis_cmd_t *cmd,
@@ -25,8 +26,15 @@ static void ngx_paygw_redis_release(ngx_paygw_store_t *store,
 static void ngx_paygw_redis_end(ngx_paygw_store_t *store,
     ngx_paygw_store_op_t *op, ngx_uint_t type);
 static void ngx_paygw_redis_undo(ngx_paygw_redis_cmd_t *cmd);
+static void ngx_paygw_redis_lost(ngx_paygw_redis_cmd_t *cmd, ngx_int_t rc);
 static void ngx_paygw_redis_exit_process(ngx_paygw_store_t *store);
 static void ngx_paygw_redis_done(ngx_event_t *ev);
+
+
+/* what somebody who waits has then, and may not want any more */
+#define ngx_paygw_redis_takes(cmd)                                            \
+    ((cmd)->type == NGX_PAYGW_REDIS_CLAIM                                     \
+     || (cmd)->type == NGX_PAYGW_REDIS_BEGIN)
 
 
 static const ngx_paygw_backend_t  ngx_paygw_redis_backend = {
@@ -39,31 +47,46 @@ static const ngx_paygw_backend_t  ngx_paygw_redis_backend = {
     NULL,                                  /* init_process */
     ngx_paygw_redis_exit_process,
     ngx_paygw_redis_once,
-    ngx_paygw_redis_limit
+    ngx_paygw_redis_limit,
+    ngx_paygw_redis_begin,
+    ngx_paygw_redis_run_finish,
+    ngx_paygw_redis_renew,
+    ngx_paygw_redis_abandon,
+    ngx_paygw_redis_together
 };
 
 
 ngx_paygw_store_t *
 ngx_paygw_redis_create(ngx_conf_t *cf, ngx_paygw_redis_t *redis)
 {
-    ngx_uint_t          i;
-    ngx_paygw_store_t  *store;
+    ngx_paygw_store_t       *store;
+    ngx_paygw_redis_conn_t  *conns;
 
     store = ngx_pcalloc(cf->pool, sizeof(ngx_paygw_store_t));
     if (store == NULL) {
         return NULL;
     }
 
-    redis->conns = ngx_pcalloc(cf->pool,
-                               redis->nconns * sizeof(ngx_paygw_redis_conn_t));
-    if (redis->conns == NULL) {
-        return NULL;
-    }
+    ngx_queue_init(&redis->parked);
 
-    for (i = 0; i < redis->nconns; i++) {
-        redis->conns[i].redis = redis;
-        ngx_queue_init(&redis->conns[i].commands);
-        ngx_queue_init(&redis->conns[i].appended);
+    if (redis->cluster) {
+        if (ngx_paygw_redis_cluster_init(cf, redis) != NGX_OK) {
+            return NULL;
+        }
+
+    } else {
+        redis->node = ngx_pcalloc(cf->pool, sizeof(ngx_paygw_redis_node_t));
+        conns = ngx_pcalloc(cf->pool,
+                            redis->nconns * sizeof(ngx_paygw_redis_conn_t));
+
+        if (redis->node == NULL || conns == NULL) {
+            return NULL;
+        }
+
+        redis->node->addrs = redis->addrs;
+        redis->node->naddrs = redis->naddrs;
+
+        ngx_paygw_redis_node_init(redis, redis->node, conns);
     }
 
     if (ngx_paygw_redis_scripts_init(cf, redis) != NGX_OK) {
@@ -73,6 +96,7 @@ ngx_paygw_redis_create(ngx_conf_t *cf, ngx_paygw_redis_t *redis)
     store->backend = &ngx_paygw_redis_backend;
     store->data = redis;
     store->timeout = redis->timeout;
+    store->apart = (redis->cluster != NULL);
 
     return store;
 }
@@ -112,12 +136,25 @@ ngx_paygw_redis_cmd(ngx_paygw_redis_t *redis, ngx_uint_t type,
 }
 
 
+void
+ngx_paygw_redis_free(ngx_paygw_redis_cmd_t *cmd)
+{
+    if (cmd->text.data) {
+        ngx_free(cmd->text.data);
+    }
+
+    ngx_free(cmd);
+}
+
+
 static void
 ngx_paygw_redis_keys(ngx_paygw_redis_cmd_t *cmd, ngx_paygw_store_op_t *op)
 {
     u_char  *p;
 
-    p = ngx_paygw_redis_tagged(cmd, cmd->key, "event", &op->key);
+    p = ngx_paygw_redis_tagged(cmd, cmd->key,
+                               ngx_paygw_redis_runs(cmd) ? "call" : "event",
+                               &op->key);
 
     cmd->len = p - cmd->key;
 
@@ -181,8 +218,8 @@ ngx_paygw_redis_ask(ngx_paygw_redis_cmd_t *cmd, ngx_paygw_store_op_t *op)
 {
     cmd->op = op;
 
-    if (ngx_paygw_redis_send(cmd->redis, cmd) != NGX_OK) {
-        ngx_free(cmd);
+    if (ngx_paygw_redis_send(cmd) != NGX_OK) {
+        ngx_paygw_redis_free(cmd);
         return NGX_ERROR;
     }
 
@@ -220,12 +257,17 @@ ngx_paygw_redis_cancel(ngx_paygw_store_op_t *op)
 
     ngx_delete_posted_event(&cmd->event);
 
-    if (cmd->rc == NGX_OK && cmd->type == NGX_PAYGW_REDIS_CLAIM) {
+    if (cmd->held) {
+        /* the answer was that there is none, but one may come */
+        return;
+    }
+
+    if (cmd->rc == NGX_OK && ngx_paygw_redis_takes(cmd)) {
         ngx_paygw_redis_undo(cmd);
         return;
     }
 
-    ngx_free(cmd);
+    ngx_paygw_redis_free(cmd);
 }
 
 
@@ -257,21 +299,21 @@ ngx_paygw_redis_end(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op,
     cmd->token = op->token;
     cmd->life = op->keep;
 
-    if (ngx_paygw_redis_send(cmd->redis, cmd) != NGX_OK) {
+    if (ngx_paygw_redis_send(cmd) != NGX_OK) {
         ngx_paygw_redis_finish(cmd, NGX_ERROR);
     }
 }
 
 
-/* a claim was taken, and nobody wants it any more */
+/* a claim was taken, or a call begun, and nobody wants it any more */
 
 static void
 ngx_paygw_redis_undo(ngx_paygw_redis_cmd_t *cmd)
 {
-    cmd->type = NGX_PAYGW_REDIS_RELEASE;
-    cmd->eval = 0;
+    cmd->type = (cmd->type == NGX_PAYGW_REDIS_CLAIM) ? NGX_PAYGW_REDIS_RELEASE
+                                                      : NGX_PAYGW_REDIS_ABANDON;
 
-    if (ngx_paygw_redis_send(cmd->redis, cmd) != NGX_OK) {
+    if (ngx_paygw_redis_send(cmd) != NGX_OK) {
         ngx_paygw_redis_finish(cmd, NGX_ERROR);
     }
 }
@@ -280,9 +322,7 @@ ngx_paygw_redis_undo(ngx_paygw_redis_cmd_t *cmd)
 void
 ngx_paygw_redis_finish(ngx_paygw_redis_cmd_t *cmd, ngx_int_t rc)
 {
-    if (ngx_paygw_redis_asks(cmd) || cmd->type == NGX_PAYGW_REDIS_ONCE
-        || cmd->type == NGX_PAYGW_REDIS_LIMIT)
-    {
+    if (ngx_paygw_redis_answers(cmd)) {
         cmd->rc = rc;
 
         if (cmd->op) {
@@ -290,33 +330,80 @@ ngx_paygw_redis_finish(ngx_paygw_redis_cmd_t *cmd, ngx_int_t rc)
             return;
         }
 
-        if (rc == NGX_OK && cmd->type == NGX_PAYGW_REDIS_CLAIM) {
+        if (rc == NGX_OK && ngx_paygw_redis_takes(cmd)) {
             ngx_paygw_redis_undo(cmd);
             return;
         }
-
-    } else if (cmd->type < NGX_PAYGW_REDIS_SCRIPTS && rc != NGX_OK) {
-
-        if (rc == NGX_ERROR) {
-            ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                          "%s of event \"%V\" was lost, its lease ends it",
-                          (cmd->type == NGX_PAYGW_REDIS_COMMIT) ? "commit"
-                                                                : "release",
-                          &cmd->id);
-
-        } else if (cmd->type == NGX_PAYGW_REDIS_COMMIT) {
-            ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                          "event \"%V\" was taken over before its commit",
-                          &cmd->id);
-
-        } else {
-            ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
-                          "event \"%V\" was not held at its release",
-                          &cmd->id);
-        }
     }
 
-    ngx_free(cmd);
+    if (ngx_paygw_redis_runs(cmd)) {
+        ngx_paygw_redis_run_ended(cmd, rc);
+
+    } else if (ngx_paygw_redis_answers(cmd)) {
+        /* cancelled */
+
+    } else if (ngx_paygw_redis_is_script(cmd) && rc != NGX_OK) {
+        ngx_paygw_redis_lost(cmd, rc);
+
+    } else if (cmd->type == NGX_PAYGW_REDIS_SLOTS) {
+        ngx_paygw_redis_unasked(cmd->redis);
+    }
+
+    ngx_paygw_redis_free(cmd);
+}
+
+
+/* a commit or a release that did nothing */
+
+static void
+ngx_paygw_redis_lost(ngx_paygw_redis_cmd_t *cmd, ngx_int_t rc)
+{
+    if (rc == NGX_ERROR) {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "%s of event \"%V\" was lost, its lease ends it",
+                      (cmd->type == NGX_PAYGW_REDIS_COMMIT) ? "commit"
+                                                            : "release",
+                      &cmd->id);
+
+    } else if (cmd->type == NGX_PAYGW_REDIS_COMMIT) {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "event \"%V\" was taken over before its commit",
+                      &cmd->id);
+
+    } else {
+        ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
+                      "event \"%V\" was not held at its release",
+                      &cmd->id);
+    }
+}
+
+
+void
+ngx_paygw_redis_give_up(ngx_paygw_redis_cmd_t *cmd)
+{
+    if (cmd->op && !cmd->event.posted) {
+        cmd->rc = NGX_ERROR;
+        ngx_post_event(&cmd->event, &ngx_posted_events);
+    }
+}
+
+
+void
+ngx_paygw_redis_forget(ngx_paygw_redis_cmd_t *cmd)
+{
+    cmd->held = 0;
+
+    if (cmd->op) {
+
+        if (cmd->event.posted) {
+            ngx_delete_posted_event(&cmd->event);
+        }
+
+        cmd->op->pending = NULL;
+        cmd->op = NULL;
+    }
+
+    ngx_paygw_redis_finish(cmd, NGX_ERROR);
 }
 
 
@@ -333,7 +420,13 @@ ngx_paygw_redis_done(ngx_event_t *ev)
     op->rc = cmd->rc;
     op->delivery = cmd->delivery;
 
-    ngx_free(cmd);
+    if (cmd->held) {
+        /* given up: from now on as if it was cancelled */
+        cmd->op = NULL;
+
+    } else {
+        ngx_paygw_redis_free(cmd);
+    }
 
     op->handler(op);
 }
@@ -342,12 +435,5 @@ ngx_paygw_redis_done(ngx_event_t *ev)
 static void
 ngx_paygw_redis_exit_process(ngx_paygw_store_t *store)
 {
-    ngx_uint_t          i;
-    ngx_paygw_redis_t  *redis;
-
-    redis = store->data;
-
-    for (i = 0; i < redis->nconns; i++) {
-        ngx_paygw_redis_exit(&redis->conns[i]);
-    }
+    ngx_paygw_redis_route_exit(store->data);
 }

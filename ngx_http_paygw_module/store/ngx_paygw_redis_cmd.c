@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include "ngx_paygw_redis.h"
+#include "ngx_paygw_redis_cluster.h"
 
 
 #define NGX_PAYGW_REDIS_ERROR_MAX  128     /* bytes of an error in the log */
@@ -15,17 +16,16 @@
 
 #define NGX_PAYGW_REDIS_RIGHTS                                                \
     ", its user needs +eval +evalsha +get +set +time, for \"paygw_queue\" "   \
-    "+xadd and +wait, and all keys"
+    "+xadd and +wait, for \"cluster\" +cluster|slots and +asking, and all "   \
+    "keys"
 
 
-static ngx_int_t ngx_paygw_redis_setup(ngx_paygw_redis_conn_t *conn,
-    ngx_uint_t type, ngx_uint_t argc, ngx_str_t *argv);
-static ngx_int_t ngx_paygw_redis_script(ngx_paygw_redis_conn_t *conn,
+static void ngx_paygw_redis_in_full(ngx_paygw_redis_conn_t *conn,
     ngx_paygw_redis_cmd_t *cmd);
 static const char *ngx_paygw_redis_ready(ngx_paygw_redis_conn_t *conn,
     ngx_paygw_redis_cmd_t *cmd, redisReply *reply);
-static ngx_uint_t ngx_paygw_redis_useless(redisReply *reply);
-static const char *ngx_paygw_redis_hint(redisReply *reply);
+static const char *ngx_paygw_redis_hint(ngx_paygw_redis_conn_t *conn,
+    redisReply *reply);
 static ngx_int_t ngx_paygw_redis_result(ngx_paygw_redis_cmd_t *cmd,
     redisReply *reply);
 
@@ -40,37 +40,15 @@ static ngx_str_t  ngx_paygw_redis_says[] = {
 
 
 ngx_int_t
-ngx_paygw_redis_send(ngx_paygw_redis_t *redis, ngx_paygw_redis_cmd_t *cmd)
-{
-    ngx_paygw_redis_conn_t  *conn;
-
-    conn = ngx_paygw_redis_get(redis);
-    if (conn == NULL) {
-        return NGX_ERROR;
-    }
-
-    return ngx_paygw_redis_script(conn, cmd);
-}
-
-
-static ngx_int_t
-ngx_paygw_redis_script(ngx_paygw_redis_conn_t *conn,
-    ngx_paygw_redis_cmd_t *cmd)
+ngx_paygw_redis_send(ngx_paygw_redis_cmd_t *cmd)
 {
     u_char      keys[NGX_INT_T_LEN], token[16], life[NGX_INT64_LEN],
                 number[NGX_INT64_LEN];
     ngx_str_t   argv[NGX_PAYGW_REDIS_ARGS];
     ngx_uint_t  n;
 
-    if (cmd->type == NGX_PAYGW_REDIS_LIMIT) {
-        return ngx_paygw_redis_limit_send(conn, cmd);
-    }
-
-    if (cmd->type == NGX_PAYGW_REDIS_APPEND && cmd->op == NULL) {
-
-        /* cancelled, with its entry; the provider will come again */
-
-        return NGX_ERROR;
+    if (ngx_paygw_redis_runs(cmd)) {
+        return ngx_paygw_redis_run_send(cmd);
     }
 
     argv[1].data = cmd->key;
@@ -107,55 +85,7 @@ ngx_paygw_redis_script(ngx_paygw_redis_conn_t *conn,
         n += ngx_paygw_redis_entry(cmd->op->entry, number, &argv[n]);
     }
 
-    if (ngx_paygw_redis_eval(conn, cmd, n, argv) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (cmd->replicas) {
-        ngx_paygw_redis_wanted(conn, cmd->op->entry->stream);
-    }
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_paygw_redis_eval(ngx_paygw_redis_conn_t *conn, ngx_paygw_redis_cmd_t *cmd,
-    ngx_uint_t argc, ngx_str_t *argv)
-{
-    ngx_str_t   args[NGX_PAYGW_REDIS_ARGS];
-    ngx_uint_t  bit;
-
-    /*
-     * The first one on a connection goes in full: a server that has just been
-     * restarted knows no script, and a commit that is sent again for that
-     * could be overtaken by a claim.
-     */
-
-    bit = (ngx_uint_t) 1 << cmd->type;
-
-    if ((conn->scripts & bit) == 0) {
-        cmd->eval = 1;
-    }
-
-    if (cmd->eval) {
-        ngx_str_set(&args[0], "EVAL");
-        args[1] = ngx_paygw_redis_scripts[cmd->type];
-
-    } else {
-        ngx_str_set(&args[0], "EVALSHA");
-        args[1] = conn->redis->sha1[cmd->type];
-    }
-
-    ngx_memcpy(&args[2], argv, argc * sizeof(ngx_str_t));
-
-    if (ngx_paygw_redis_enqueue(conn, cmd, argc + 2, args) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    conn->scripts |= bit;
-
-    return NGX_OK;
+    return ngx_paygw_redis_submit(cmd, n, argv);
 }
 
 
@@ -180,7 +110,7 @@ ngx_paygw_redis_handshake(ngx_paygw_redis_conn_t *conn)
 
         argv[n++] = redis->password;
 
-        if (ngx_paygw_redis_setup(conn, NGX_PAYGW_REDIS_AUTH, n, argv)
+        if (ngx_paygw_redis_own(conn, NGX_PAYGW_REDIS_AUTH, n, argv)
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -195,12 +125,12 @@ ngx_paygw_redis_handshake(ngx_paygw_redis_conn_t *conn)
     argv[1].data = db;
     argv[1].len = ngx_sprintf(db, "%ui", redis->db) - db;
 
-    return ngx_paygw_redis_setup(conn, NGX_PAYGW_REDIS_SELECT, 2, argv);
+    return ngx_paygw_redis_own(conn, NGX_PAYGW_REDIS_SELECT, 2, argv);
 }
 
 
-static ngx_int_t
-ngx_paygw_redis_setup(ngx_paygw_redis_conn_t *conn, ngx_uint_t type,
+ngx_int_t
+ngx_paygw_redis_own(ngx_paygw_redis_conn_t *conn, ngx_uint_t type,
     ngx_uint_t argc, ngx_str_t *argv)
 {
     ngx_paygw_redis_cmd_t  *cmd;
@@ -210,8 +140,13 @@ ngx_paygw_redis_setup(ngx_paygw_redis_conn_t *conn, ngx_uint_t type,
         return NGX_ERROR;
     }
 
-    if (ngx_paygw_redis_enqueue(conn, cmd, argc, argv) != NGX_OK) {
-        ngx_free(cmd);
+    cmd->since = ngx_current_msec;
+    cmd->deadline = ngx_current_msec + conn->redis->timeout;
+
+    if (ngx_paygw_redis_format(cmd, argc, argv) != NGX_OK
+        || ngx_paygw_redis_put(conn, cmd) != NGX_OK)
+    {
+        ngx_paygw_redis_free(cmd);
         return NGX_ERROR;
     }
 
@@ -233,35 +168,33 @@ ngx_paygw_redis_reply(ngx_paygw_redis_conn_t *conn,
         return ngx_paygw_redis_informed(conn, cmd, reply);
     }
 
-    if (cmd->type >= NGX_PAYGW_REDIS_SCRIPTS
-        && cmd->type != NGX_PAYGW_REDIS_ONCE)
-    {
-        return ngx_paygw_redis_ready(conn, cmd, reply);
-    }
-
-    if (reply->type == REDIS_REPLY_ERROR
-        && ngx_strncmp(reply->str, "NOSCRIPT", 8) == 0
-        && !cmd->eval)
-    {
-        /* after SCRIPT FLUSH; nothing was done, so it may be sent again */
-
-        cmd->eval = 1;
-
-        if (ngx_paygw_redis_script(conn, cmd) != NGX_OK) {
-            ngx_paygw_redis_finish(cmd, NGX_ERROR);
-        }
-
+    if (cmd->type == NGX_PAYGW_REDIS_SLOTS) {
+        ngx_paygw_redis_no_map(conn, reply);
+        ngx_paygw_redis_finish(cmd, NGX_ERROR);
         return NULL;
     }
 
+    if (!ngx_paygw_redis_is_script(cmd) && !ngx_paygw_redis_answers(cmd)) {
+        return ngx_paygw_redis_ready(conn, cmd, reply);
+    }
+
     if (reply->type == REDIS_REPLY_ERROR) {
+
+        if (ngx_strncmp(reply->str, "NOSCRIPT", 8) == 0
+            && ngx_paygw_redis_is_script(cmd) && !cmd->eval)
+        {
+            ngx_paygw_redis_in_full(conn, cmd);
+            return NULL;
+        }
+
+        if (ngx_paygw_redis_redirect(conn, cmd, reply) == NGX_OK) {
+            return NULL;
+        }
+
         ngx_paygw_redis_error_reply(conn, reply, 0);
         ngx_paygw_redis_finish(cmd, NGX_ERROR);
 
-        if (ngx_paygw_redis_useless(reply)) {
-
-            /* the next connection goes to the next address, and not at once */
-
+        if (ngx_strncmp(reply->str, "NOAUTH ", 7) == 0) {
             conn->answered = 0;
             return "is not a usable master";
         }
@@ -276,14 +209,7 @@ ngx_paygw_redis_reply(ngx_paygw_redis_conn_t *conn,
         return "sent unexpected reply";
     }
 
-    conn->answered = 1;
-
-    if (conn->failed) {
-        conn->failed = 0;
-        conn->backoff = 0;
-
-        ngx_log_error(NGX_LOG_NOTICE, &conn->log, 0, "redis works again");
-    }
+    ngx_paygw_redis_works(conn);
 
     if (cmd->replicas && rc != NGX_BUSY && rc != NGX_DONE) {
         cmd->rc = rc;
@@ -298,6 +224,22 @@ ngx_paygw_redis_reply(ngx_paygw_redis_conn_t *conn,
 }
 
 
+/* after SCRIPT FLUSH; nothing was done, so it may be sent again */
+
+static void
+ngx_paygw_redis_in_full(ngx_paygw_redis_conn_t *conn,
+    ngx_paygw_redis_cmd_t *cmd)
+{
+    cmd->eval = 1;
+
+    if (ngx_paygw_redis_unwanted(cmd)
+        || ngx_paygw_redis_put(conn, cmd) != NGX_OK)
+    {
+        ngx_paygw_redis_finish(cmd, NGX_ERROR);
+    }
+}
+
+
 static const char *
 ngx_paygw_redis_ready(ngx_paygw_redis_conn_t *conn,
     ngx_paygw_redis_cmd_t *cmd, redisReply *reply)
@@ -305,7 +247,7 @@ ngx_paygw_redis_ready(ngx_paygw_redis_conn_t *conn,
     ngx_uint_t  type;
 
     type = cmd->type;
-    ngx_free(cmd);
+    ngx_paygw_redis_free(cmd);
 
     if (reply->type == REDIS_REPLY_STATUS) {
         return NULL;
@@ -319,34 +261,17 @@ ngx_paygw_redis_ready(ngx_paygw_redis_conn_t *conn,
 
     ngx_paygw_redis_error_reply(conn, reply, type == NGX_PAYGW_REDIS_AUTH);
 
-    return (type == NGX_PAYGW_REDIS_AUTH) ? "refused user or password"
-                                          : "refused database number";
-}
+    switch (type) {
 
+    case NGX_PAYGW_REDIS_AUTH:
+        return "refused user or password";
 
-/* errors of a server that will not take a write from this connection */
+    case NGX_PAYGW_REDIS_SELECT:
+        return "refused database number";
 
-static ngx_uint_t
-ngx_paygw_redis_useless(redisReply *reply)
-{
-    ngx_uint_t  i;
-
-    static const ngx_str_t  errors[] = {
-        ngx_string("READONLY "),
-        ngx_string("LOADING "),
-        ngx_string("MASTERDOWN "),
-        ngx_string("CLUSTERDOWN "),
-        ngx_string("NOAUTH "),
-        ngx_null_string
-    };
-
-    for (i = 0; errors[i].len; i++) {
-        if (ngx_strncmp(reply->str, errors[i].data, errors[i].len) == 0) {
-            return 1;
-        }
+    default:
+        return "refused ASKING";
     }
-
-    return 0;
 }
 
 
@@ -361,6 +286,10 @@ ngx_paygw_redis_result(ngx_paygw_redis_cmd_t *cmd, redisReply *reply)
 
     if (cmd->type == NGX_PAYGW_REDIS_LIMIT) {
         return ngx_paygw_redis_limit_result(cmd, reply);
+    }
+
+    if (ngx_paygw_redis_runs(cmd)) {
+        return ngx_paygw_redis_run_result(cmd, reply);
     }
 
     if (reply->type != REDIS_REPLY_INTEGER) {
@@ -425,7 +354,7 @@ ngx_paygw_redis_error_reply(ngx_paygw_redis_conn_t *conn, redisReply *reply,
     level = ngx_paygw_redis_level(conn);
 
     ngx_log_error(level, &conn->log, 0, "redis sent error: \"%*s\"%s", i, buf,
-                  ngx_paygw_redis_hint(reply));
+                  ngx_paygw_redis_hint(conn, reply));
 }
 
 
@@ -435,7 +364,7 @@ ngx_paygw_redis_error_reply(ngx_paygw_redis_conn_t *conn, redisReply *reply,
  */
 
 static const char *
-ngx_paygw_redis_hint(redisReply *reply)
+ngx_paygw_redis_hint(ngx_paygw_redis_conn_t *conn, redisReply *reply)
 {
     ngx_uint_t  i;
 
@@ -451,10 +380,19 @@ ngx_paygw_redis_hint(redisReply *reply)
         { "OOM ", ", raise \"maxmemory\", or delete what is handled" },
         { "MISCONF ", ", it cannot write to its disk" },
         { "READONLY ", ", name the primary in \"paygw_store\"" },
+        { "cluster support disabled", ", it belongs to no cluster: remove "
+                                      "\"cluster\" of \"paygw_store\"" },
         { "NOREPLICAS ", ", see its \"min-replicas-to-write\"" },
         { "CROSSSLOT ", ", give \"prefix\" and the stream one {hash tag}" },
         { NULL, NULL }
     };
+
+    if (conn->redis->cluster == NULL
+        && ngx_strncmp(reply->str, "MOVED ", 6) == 0)
+    {
+        return ", it belongs to a cluster: add \"cluster\" to "
+               "\"paygw_store\"";
+    }
 
     for (i = 0; hints[i].word; i++) {
         if (ngx_strstr(reply->str, hints[i].word)) {

@@ -10,7 +10,6 @@
 #include "ngx_paygw_redis.h"
 
 
-#define NGX_PAYGW_REDIS_PORT             6379
 #define NGX_PAYGW_REDIS_TIMEOUT          500
 #define NGX_PAYGW_REDIS_DB_MAX           65535
 #define NGX_PAYGW_REDIS_CONNECTIONS_MAX  64
@@ -21,8 +20,9 @@ typedef struct {
     ngx_str_t                    user;
     ngx_str_t                    password;      /* in the URL */
     ngx_str_t                    trusted;
-    ngx_str_t                    name;
+    ngx_str_t                    name;          /* of certificates */
     ngx_uint_t                   ssl;
+    ngx_uint_t                   cluster;
 } ngx_paygw_redis_args_t;
 
 
@@ -34,8 +34,6 @@ static ngx_int_t ngx_paygw_redis_url_user(ngx_conf_t *cf,
     ngx_paygw_redis_args_t *args, u_char *start, u_char *last);
 static ngx_int_t ngx_paygw_redis_url_db(ngx_conf_t *cf,
     ngx_paygw_redis_t *redis, u_char *start, u_char *last);
-static ngx_int_t ngx_paygw_redis_resolve(ngx_conf_t *cf,
-    ngx_paygw_redis_t *redis, ngx_str_t *name, ngx_str_t *host);
 static ngx_int_t ngx_paygw_redis_arg(ngx_conf_t *cf, ngx_paygw_redis_t *redis,
     ngx_paygw_redis_args_t *args, ngx_str_t *arg);
 static ngx_int_t ngx_paygw_redis_login(ngx_conf_t *cf,
@@ -88,6 +86,10 @@ ngx_paygw_store_redis(ngx_conf_t *cf, ngx_str_t *args, ngx_uint_t nargs,
         return NULL;
     }
 
+    if (ra.cluster && ngx_paygw_redis_cluster_check(cf, redis) != NGX_OK) {
+        return NULL;
+    }
+
     return ngx_paygw_redis_create(cf, redis);
 }
 
@@ -97,7 +99,7 @@ ngx_paygw_redis_url(ngx_conf_t *cf, ngx_paygw_redis_t *redis,
     ngx_paygw_redis_args_t *args, ngx_str_t *url)
 {
     u_char     *p, *at, *slash, *last;
-    ngx_str_t   rest, host;
+    ngx_str_t   rest;
 
     static ngx_str_t  tcp = ngx_string("redis://");
     static ngx_str_t  tls = ngx_string("rediss://");
@@ -173,13 +175,7 @@ ngx_paygw_redis_url(ngx_conf_t *cf, ngx_paygw_redis_t *redis,
         return NGX_ERROR;
     }
 
-    if (ngx_paygw_redis_resolve(cf, redis, &rest, &host) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    args->name = host;
-
-    return NGX_OK;
+    return ngx_paygw_redis_servers(cf, redis, &rest);
 }
 
 
@@ -190,7 +186,7 @@ ngx_paygw_redis_url_unix(ngx_conf_t *cf, ngx_paygw_redis_t *redis,
     ngx_str_t *rest)
 {
     u_char     *p, *last, *mark;
-    ngx_str_t   name, host;
+    ngx_str_t   name;
 
     last = rest->data + rest->len;
     mark = ngx_strlchr(rest->data, last, '?');
@@ -226,7 +222,7 @@ ngx_paygw_redis_url_unix(ngx_conf_t *cf, ngx_paygw_redis_t *redis,
     p = ngx_cpymem(p, rest->data, last - rest->data);
     *p = '\0';
 
-    return ngx_paygw_redis_resolve(cf, redis, &name, &host);
+    return ngx_paygw_redis_servers(cf, redis, &name);
 }
 
 
@@ -302,33 +298,6 @@ ngx_paygw_redis_url_db(ngx_conf_t *cf, ngx_paygw_redis_t *redis, u_char *start,
 
 
 static ngx_int_t
-ngx_paygw_redis_resolve(ngx_conf_t *cf, ngx_paygw_redis_t *redis,
-    ngx_str_t *name, ngx_str_t *host)
-{
-    ngx_url_t  u;
-
-    ngx_memzero(&u, sizeof(ngx_url_t));
-
-    u.url = *name;
-    u.default_port = NGX_PAYGW_REDIS_PORT;
-
-    if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s in redis server \"%V\"",
-                           u.err ? u.err : "no address", name);
-        return NGX_ERROR;
-    }
-
-    redis->addrs = u.addrs;
-    redis->naddrs = u.naddrs;
-    redis->name = *name;
-
-    *host = u.host;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
 ngx_paygw_redis_arg(ngx_conf_t *cf, ngx_paygw_redis_t *redis,
     ngx_paygw_redis_args_t *args, ngx_str_t *arg)
 {
@@ -336,6 +305,7 @@ ngx_paygw_redis_arg(ngx_conf_t *cf, ngx_paygw_redis_t *redis,
     ngx_str_t   value, name;
     ngx_uint_t  i;
 
+    static ngx_str_t  cluster = ngx_string("cluster");
     static ngx_str_t  names[] = {
         ngx_string("prefix="),
         ngx_string("timeout="),
@@ -345,6 +315,13 @@ ngx_paygw_redis_arg(ngx_conf_t *cf, ngx_paygw_redis_t *redis,
         ngx_string("name="),
         ngx_null_string
     };
+
+    if (arg->len == cluster.len
+        && ngx_strncmp(arg->data, cluster.data, cluster.len) == 0)
+    {
+        args->cluster = 1;
+        return NGX_OK;
+    }
 
     for (i = 0; names[i].len; i++) {
         if (arg->len >= names[i].len
@@ -395,7 +372,7 @@ ngx_paygw_redis_arg(ngx_conf_t *cf, ngx_paygw_redis_t *redis,
         return NGX_OK;
 
     case 5:
-        redis->tls.name = value;
+        args->name = value;
         return NGX_OK;
 
     default:
@@ -472,11 +449,13 @@ static ngx_int_t
 ngx_paygw_redis_tls(ngx_conf_t *cf, ngx_paygw_redis_t *redis,
     ngx_paygw_redis_args_t *args)
 {
-    ngx_str_t  *name;
+    ngx_str_t               *name;
+    ngx_uint_t               i;
+    ngx_paygw_redis_addr_t  *addr;
 
     if (!args->ssl) {
 
-        if (args->trusted.len || redis->tls.name.len) {
+        if (args->trusted.len || args->name.len) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "\"%s\" needs a \"rediss://\" URL",
                                args->trusted.len ? "trusted_certificate"
@@ -487,13 +466,28 @@ ngx_paygw_redis_tls(ngx_conf_t *cf, ngx_paygw_redis_t *redis,
         return NGX_OK;
     }
 
-    name = redis->tls.name.len ? &redis->tls.name : &args->name;
+    redis->tls.ssl = ngx_paygw_tls_create(cf, &args->trusted);
 
-    if (ngx_paygw_tls_name(cf->pool, &redis->tls, name) != NGX_OK) {
+    if (redis->tls.ssl == NULL) {
         return NGX_ERROR;
     }
 
-    redis->tls.ssl = ngx_paygw_tls_create(cf, &args->trusted);
+    if (args->name.len
+        && ngx_paygw_tls_name(cf->pool, &redis->tls, &args->name) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
-    return redis->tls.ssl ? NGX_OK : NGX_ERROR;
+    for (i = 0; i < redis->naddrs; i++) {
+        addr = &redis->addrs[i];
+        addr->tls = redis->tls;
+
+        name = args->name.len ? &args->name : &addr->host;
+
+        if (ngx_paygw_tls_name(cf->pool, &addr->tls, name) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }

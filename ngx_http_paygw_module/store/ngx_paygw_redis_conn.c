@@ -9,6 +9,7 @@
 #include <ngx_event.h>
 #include <ngx_event_connect.h>
 #include "ngx_paygw_redis.h"
+#include "ngx_paygw_redis_cluster.h"
 
 
 #define NGX_PAYGW_REDIS_BACKOFF_MIN  50
@@ -18,10 +19,10 @@
 static ngx_int_t ngx_paygw_redis_connect(ngx_paygw_redis_conn_t *conn);
 static ngx_int_t ngx_paygw_redis_open(ngx_paygw_redis_conn_t *conn);
 static ngx_int_t ngx_paygw_redis_opened(ngx_paygw_redis_conn_t *conn);
-static ngx_int_t ngx_paygw_redis_next(ngx_paygw_redis_conn_t *conn,
-    ngx_err_t err);
+static ngx_uint_t ngx_paygw_redis_advance(ngx_paygw_redis_conn_t *conn);
+static void ngx_paygw_redis_lose(ngx_paygw_redis_conn_t *conn, ngx_err_t err,
+    const char *why);
 static void ngx_paygw_redis_take(ngx_queue_t *to, ngx_queue_t *from);
-static void ngx_paygw_redis_back_off(ngx_paygw_redis_conn_t *conn);
 static void ngx_paygw_redis_close(ngx_paygw_redis_conn_t *conn);
 static void ngx_paygw_redis_close_socket(ngx_paygw_redis_conn_t *conn);
 static u_char *ngx_paygw_redis_log_error(ngx_log_t *log, u_char *buf,
@@ -29,14 +30,20 @@ static u_char *ngx_paygw_redis_log_error(ngx_log_t *log, u_char *buf,
 
 
 ngx_paygw_redis_conn_t *
-ngx_paygw_redis_get(ngx_paygw_redis_t *redis)
+ngx_paygw_redis_get(ngx_paygw_redis_node_t *node)
 {
-    ngx_uint_t               i;
+    ngx_uint_t               i, n;
     ngx_paygw_redis_conn_t  *conn;
 
-    for (i = 0; i < redis->nconns; i++) {
+    n = node->redis->nconns;
 
-        conn = &redis->conns[redis->next++ % redis->nconns];
+    for (i = 0; i < n; i++) {
+
+        conn = &node->conns[node->next++ % n];
+
+        if (conn->leaving) {
+            continue;
+        }
 
         if (conn->state != NGX_PAYGW_REDIS_CLOSED) {
             return conn;
@@ -65,20 +72,9 @@ ngx_paygw_redis_connect(ngx_paygw_redis_conn_t *conn)
     conn->log = *ngx_cycle->log;
     conn->log.handler = ngx_paygw_redis_log_error;
     conn->log.data = conn;
-    conn->log.action = "connecting to redis";
 
     conn->answered = 0;
-    conn->unparsed = 0;
-    conn->scripts = 0;
-    conn->replicas = 0;
-    conn->wait = 0;
-    conn->covering = 0;
-    conn->tries = 0;
-
-    conn->reader = redisReaderCreate();
-    if (conn->reader == NULL) {
-        return NGX_ERROR;
-    }
+    conn->limit = ngx_current_msec + conn->redis->timeout;
 
     rc = ngx_paygw_redis_open(conn);
 
@@ -87,14 +83,8 @@ ngx_paygw_redis_connect(ngx_paygw_redis_conn_t *conn)
         /* which has been logged */
 
         conn->failed = 1;
-        ngx_paygw_redis_back_off(conn);
         ngx_paygw_redis_close(conn);
 
-        return NGX_ERROR;
-    }
-
-    if (ngx_paygw_redis_handshake(conn) != NGX_OK) {
-        ngx_paygw_redis_drop(conn, 0, "connection got no memory");
         return NGX_ERROR;
     }
 
@@ -114,9 +104,16 @@ ngx_paygw_redis_open(ngx_paygw_redis_conn_t *conn)
 
     peer = &conn->peer;
 
-    for ( ; conn->tries < conn->redis->naddrs; conn->tries++, conn->addr++) {
+    conn->log.action = "connecting to redis";
 
-        addr = &conn->redis->addrs[conn->addr % conn->redis->naddrs];
+    conn->reader = redisReaderCreate();
+    if (conn->reader == NULL) {
+        return NGX_ERROR;
+    }
+
+    do {
+        conn->addr = conn->node->addr;
+        addr = &conn->node->addrs[conn->addr].addr;
 
         ngx_memzero(peer, sizeof(ngx_peer_connection_t));
 
@@ -130,30 +127,32 @@ ngx_paygw_redis_open(ngx_paygw_redis_conn_t *conn)
 
         rc = ngx_event_connect_peer(peer);
 
-        if (rc != NGX_OK && rc != NGX_AGAIN) {
-            continue;
+        if (rc == NGX_OK || rc == NGX_AGAIN) {
+            break;
         }
 
-        c = peer->connection;
-
-        c->data = conn;
-        c->idle = 1;
-        c->read->handler = ngx_paygw_redis_read_handler;
-        c->write->handler = ngx_paygw_redis_write_handler;
-
-        conn->state = NGX_PAYGW_REDIS_CONNECTING;
-
-        c->pool = ngx_create_pool(256, ngx_cycle->log);
-
-        if (c->pool == NULL) {
-            ngx_paygw_redis_close_socket(conn);
+        if (!ngx_paygw_redis_advance(conn)) {
             return NGX_ERROR;
         }
 
-        return rc;
+    } while (1);
+
+    c = peer->connection;
+
+    c->data = conn;
+    c->idle = 1;
+    c->read->handler = ngx_paygw_redis_read_handler;
+    c->write->handler = ngx_paygw_redis_write_handler;
+
+    conn->state = NGX_PAYGW_REDIS_CONNECTING;
+
+    c->pool = ngx_create_pool(256, ngx_cycle->log);
+
+    if (c->pool == NULL) {
+        return NGX_ERROR;
     }
 
-    return NGX_ERROR;
+    return ngx_paygw_redis_expired(conn) ? NGX_ERROR : rc;
 }
 
 
@@ -162,7 +161,7 @@ ngx_paygw_redis_open(ngx_paygw_redis_conn_t *conn)
 static ngx_int_t
 ngx_paygw_redis_opened(ngx_paygw_redis_conn_t *conn)
 {
-    if (conn->redis->tls.ssl) {
+    if (conn->node->addrs[conn->addr].tls.ssl) {
         ngx_paygw_redis_ssl_start(conn);
 
     } else {
@@ -176,6 +175,7 @@ ngx_paygw_redis_opened(ngx_paygw_redis_conn_t *conn)
 void
 ngx_paygw_redis_connected(ngx_paygw_redis_conn_t *conn)
 {
+    ngx_uint_t         check;
     ngx_connection_t  *c;
 
     c = conn->peer.connection;
@@ -183,10 +183,21 @@ ngx_paygw_redis_connected(ngx_paygw_redis_conn_t *conn)
     c->read->handler = ngx_paygw_redis_read_handler;
     c->write->handler = ngx_paygw_redis_write_handler;
 
-    conn->state = NGX_PAYGW_REDIS_OPEN;
+    conn->state = NGX_PAYGW_REDIS_CHECKING;
     conn->log.action = "asking redis";
 
-    ngx_paygw_redis_info(conn);
+    check = (conn->node->naddrs > 1);
+
+    if (ngx_paygw_redis_handshake(conn) != NGX_OK
+        || (check && ngx_paygw_redis_check(conn) != NGX_OK))
+    {
+        ngx_paygw_redis_drop(conn, 0, "connection got no memory");
+        return;
+    }
+
+    if (!check) {
+        ngx_paygw_redis_usable(conn);
+    }
 
     ngx_post_event(c->write, &ngx_posted_events);
 }
@@ -200,51 +211,115 @@ ngx_paygw_redis_test_connect(ngx_paygw_redis_conn_t *conn)
     err = ngx_paygw_tls_connect_error(conn->peer.connection);
 
     if (err) {
-        return ngx_paygw_redis_next(conn, err);
+        ngx_paygw_redis_next(conn, err, "connection failed");
+
+    } else {
+        (void) ngx_paygw_redis_opened(conn);
     }
 
-    return ngx_paygw_redis_opened(conn);
+    return (conn->state == NGX_PAYGW_REDIS_CLOSED) ? NGX_ERROR : NGX_OK;
 }
 
 
-/* nothing has been sent yet, so the commands may go to another address */
-
-static ngx_int_t
-ngx_paygw_redis_next(ngx_paygw_redis_conn_t *conn, ngx_err_t err)
+void
+ngx_paygw_redis_works(ngx_paygw_redis_conn_t *conn)
 {
-    ngx_int_t  rc;
+    conn->answered = 1;
+    conn->tries = 0;
 
-    rc = NGX_ERROR;
+    if (conn->failed) {
+        conn->failed = 0;
+        conn->backoff = 0;
 
-    if (conn->tries + 1 < conn->redis->naddrs) {
-
-        ngx_log_error(NGX_LOG_INFO, &conn->log, err,
-                      "connect() to %V failed, trying the next address",
-                      conn->peer.name);
-
-        conn->tries++;
-        conn->addr++;
-
-        ngx_paygw_redis_close_socket(conn);
-
-        rc = ngx_paygw_redis_open(conn);
+        ngx_log_error(NGX_LOG_NOTICE, &conn->log, 0, "redis works again");
     }
+}
+
+
+/* what has come for the connection waits, and goes to another address */
+
+void
+ngx_paygw_redis_next(ngx_paygw_redis_conn_t *conn, ngx_err_t err,
+    const char *why)
+{
+    ngx_int_t    rc;
+    ngx_queue_t  waiting;
+
+    if (!ngx_paygw_redis_advance(conn)) {
+        ngx_paygw_redis_lose(conn, err, why);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_INFO, &conn->log, err,
+                  "redis %s, trying the next address", why);
+
+    ngx_queue_init(&waiting);
+    ngx_paygw_redis_take(&waiting, &conn->waiting);
+
+    ngx_paygw_redis_lose(conn, 0, NULL);
+
+    ngx_paygw_redis_take(&conn->waiting, &waiting);
+
+    rc = ngx_paygw_redis_open(conn);
 
     if (rc == NGX_ERROR) {
-        ngx_paygw_redis_drop(conn, err, "connection failed");
-        return NGX_ERROR;
-    }
+        ngx_paygw_redis_lose(conn, 0, "connection failed");
 
-    if (ngx_paygw_redis_expired(conn)) {
-        return NGX_ERROR;
+    } else if (rc == NGX_OK) {
+        (void) ngx_paygw_redis_opened(conn);
     }
-
-    return (rc == NGX_OK) ? ngx_paygw_redis_opened(conn) : NGX_OK;
 }
 
 
 void
 ngx_paygw_redis_drop(ngx_paygw_redis_conn_t *conn, ngx_err_t err,
+    const char *why)
+{
+    if (why && !conn->answered) {
+        (void) ngx_paygw_redis_advance(conn);
+    }
+
+    ngx_paygw_redis_lose(conn, err, why);
+}
+
+
+/*
+ * This address is of no use.  Returns 1 if there is another one to be tried; a
+ * server none of whose addresses is of use is left alone for a growing time.
+ */
+
+static ngx_uint_t
+ngx_paygw_redis_advance(ngx_paygw_redis_conn_t *conn)
+{
+    ngx_paygw_redis_node_t  *node;
+
+    node = conn->node;
+
+    if (node->addr == conn->addr) {
+
+        /* or another connection was here before */
+
+        node->addr = (node->addr + 1) % node->naddrs;
+    }
+
+    if (++conn->tries < node->naddrs) {
+        return 1;
+    }
+
+    conn->tries = 0;
+
+    conn->backoff = conn->backoff ? ngx_min(2 * conn->backoff,
+                                            NGX_PAYGW_REDIS_BACKOFF_MAX)
+                                  : NGX_PAYGW_REDIS_BACKOFF_MIN;
+
+    conn->retry = ngx_current_msec + conn->backoff;
+
+    return 0;
+}
+
+
+static void
+ngx_paygw_redis_lose(ngx_paygw_redis_conn_t *conn, ngx_err_t err,
     const char *why)
 {
     ngx_uint_t              level;
@@ -257,8 +332,8 @@ ngx_paygw_redis_drop(ngx_paygw_redis_conn_t *conn, ngx_err_t err,
 
         conn->failed = 1;
 
-        if (!conn->answered) {
-            ngx_paygw_redis_back_off(conn);
+        if (conn->redis->cluster) {
+            conn->redis->cluster->stale = 1;
         }
     }
 
@@ -266,6 +341,7 @@ ngx_paygw_redis_drop(ngx_paygw_redis_conn_t *conn, ngx_err_t err,
 
     ngx_paygw_redis_take(&lost, &conn->appended);
     ngx_paygw_redis_take(&lost, &conn->commands);
+    ngx_paygw_redis_take(&lost, &conn->waiting);
 
     ngx_paygw_redis_close(conn);
 
@@ -274,6 +350,8 @@ ngx_paygw_redis_drop(ngx_paygw_redis_conn_t *conn, ngx_err_t err,
         ngx_queue_remove(q);
 
         cmd = ngx_queue_data(q, ngx_paygw_redis_cmd_t, queue);
+        cmd->held = 0;
+
         ngx_paygw_redis_finish(cmd, NGX_ERROR);
     }
 }
@@ -286,19 +364,14 @@ ngx_paygw_redis_exit(ngx_paygw_redis_conn_t *conn)
     ngx_paygw_redis_cmd_t  *cmd;
 
     ngx_paygw_redis_take(&conn->commands, &conn->appended);
+    ngx_paygw_redis_take(&conn->commands, &conn->waiting);
 
     while (!ngx_queue_empty(&conn->commands)) {
         q = ngx_queue_head(&conn->commands);
         ngx_queue_remove(q);
 
         cmd = ngx_queue_data(q, ngx_paygw_redis_cmd_t, queue);
-
-        if (cmd->op) {
-            cmd->op->pending = NULL;
-            cmd->op = NULL;
-        }
-
-        ngx_paygw_redis_finish(cmd, NGX_ERROR);
+        ngx_paygw_redis_forget(cmd);
     }
 
     ngx_paygw_redis_close(conn);
@@ -314,20 +387,6 @@ ngx_paygw_redis_take(ngx_queue_t *to, ngx_queue_t *from)
         ngx_queue_add(to, from);
         ngx_queue_init(from);
     }
-}
-
-
-/* a server that does not answer is left alone for a growing time */
-
-static void
-ngx_paygw_redis_back_off(ngx_paygw_redis_conn_t *conn)
-{
-    conn->backoff = conn->backoff ? ngx_min(2 * conn->backoff,
-                                            NGX_PAYGW_REDIS_BACKOFF_MAX)
-                                  : NGX_PAYGW_REDIS_BACKOFF_MIN;
-
-    conn->retry = ngx_current_msec + conn->backoff;
-    conn->addr++;
 }
 
 
@@ -349,6 +408,13 @@ ngx_paygw_redis_close(ngx_paygw_redis_conn_t *conn)
     conn->pos = NULL;
     conn->last = NULL;
     conn->end = NULL;
+
+    conn->unparsed = 0;
+    conn->scripts = 0;
+    conn->replicas = 0;
+    conn->wait = 0;
+    conn->covering = 0;
+    conn->leaving = 0;
 }
 
 
@@ -390,7 +456,7 @@ ngx_paygw_redis_log_error(ngx_log_t *log, u_char *buf, size_t len)
     conn = log->data;
 
     p = ngx_snprintf(buf, len, " while %s, server: \"%V\"", log->action,
-                     &conn->redis->name);
+                     &conn->node->addrs[conn->addr].name);
 
     return p;
 }

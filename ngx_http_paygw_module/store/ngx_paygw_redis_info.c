@@ -11,17 +11,26 @@
 
 
 /*
+ * INFO is asked for two reasons.
+ *
  * Whether Redis keeps what it has acknowledged.  Streams need that most, so a
  * worker whose configuration has one asks, once, on its first connection, and
  * warns.  Nothing depends on the answer: the question goes behind the first
  * commands, many servers do not let anybody ask, and a proxy may close the
  * connection for it.
+ *
+ * Whether it is a primary, and ready.  With several addresses that is asked
+ * before anything else, so that no command goes to a replica, which would
+ * answer from what it has, while the primary is one address further.
  */
 
 
 #define NGX_PAYGW_REDIS_INFO_VALUE  32    /* bytes of a value in the log */
 
 
+static const char *ngx_paygw_redis_primary(redisReply *reply);
+static void ngx_paygw_redis_keeps(ngx_paygw_redis_conn_t *conn,
+    redisReply *reply);
 static ngx_uint_t ngx_paygw_redis_info_is(redisReply *reply, const char *name,
     const char *wanted, ngx_str_t *value);
 
@@ -29,8 +38,7 @@ static ngx_uint_t ngx_paygw_redis_info_is(redisReply *reply, const char *name,
 void
 ngx_paygw_redis_info(ngx_paygw_redis_conn_t *conn)
 {
-    ngx_str_t               info;
-    ngx_paygw_redis_cmd_t  *cmd;
+    ngx_str_t  info;
 
     if (!conn->redis->streams) {
         return;
@@ -38,16 +46,20 @@ ngx_paygw_redis_info(ngx_paygw_redis_conn_t *conn)
 
     conn->redis->streams = 0;
 
-    cmd = ngx_paygw_redis_cmd(conn->redis, NGX_PAYGW_REDIS_INFO, NULL);
-    if (cmd == NULL) {
-        return;
-    }
+    ngx_str_set(&info, "INFO");
+
+    (void) ngx_paygw_redis_own(conn, NGX_PAYGW_REDIS_INFO, 1, &info);
+}
+
+
+ngx_int_t
+ngx_paygw_redis_check(ngx_paygw_redis_conn_t *conn)
+{
+    ngx_str_t  info;
 
     ngx_str_set(&info, "INFO");
 
-    if (ngx_paygw_redis_enqueue(conn, cmd, 1, &info) != NGX_OK) {
-        ngx_free(cmd);
-    }
+    return ngx_paygw_redis_own(conn, NGX_PAYGW_REDIS_INFO, 1, &info);
 }
 
 
@@ -55,18 +67,69 @@ const char *
 ngx_paygw_redis_informed(ngx_paygw_redis_conn_t *conn,
     ngx_paygw_redis_cmd_t *cmd, redisReply *reply)
 {
+    const char  *why;
+
+    ngx_paygw_redis_free(cmd);
+
+    if (reply->type != REDIS_REPLY_ERROR && reply->type != REDIS_REPLY_STRING) {
+        return "sent unexpected reply";
+    }
+
+    if (conn->state != NGX_PAYGW_REDIS_CHECKING) {
+        ngx_paygw_redis_keeps(conn, reply);
+        return NULL;
+    }
+
+    why = ngx_paygw_redis_primary(reply);
+
+    if (why) {
+        return why;
+    }
+
+    if (conn->redis->streams) {
+        conn->redis->streams = 0;
+        ngx_paygw_redis_keeps(conn, reply);
+    }
+
+    ngx_paygw_redis_usable(conn);
+
+    return NULL;
+}
+
+
+/* NULL, or why it is none; who may not ask will be told by the next command */
+
+static const char *
+ngx_paygw_redis_primary(redisReply *reply)
+{
     ngx_str_t  value;
 
-    ngx_free(cmd);
+    if (reply->type == REDIS_REPLY_ERROR) {
+        return (ngx_strncmp(reply->str, "LOADING ", 8) == 0)
+               ? "is loading" : NULL;
+    }
+
+    if (!ngx_paygw_redis_info_is(reply, "\nrole:", "master", &value)) {
+        return "is a replica";
+    }
+
+    if (!ngx_paygw_redis_info_is(reply, "\nloading:", "0", &value)) {
+        return "is loading";
+    }
+
+    return NULL;
+}
+
+
+static void
+ngx_paygw_redis_keeps(ngx_paygw_redis_conn_t *conn, redisReply *reply)
+{
+    ngx_str_t  value;
 
     if (reply->type == REDIS_REPLY_ERROR) {
         ngx_log_error(NGX_LOG_INFO, &conn->log, 0,
                       "redis does not say whether it keeps its data");
-        return NULL;
-    }
-
-    if (reply->type != REDIS_REPLY_STRING) {
-        return "sent unexpected reply";
+        return;
     }
 
     if (!ngx_paygw_redis_info_is(reply, "\naof_enabled:", "1", &value)) {
@@ -83,8 +146,6 @@ ngx_paygw_redis_informed(ngx_paygw_redis_conn_t *conn,
                       "streams of \"paygw_queue\", use \"noeviction\"",
                       &value);
     }
-
-    return NULL;
 }
 
 

@@ -8,113 +8,22 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include "ngx_paygw_redis.h"
+#include "ngx_paygw_redis_cluster.h"
 
 
 #define NGX_PAYGW_REDIS_READ         16384  /* bytes of one recv() */
-#define NGX_PAYGW_REDIS_BUFFER       4096   /* first size of the output */
-#define NGX_PAYGW_REDIS_BUFFER_KEEP  65536  /* and the last that is kept */
+#define NGX_PAYGW_REDIS_BUFFER_KEEP  65536  /* of the output, when idle */
 #define NGX_PAYGW_REDIS_REPLY_MAX    1048576
 
 
-static ngx_int_t ngx_paygw_redis_reserve(ngx_paygw_redis_conn_t *conn,
-    size_t size);
 static const char *ngx_paygw_redis_parse(ngx_paygw_redis_conn_t *conn,
     u_char *buf, size_t size);
+static ngx_int_t ngx_paygw_redis_parse_map(ngx_paygw_redis_conn_t *conn);
+static void ngx_paygw_redis_spoiled(ngx_paygw_redis_conn_t *conn,
+    const char *why);
+static void ngx_paygw_redis_overdue(ngx_paygw_redis_conn_t *conn,
+    ngx_queue_t *queue, ngx_msec_t *at);
 static void ngx_paygw_redis_closed(ngx_paygw_redis_conn_t *conn);
-
-
-ngx_int_t
-ngx_paygw_redis_enqueue(ngx_paygw_redis_conn_t *conn,
-    ngx_paygw_redis_cmd_t *cmd, ngx_uint_t argc, ngx_str_t *argv)
-{
-    char              *text;
-    size_t             lens[NGX_PAYGW_REDIS_ARGS];
-    long long          len;
-    ngx_int_t          rc;
-    ngx_uint_t         i;
-    const char        *args[NGX_PAYGW_REDIS_ARGS];
-    ngx_connection_t  *c;
-
-    for (i = 0; i < argc; i++) {
-        args[i] = (const char *) argv[i].data;
-        lens[i] = argv[i].len;
-    }
-
-    len = redisFormatCommandArgv(&text, (int) argc, args, lens);
-    if (len < 0) {
-        return NGX_ERROR;
-    }
-
-    rc = ngx_paygw_redis_reserve(conn, (size_t) len);
-
-    if (rc == NGX_OK) {
-        conn->last = ngx_cpymem(conn->last, text, (size_t) len);
-    }
-
-    redisFreeCommand(text);
-
-    if (rc != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    c = conn->peer.connection;
-
-    if (ngx_queue_empty(&conn->commands)) {
-        ngx_add_timer(c->read, conn->redis->timeout);
-    }
-
-    cmd->deadline = ngx_current_msec + conn->redis->timeout;
-    ngx_queue_insert_tail(&conn->commands, &cmd->queue);
-
-    if (conn->state == NGX_PAYGW_REDIS_OPEN) {
-        ngx_post_event(c->write, &ngx_posted_events);
-    }
-
-    return NGX_OK;
-}
-
-
-/* makes room for size bytes after conn->last */
-
-static ngx_int_t
-ngx_paygw_redis_reserve(ngx_paygw_redis_conn_t *conn, size_t size)
-{
-    size_t   used, all;
-    u_char  *p;
-
-    if (size <= (size_t) (conn->end - conn->last)) {
-        return NGX_OK;
-    }
-
-    used = conn->last - conn->pos;
-    all = conn->end - conn->start;
-
-    if (used + size <= all) {
-        ngx_memmove(conn->start, conn->pos, used);
-
-    } else {
-        all = ngx_max(2 * all, NGX_PAYGW_REDIS_BUFFER);
-        all = ngx_max(all, used + size);
-
-        p = ngx_alloc(all, ngx_cycle->log);
-        if (p == NULL) {
-            return NGX_ERROR;
-        }
-
-        if (conn->start) {
-            ngx_memcpy(p, conn->pos, used);
-            ngx_free(conn->start);
-        }
-
-        conn->start = p;
-        conn->end = p + all;
-    }
-
-    conn->pos = conn->start;
-    conn->last = conn->start + used;
-
-    return NGX_OK;
-}
 
 
 void
@@ -220,12 +129,18 @@ ngx_paygw_redis_read_handler(ngx_event_t *rev)
         why = ngx_paygw_redis_parse(conn, buf, (size_t) n);
 
         if (why) {
-            ngx_paygw_redis_drop(conn, 0, why);
+            ngx_paygw_redis_spoiled(conn, why);
             return;
         }
     }
 
     if (!ngx_queue_empty(&conn->commands)) {
+        return;
+    }
+
+    if (conn->leaving) {
+        conn->answered = 0;
+        ngx_paygw_redis_drop(conn, 0, "is not a usable master");
         return;
     }
 
@@ -249,6 +164,7 @@ ngx_paygw_redis_parse(ngx_paygw_redis_conn_t *conn, u_char *buf, size_t size)
     void                   *reply;
     const char             *why;
     redisReader            *reader;
+    ngx_int_t               rc;
     ngx_queue_t            *q;
     ngx_paygw_redis_cmd_t  *cmd;
 
@@ -261,6 +177,21 @@ ngx_paygw_redis_parse(ngx_paygw_redis_conn_t *conn, u_char *buf, size_t size)
     conn->unparsed += size;
 
     for ( ;; ) {
+
+        rc = ngx_paygw_redis_parse_map(conn);
+
+        if (rc == NGX_OK) {
+            size = conn->unparsed;
+            continue;
+        }
+
+        if (rc == NGX_AGAIN) {
+            break;
+        }
+
+        if (rc == NGX_ERROR) {
+            return "sent unexpected reply";
+        }
 
         if (conn->unparsed == size && reader->pos < reader->len
             && ngx_strchr("+-:$", reader->buf[reader->pos]) == NULL)
@@ -292,6 +223,8 @@ ngx_paygw_redis_parse(ngx_paygw_redis_conn_t *conn, u_char *buf, size_t size)
         ngx_queue_remove(q);
 
         cmd = ngx_queue_data(q, ngx_paygw_redis_cmd_t, queue);
+        cmd->held = 0;
+
         why = ngx_paygw_redis_reply(conn, cmd, reply);
 
         freeReplyObject(reply);
@@ -306,31 +239,170 @@ ngx_paygw_redis_parse(ngx_paygw_redis_conn_t *conn, u_char *buf, size_t size)
 }
 
 
-ngx_uint_t
-ngx_paygw_redis_expired(ngx_paygw_redis_conn_t *conn)
+/*
+ * The map of slots is the one reply that is an array, and hiredis would make
+ * room for as many elements as an array says it has.  NGX_DECLINED: it is not
+ * its turn, or is an error reply.
+ */
+
+static ngx_int_t
+ngx_paygw_redis_parse_map(ngx_paygw_redis_conn_t *conn)
 {
+    size_t                  used;
+    ngx_int_t               rc;
     ngx_queue_t            *q;
-    ngx_msec_int_t          left;
+    redisReader            *reader;
     ngx_paygw_redis_cmd_t  *cmd;
 
     if (ngx_queue_empty(&conn->commands)) {
-        return 0;
+        return NGX_DECLINED;
     }
 
     q = ngx_queue_head(&conn->commands);
     cmd = ngx_queue_data(q, ngx_paygw_redis_cmd_t, queue);
 
-    left = (ngx_msec_int_t) (cmd->deadline - ngx_current_msec);
-
-    if (left > 0) {
-        ngx_add_timer(conn->peer.connection->read, (ngx_msec_t) left);
-        return 0;
+    if (cmd->type != NGX_PAYGW_REDIS_SLOTS) {
+        return NGX_DECLINED;
     }
 
-    conn->answered = 0;
-    ngx_paygw_redis_drop(conn, NGX_ETIMEDOUT, "timed out");
+    reader = conn->reader;
 
-    return 1;
+    rc = ngx_paygw_redis_map(conn, (u_char *) reader->buf + reader->pos,
+                             reader->len - reader->pos, &used);
+
+    if (rc == NGX_OK) {
+        reader->pos += used;
+        conn->unparsed = reader->len - reader->pos;
+
+        ngx_paygw_redis_works(conn);
+
+        ngx_queue_remove(q);
+        cmd->held = 0;
+        ngx_paygw_redis_finish(cmd, NGX_OK);
+    }
+
+    return rc;
+}
+
+
+/* what came is of no use; if nothing but questions were sent others have it */
+
+static void
+ngx_paygw_redis_spoiled(ngx_paygw_redis_conn_t *conn, const char *why)
+{
+    if (conn->state == NGX_PAYGW_REDIS_CHECKING) {
+        ngx_paygw_redis_next(conn, 0, why);
+        return;
+    }
+
+    ngx_paygw_redis_drop(conn, 0, why);
+}
+
+
+ngx_uint_t
+ngx_paygw_redis_expired(ngx_paygw_redis_conn_t *conn)
+{
+    ngx_msec_t              at, end;
+    ngx_queue_t            *q;
+    ngx_paygw_redis_cmd_t  *cmd;
+
+    at = conn->limit;
+
+    if (conn->state == NGX_PAYGW_REDIS_OPEN) {
+
+        if (ngx_queue_empty(&conn->commands)) {
+            return 0;
+        }
+
+        at = ngx_current_msec + conn->redis->timeout;
+    }
+
+    for (q = ngx_queue_head(&conn->commands);
+         q != ngx_queue_sentinel(&conn->commands);
+         q = ngx_queue_next(q))
+    {
+        cmd = ngx_queue_data(q, ngx_paygw_redis_cmd_t, queue);
+
+        end = cmd->since + conn->redis->timeout;
+
+        if ((ngx_msec_int_t) (end - at) < 0) {
+            at = end;
+        }
+    }
+
+    if ((ngx_msec_int_t) (at - ngx_current_msec) <= 0) {
+        conn->answered = 0;
+        ngx_paygw_redis_drop(conn, NGX_ETIMEDOUT, "timed out");
+
+        return 1;
+    }
+
+    ngx_paygw_redis_overdue(conn, &conn->waiting, &at);
+    ngx_paygw_redis_overdue(conn, &conn->commands, &at);
+
+    ngx_paygw_redis_arm(conn, at);
+
+    return 0;
+}
+
+
+void
+ngx_paygw_redis_arm(ngx_paygw_redis_conn_t *conn, ngx_msec_t at)
+{
+    ngx_event_t     *rev;
+    ngx_msec_int_t   left;
+
+    rev = conn->peer.connection->read;
+    left = (ngx_msec_int_t) (at - ngx_current_msec);
+
+    if (rev->timer_set) {
+
+        if ((ngx_msec_int_t) (at - rev->timer.key) >= 0) {
+            return;
+        }
+
+        /* nginx would not make it a little shorter */
+
+        ngx_del_timer(rev);
+    }
+
+    ngx_add_timer(rev, (ngx_msec_t) ngx_max(left, 1));
+}
+
+
+/* commands whose own time is over, and that of the next one */
+
+static void
+ngx_paygw_redis_overdue(ngx_paygw_redis_conn_t *conn, ngx_queue_t *queue,
+    ngx_msec_t *at)
+{
+    ngx_queue_t            *q, *next;
+    ngx_paygw_redis_cmd_t  *cmd;
+
+    for (q = ngx_queue_head(queue); q != ngx_queue_sentinel(queue); q = next) {
+
+        next = ngx_queue_next(q);
+        cmd = ngx_queue_data(q, ngx_paygw_redis_cmd_t, queue);
+
+        if ((ngx_msec_int_t) (cmd->deadline - ngx_current_msec) > 0) {
+
+            if ((ngx_msec_int_t) (cmd->deadline - *at) < 0) {
+                *at = cmd->deadline;
+            }
+
+            continue;
+        }
+
+        if (queue == &conn->commands) {
+            ngx_paygw_redis_give_up(cmd);
+            continue;
+        }
+
+        ngx_queue_remove(q);
+        cmd->held = 0;
+
+        ngx_paygw_redis_finish(cmd, NGX_ERROR);
+    }
 }
 
 
@@ -347,5 +419,5 @@ ngx_paygw_redis_closed(ngx_paygw_redis_conn_t *conn)
         return;
     }
 
-    ngx_paygw_redis_drop(conn, 0, "closed connection");
+    ngx_paygw_redis_spoiled(conn, "closed connection");
 }

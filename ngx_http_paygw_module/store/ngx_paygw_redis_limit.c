@@ -13,6 +13,8 @@
 #define NGX_PAYGW_REDIS_LIMIT_ARGV  4       /* numbers of each limit */
 
 
+static ngx_int_t ngx_paygw_redis_limit_send(ngx_paygw_redis_cmd_t *cmd,
+    ngx_paygw_store_op_t *op);
 static size_t ngx_paygw_redis_limit_size(ngx_paygw_redis_t *redis,
     ngx_paygw_store_op_t *op);
 static u_char *ngx_paygw_redis_limit_name(ngx_paygw_redis_t *redis, u_char *p,
@@ -24,23 +26,17 @@ static ngx_int_t ngx_paygw_redis_limit_numbers(redisReply *reply,
 ngx_int_t
 ngx_paygw_redis_limit(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
 {
-    ngx_paygw_redis_cmd_t   *cmd;
-    ngx_paygw_redis_conn_t  *conn;
+    ngx_paygw_redis_cmd_t  *cmd;
 
-    conn = ngx_paygw_redis_get(store->data);
-    if (conn == NULL) {
-        return NGX_ERROR;
-    }
-
-    cmd = ngx_paygw_redis_cmd(conn->redis, NGX_PAYGW_REDIS_LIMIT, NULL);
+    cmd = ngx_paygw_redis_cmd(store->data, NGX_PAYGW_REDIS_LIMIT, NULL);
     if (cmd == NULL) {
         return NGX_ERROR;
     }
 
     cmd->op = op;
 
-    if (ngx_paygw_redis_limit_send(conn, cmd) != NGX_OK) {
-        ngx_free(cmd);
+    if (ngx_paygw_redis_limit_send(cmd, op) != NGX_OK) {
+        ngx_paygw_redis_free(cmd);
         return NGX_ERROR;
     }
 
@@ -52,24 +48,17 @@ ngx_paygw_redis_limit(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
 
 /* KEYS: the buckets; ARGV: rate, period, room and "1" if it is dry, of each */
 
-ngx_int_t
-ngx_paygw_redis_limit_send(ngx_paygw_redis_conn_t *conn,
-    ngx_paygw_redis_cmd_t *cmd)
+static ngx_int_t
+ngx_paygw_redis_limit_send(ngx_paygw_redis_cmd_t *cmd,
+    ngx_paygw_store_op_t *op)
 {
-    u_char                *buf, *p;
-    ngx_int_t              rc;
-    ngx_str_t              argv[NGX_PAYGW_REDIS_ARGS], *arg;
-    ngx_uint_t             i;
-    ngx_paygw_limit_t     *limit;
-    ngx_paygw_store_op_t  *op;
+    u_char             *buf, *p;
+    ngx_int_t           rc;
+    ngx_str_t           argv[NGX_PAYGW_REDIS_ARGS], *arg;
+    ngx_uint_t          i;
+    ngx_paygw_limit_t  *limit;
 
-    op = cmd->op;
-
-    if (op == NULL) {
-        return NGX_ERROR;
-    }
-
-    buf = ngx_alloc(ngx_paygw_redis_limit_size(conn->redis, op),
+    buf = ngx_alloc(ngx_paygw_redis_limit_size(cmd->redis, op),
                     ngx_cycle->log);
     if (buf == NULL) {
         return NGX_ERROR;
@@ -88,7 +77,7 @@ ngx_paygw_redis_limit_send(ngx_paygw_redis_conn_t *conn,
 
     for (i = 0; i < op->nlimits; i++) {
         limit = &op->limits[i];
-        ngx_paygw_redis_limit_arg(ngx_paygw_redis_limit_name(conn->redis, p,
+        ngx_paygw_redis_limit_arg(ngx_paygw_redis_limit_name(cmd->redis, p,
                                                              &limit->key));
     }
 
@@ -103,7 +92,7 @@ ngx_paygw_redis_limit_send(ngx_paygw_redis_conn_t *conn,
 
 #undef ngx_paygw_redis_limit_arg
 
-    rc = ngx_paygw_redis_eval(conn, cmd, arg - argv, argv);
+    rc = ngx_paygw_redis_submit(cmd, arg - argv, argv);
 
     ngx_free(buf);
 

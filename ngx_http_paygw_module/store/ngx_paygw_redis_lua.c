@@ -15,9 +15,9 @@
  * A record is one string, "STATE TOKEN DELIVERIES LEASE-END": the state is
  * "held", "done" or "free", the time is Redis' own, in milliseconds.  A mark
  * of an order is "paid END", the end of its life, which is never made shorter.
- * Scripts answer with an integer, but for the last.  The keys of one lie in one
- * slot; an append has that of the stream, too, which needs a hash tag for it in
- * a cluster.
+ * Scripts answer with an integer, but for the last ones.  The keys of one lie in
+ * one slot; an append has that of the stream, too, which needs a hash tag for it
+ * in a cluster.
  *
  *   KEYS[1]  the event             ARGV[1]  token, 16 hexadecimal digits
  *                                  ARGV[2]  life of the record
@@ -66,6 +66,37 @@
 #define NGX_PAYGW_REDIS_LUA_KEEP(state, n, e)                                 \
     "redis.call('SET',KEYS[1],'" state " '..ARGV[1]..' '.." n "..' '.." e     \
     ",'PX',ARGV[2])\n"
+
+/*
+ * A call is "STATE TOKEN ATTEMPTS LEASE-END FINGERPRINT", and behind a space
+ * the answer that is kept, in any bytes.  It runs, is free to be run again, or
+ * is done; with "gone" it is, too, but its answer is not there.
+ *
+ *   KEYS[1]  the call              ARGV[1]  token, 16 hexadecimal digits
+ *                                  ARGV[2]  life of the record
+ *                                  ARGV[3]  fingerprint, hexadecimal
+ *                                  ARGV[4]  lease; of a finish: the state
+ *                                  ARGV[5]  of a finish: the answer
+ */
+
+#define NGX_PAYGW_REDIS_LUA_CALL                                              \
+    "local v=redis.call('GET',KEYS[1])\n"                                     \
+    "local s,k,n,e,f,p\n"                                                     \
+    "if v then\n"                                                             \
+    " s,k,n,e,f,p=string.match(v,'^(%l+) (%x+) (%d+) (%d+) (%x+) ()')\n"      \
+    " if not s then return redis.error_reply('ERR not a paygw record') end\n" \
+    "end\n"
+
+#define NGX_PAYGW_REDIS_LUA_TIME                                              \
+    "local t=redis.call('TIME')\n"                                            \
+    "t=t[1]*1000+math.floor(t[2]/1000)\n"
+
+#define NGX_PAYGW_REDIS_LUA_OURS                                              \
+    "if s and (s~='runs' or k~=ARGV[1]) then return 'no' end\n"
+
+#define NGX_PAYGW_REDIS_LUA_STATE(state, n, e, answer)                        \
+    "redis.call('SET',KEYS[1]," state "..' '..ARGV[1]..' '.." n "..' '.."     \
+    "string.format('%.0f'," e ")..' '..ARGV[3]..' '.." answer ",'PX',ARGV[2])\n"
 
 
 const ngx_str_t  ngx_paygw_redis_scripts[NGX_PAYGW_REDIS_SCRIPTS] = {
@@ -167,7 +198,46 @@ const ngx_str_t  ngx_paygw_redis_scripts[NGX_PAYGW_REDIS_SCRIPTS] = {
         " end\n"
         " r[i]=string.format('%d %.0f ',room[i] and 0 or 1,l[i])\n"
         "end\n"
-        "return table.concat(r)..string.format('%.0f',t)\n")
+        "return table.concat(r)..string.format('%.0f',t)\n"),
+
+    /* a begin answers with a word and, behind "done ", the answer of the call */
+
+    ngx_string(
+        NGX_PAYGW_REDIS_LUA_CALL
+        "if s and f~=ARGV[3] then return 'other' end\n"
+        "if s=='done' then return 'done '..string.sub(v,p) end\n"
+        "if s=='gone' then return s end\n"
+        NGX_PAYGW_REDIS_LUA_TIME
+        "if s=='runs' and t<tonumber(e) then return 'busy' end\n"
+        "n=(tonumber(n) or 0)+1\n"
+        NGX_PAYGW_REDIS_LUA_STATE("'runs'", "n", "t+ARGV[4]", "''")
+        "return 'begun '..n\n"),
+
+    /* finish: with what is kept, "done" or "gone" */
+
+    ngx_string(
+        NGX_PAYGW_REDIS_LUA_CALL
+        NGX_PAYGW_REDIS_LUA_OURS
+        NGX_PAYGW_REDIS_LUA_STATE("ARGV[4]", "(n or 1)", "0", "ARGV[5]")
+        "return 'ok'\n"),
+
+    /* renew */
+
+    ngx_string(
+        NGX_PAYGW_REDIS_LUA_CALL
+        NGX_PAYGW_REDIS_LUA_OURS
+        NGX_PAYGW_REDIS_LUA_TIME
+        NGX_PAYGW_REDIS_LUA_STATE("'runs'", "(n or 1)", "t+ARGV[4]", "''")
+        "return 'ok'\n"),
+
+    /* abandon */
+
+    ngx_string(
+        NGX_PAYGW_REDIS_LUA_CALL
+        "if not s then return 'no' end\n"
+        NGX_PAYGW_REDIS_LUA_OURS
+        NGX_PAYGW_REDIS_LUA_STATE("'free'", "n", "0", "''")
+        "return 'ok'\n")
 };
 
 

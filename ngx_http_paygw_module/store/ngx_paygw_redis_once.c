@@ -22,18 +22,12 @@ static ngx_int_t ngx_paygw_redis_once_name(ngx_paygw_redis_t *redis,
 ngx_int_t
 ngx_paygw_redis_once(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
 {
-    u_char                   life[NGX_INT64_LEN];
-    ngx_int_t                rc;
-    ngx_str_t                argv[6];
-    ngx_paygw_redis_cmd_t   *cmd;
-    ngx_paygw_redis_conn_t  *conn;
+    u_char                  life[NGX_INT64_LEN];
+    ngx_int_t               rc;
+    ngx_str_t               argv[6];
+    ngx_paygw_redis_cmd_t  *cmd;
 
-    conn = ngx_paygw_redis_get(store->data);
-    if (conn == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (ngx_paygw_redis_once_name(conn->redis, &op->key, &argv[1]) != NGX_OK) {
+    if (ngx_paygw_redis_once_name(store->data, &op->key, &argv[1]) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -44,21 +38,21 @@ ngx_paygw_redis_once(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
     argv[4].len = ngx_sprintf(life, "%M", op->keep) - life;
     ngx_str_set(&argv[5], "NX");
 
-    rc = NGX_ERROR;
+    cmd = ngx_paygw_redis_cmd(store->data, NGX_PAYGW_REDIS_ONCE, NULL);
 
-    cmd = ngx_paygw_redis_cmd(conn->redis, NGX_PAYGW_REDIS_ONCE, NULL);
-
-    if (cmd) {
-        cmd->op = op;
-        cmd->eval = 1;    /* no script, so none that is to be sent again */
-
-        rc = ngx_paygw_redis_enqueue(conn, cmd, 6, argv);
+    if (cmd == NULL) {
+        ngx_free(argv[1].data);
+        return NGX_ERROR;
     }
+
+    cmd->op = op;
+
+    rc = ngx_paygw_redis_submit(cmd, 6, argv);
 
     ngx_free(argv[1].data);
 
     if (rc != NGX_OK) {
-        ngx_free(cmd);
+        ngx_paygw_redis_free(cmd);
         return NGX_ERROR;
     }
 

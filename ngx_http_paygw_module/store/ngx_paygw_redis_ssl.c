@@ -18,13 +18,15 @@ ngx_paygw_redis_ssl_start(ngx_paygw_redis_conn_t *conn)
 {
     ngx_int_t          rc;
     const char        *err;
+    ngx_paygw_tls_t   *tls;
     ngx_connection_t  *c;
 
     c = conn->peer.connection;
+    tls = &conn->node->addrs[conn->addr].tls;
 
     conn->log.action = "SSL handshaking with redis";
 
-    rc = ngx_paygw_tls_start(&conn->redis->tls, c, &err);
+    rc = ngx_paygw_tls_start(tls, c, &err);
 
     if (rc == NGX_DECLINED) {
         ngx_paygw_redis_drop(conn, 0, err);
@@ -49,7 +51,11 @@ ngx_paygw_redis_ssl_handler(ngx_connection_t *c)
     conn = c->data;
 
     if (c->read->timedout) {
-        ngx_paygw_redis_drop(conn, NGX_ETIMEDOUT, "timed out");
+        c->read->timedout = 0;
+
+        /* the handshake goes on, unless its own time is over */
+
+        (void) ngx_paygw_redis_expired(conn);
         return;
     }
 
@@ -58,7 +64,8 @@ ngx_paygw_redis_ssl_handler(ngx_connection_t *c)
         return;
     }
 
-    why = ngx_paygw_tls_verify(&conn->redis->tls, c, "redis");
+    why = ngx_paygw_tls_verify(&conn->node->addrs[conn->addr].tls, c,
+                               "redis");
 
     if (why) {
         ngx_paygw_redis_drop(conn, 0, why);

@@ -39,6 +39,7 @@ ngx_paygw_redis_append(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
     cmd->token = op->token;
     cmd->life = op->keep;
     cmd->replicas = op->entry->stream->replicas;
+    cmd->wait = op->entry->stream->wait;
 
     return ngx_paygw_redis_ask(cmd, op);
 }
@@ -72,27 +73,21 @@ ngx_paygw_redis_entry(ngx_paygw_store_entry_t *entry, u_char *maxlen,
 
 void
 ngx_paygw_redis_wanted(ngx_paygw_redis_conn_t *conn,
-    const ngx_paygw_store_stream_t *stream)
+    ngx_paygw_redis_cmd_t *cmd)
 {
-    conn->replicas = ngx_max(conn->replicas, stream->replicas);
-    conn->wait = ngx_max(conn->wait, stream->wait);
+    conn->replicas = ngx_max(conn->replicas, cmd->replicas);
+    conn->wait = ngx_max(conn->wait, cmd->wait);
 }
 
 
 ngx_int_t
 ngx_paygw_redis_wait(ngx_paygw_redis_conn_t *conn)
 {
-    u_char                  replicas[NGX_INT_T_LEN], wait[NGX_INT64_LEN];
-    ngx_str_t               argv[3];
-    ngx_paygw_redis_cmd_t  *cmd;
+    u_char     replicas[NGX_INT_T_LEN], wait[NGX_INT64_LEN];
+    ngx_str_t  argv[3];
 
     if (conn->replicas == 0 || conn->covering) {
         return NGX_OK;
-    }
-
-    cmd = ngx_paygw_redis_cmd(conn->redis, NGX_PAYGW_REDIS_WAIT, NULL);
-    if (cmd == NULL) {
-        return NGX_ERROR;
     }
 
     ngx_str_set(&argv[0], "WAIT");
@@ -103,8 +98,7 @@ ngx_paygw_redis_wait(ngx_paygw_redis_conn_t *conn)
     argv[2].data = wait;
     argv[2].len = ngx_sprintf(wait, "%M", conn->wait) - wait;
 
-    if (ngx_paygw_redis_enqueue(conn, cmd, 3, argv) != NGX_OK) {
-        ngx_free(cmd);
+    if (ngx_paygw_redis_own(conn, NGX_PAYGW_REDIS_WAIT, 3, argv) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -120,7 +114,7 @@ const char *
 ngx_paygw_redis_waited(ngx_paygw_redis_conn_t *conn,
     ngx_paygw_redis_cmd_t *cmd, redisReply *reply)
 {
-    ngx_free(cmd);
+    ngx_paygw_redis_free(cmd);
 
     conn->covering = 0;
 

@@ -91,6 +91,65 @@ ngx_paygw_store_limit(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
 }
 
 
+ngx_int_t
+ngx_paygw_store_begin(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
+{
+    op->pending = NULL;
+    op->delivery = 0;
+    ngx_str_null(&op->run->answer);
+
+    if (!ngx_paygw_store_valid(op)) {
+        op->rc = NGX_ERROR;
+        return NGX_ERROR;
+    }
+
+    op->token = ngx_paygw_store_token(store);
+    op->rc = store->backend->begin(store, op);
+
+    return op->rc;
+}
+
+
+ngx_int_t
+ngx_paygw_store_finish(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
+{
+    op->pending = NULL;
+
+    if (!ngx_paygw_store_valid(op)
+        || op->run->answer.len > NGX_PAYGW_STORE_ANSWER_MAX)
+    {
+        op->rc = NGX_ERROR;
+        return NGX_ERROR;
+    }
+
+    if (op->run->answer.len == 0) {
+        op->run->answer.data = NULL;
+    }
+
+    op->rc = store->backend->finish(store, op);
+
+    return op->rc;
+}
+
+
+void
+ngx_paygw_store_renew(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
+{
+    if (ngx_paygw_store_valid(op)) {
+        store->backend->renew(store, op);
+    }
+}
+
+
+void
+ngx_paygw_store_abandon(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
+{
+    if (ngx_paygw_store_valid(op)) {
+        store->backend->abandon(store, op);
+    }
+}
+
+
 void
 ngx_paygw_store_cancel(ngx_paygw_store_op_t *op)
 {
@@ -139,6 +198,15 @@ ngx_uint_t
 ngx_paygw_store_apart(ngx_paygw_store_t *store)
 {
     return store->apart;
+}
+
+
+ngx_uint_t
+ngx_paygw_store_together(ngx_paygw_store_t *store, ngx_str_t *channel,
+    const ngx_str_t *stream)
+{
+    return store->backend->together == NULL
+           || store->backend->together(store, channel, stream);
 }
 
 

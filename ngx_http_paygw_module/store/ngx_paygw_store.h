@@ -44,6 +44,22 @@
  *            one is, which is not "dry":          NGX_DECLINED, none is
  *   any      the store could not answer:          NGX_ERROR
  *
+ * And it remembers calls that are to be run once: begun by one request for the
+ * time of a lease, which it renews, then finished with an answer, or abandoned.
+ * A call has a fingerprint, which all that come under its key must have.
+ *
+ *   begin    no record, abandoned, or lease over: NGX_OK, begun; op->delivery
+ *            is the number of this attempt, from 1
+ *            another fingerprint:                 NGX_ABORT
+ *            begun by another request:            NGX_BUSY
+ *            finished:                            NGX_DECLINED, with the answer
+ *            finished, its answer was not kept:   NGX_DONE
+ *   renew    begun under op->token, or no record: the lease begins anew
+ *   finish   begun under op->token, or no record: NGX_OK, now finished
+ *            the same, no room for the answer:    NGX_DONE, finished without
+ *            anything else:                       NGX_DECLINED, unchanged
+ *   abandon  begun under op->token:               may be begun again
+ *
  * A store that cannot answer is never a guess: the caller answers 503.
  *
  * Ids begin with the name of a channel and a colon: what is asked about
@@ -71,6 +87,8 @@ typedef void (*ngx_paygw_store_handler_pt)(ngx_paygw_store_op_t *op);
 
 #define NGX_PAYGW_STORE_KEY_MAX     320    /* bytes of an id */
 #define NGX_PAYGW_STORE_FIELDS_MAX  8      /* of an entry in a stream */
+#define NGX_PAYGW_STORE_PRINT       32     /* bytes of a fingerprint */
+#define NGX_PAYGW_STORE_ANSWER_MAX  (512 * 1024)
 #define NGX_PAYGW_STORE_LIMITS_MAX  4      /* that are asked together */
 
 
@@ -102,6 +120,15 @@ typedef struct {
 } ngx_paygw_store_entry_t;
 
 
+/* A call that is to be run once. */
+typedef struct {
+    u_char                       fingerprint[NGX_PAYGW_STORE_PRINT];
+    ngx_str_t                    answer;    /* to keep, empty: none; set by
+                                               a begin that is declined, */
+    ngx_pool_t                  *pool;      /* from this one */
+} ngx_paygw_store_run_t;
+
+
 /*
  * One operation.  The caller fills the first group, in memory of its own that
  * lives until the operation has answered or was cancelled; commit and release
@@ -118,11 +145,13 @@ struct ngx_paygw_store_op_s {
     ngx_paygw_store_handler_pt   handler;   /* of a claim or an append */
     void                        *data;      /* for the handler */
     ngx_paygw_store_entry_t     *entry;     /* of an append */
+    ngx_paygw_store_run_t       *run;       /* of a call */
     ngx_paygw_limit_t           *limits;    /* of a limit; each has a key */
     ngx_uint_t                   nlimits;
 
-    uint64_t                     token;     /* set by claim: fencing token */
-    ngx_uint_t                   delivery;  /* set by claim: 1, 2, ... */
+    uint64_t                     token;     /* set by claim and begin: fencing
+                                               token */
+    ngx_uint_t                   delivery;  /* set by them: 1, 2, ... */
     ngx_int_t                    rc;        /* set before the handler runs */
 
     void                        *pending;   /* the store's own, NULL if idle */
@@ -192,10 +221,34 @@ void ngx_paygw_zone_limits_undo(ngx_paygw_zone_t *zone,
     ngx_paygw_limit_t *limits, ngx_uint_t n);
 
 /*
- * Forgets a claim or an append that is under way: its handler will not be
- * called.  If the store did take a claim, it is released as soon as the answer
- * comes; what was appended stays.  Legal at any time, also when nothing is
- * under way.
+ * Begins a call.  Of op: key, run (fingerprint and pool), lease, keep, log,
+ * handler and data; the key begins with the name of the caller and a colon.
+ * Answers at once or later as a claim does.
+ */
+ngx_int_t ngx_paygw_store_begin(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+
+/*
+ * Finishes a call with its answer, which is copied.  The same of op, and token;
+ * answers at once or later.  NGX_ERROR leaves open whether it was done.
+ */
+ngx_int_t ngx_paygw_store_finish(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+
+/*
+ * Renews the lease of a call, or ends it.  Nothing is waited for: what cannot
+ * be done is logged.  op and its run may be freed when the call returns.
+ */
+void ngx_paygw_store_renew(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+void ngx_paygw_store_abandon(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+
+/*
+ * Forgets what is under way: its handler will not be called.  If the store did
+ * take a claim or begin a call, that is released or abandoned as soon as the
+ * answer comes; what was appended or finished stays.  Legal at any time, also
+ * when nothing is under way.
  */
 void ngx_paygw_store_cancel(ngx_paygw_store_op_t *op);
 
@@ -219,10 +272,12 @@ void ngx_paygw_store_release(ngx_paygw_store_t *store,
  * ngx_paygw_store_redis() reads the arguments of "paygw_store" from the URL on,
  * without "password=SOURCE", which the caller resolves (NULL if there is none):
  *
- *   redis://[[USER]:PASSWORD@]HOST[:PORT][/DB]
+ *   redis://[[USER]:PASSWORD@]HOST[:PORT][,HOST[:PORT]...][/DB]
  *   rediss://...                              TLS, always verified
  *   redis+unix:///PATH[?db=N]
  *
+ *   [cluster]                                 the hosts are some of its nodes;
+ *                                             else one of them is the primary
  *   [prefix=paygw:] [timeout=500ms] [connections=1] [user=NAME]
  *   [trusted_certificate=FILE] [name=NAME]    for rediss://, default: the
  *                                             system's bundle, the HOST
@@ -240,6 +295,10 @@ ngx_paygw_store_t *ngx_paygw_store_redis(ngx_conf_t *cf, ngx_str_t *args,
  * the store may lose them.
  */
 ngx_uint_t ngx_paygw_store_streams(ngx_paygw_store_t *store);
+
+/* 1 if events of the channel can be appended to the stream of this name */
+ngx_uint_t ngx_paygw_store_together(ngx_paygw_store_t *store,
+    ngx_str_t *channel, const ngx_str_t *stream);
 
 /* how long one of its answers may take */
 ngx_msec_t ngx_paygw_store_timeout(ngx_paygw_store_t *store);

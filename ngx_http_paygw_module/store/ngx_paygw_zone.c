@@ -126,6 +126,8 @@ ngx_paygw_zone_make(ngx_shm_zone_t *shm_zone, ngx_paygw_zone_t *zone)
     sh->once_expiry = &sh->sentinel;
     sh->limits_expiry = &sh->sentinel;
     sh->limits_next = ngx_current_msec;
+    sh->runs = &sh->sentinel;
+    sh->runs_expiry = &sh->sentinel;
 
     zone->sh = sh;
     zone->shpool->data = sh;
@@ -207,4 +209,23 @@ ngx_paygw_zone_init_process(ngx_paygw_store_t *store, ngx_cycle_t *cycle)
     }
 
 #endif
+}
+
+
+void *
+ngx_paygw_zone_alloc(ngx_paygw_zone_t *zone, size_t size)
+{
+    void  *p;
+
+    do {
+        p = ngx_slab_alloc_locked(zone->shpool, size);
+
+        /* the oldest may be of another size, so more than one may have to go */
+
+    } while (p == NULL && (ngx_paygw_zone_expire(zone, 1)
+                           || ngx_paygw_zone_once_expire(zone, 1)
+                           || ngx_paygw_zone_limit_expire(zone, 1)
+                           || ngx_paygw_zone_run_expire(zone, 1)));
+
+    return p;
 }

@@ -23,7 +23,7 @@
  */
 
 
-#define NGX_PAYGW_ZONE_LAYOUT  0x70670006
+#define NGX_PAYGW_ZONE_LAYOUT  0x70670007
 #define NGX_PAYGW_ZONE_OURS    (~(uintptr_t) 0xffff)    /* never changes */
 
 
@@ -42,6 +42,8 @@ typedef struct {
     ngx_rbtree_node_t          **limits;    /* by the hash of the key */
     ngx_rbtree_node_t           *limits_expiry;
     ngx_msec_t                   limits_next;  /* none ends before this */
+    ngx_rbtree_node_t           *runs;      /* the same of calls */
+    ngx_rbtree_node_t           *runs_expiry;
 } ngx_paygw_zone_sh_t;
 
 
@@ -64,12 +66,19 @@ void ngx_paygw_zone_full(ngx_paygw_zone_t *zone, ngx_log_t *log);
 
 /*
  * Gives up to n records whose life is over, of events, of keys that may come
- * once, and of limits; returns how many there were, or may have been.  With the
- * mutex: memory that is short is asked back from all of them.
+ * once, of limits and of calls; returns how many there were, or may have been.
+ * With the mutex.
  */
 ngx_uint_t ngx_paygw_zone_expire(ngx_paygw_zone_t *zone, ngx_uint_t n);
 ngx_uint_t ngx_paygw_zone_once_expire(ngx_paygw_zone_t *zone, ngx_uint_t n);
 ngx_uint_t ngx_paygw_zone_limit_expire(ngx_paygw_zone_t *zone, ngx_uint_t n);
+ngx_uint_t ngx_paygw_zone_run_expire(ngx_paygw_zone_t *zone, ngx_uint_t n);
+
+/*
+ * Memory, which is asked back from records of any kind whose life is over; NULL
+ * if there is none.  With the mutex.
+ */
+void *ngx_paygw_zone_alloc(ngx_paygw_zone_t *zone, size_t size);
 
 /* ngx_paygw_zone_once.c */
 ngx_int_t ngx_paygw_zone_once(ngx_paygw_store_t *store,
@@ -77,6 +86,15 @@ ngx_int_t ngx_paygw_zone_once(ngx_paygw_store_t *store,
 
 /* ngx_paygw_zone_limit.c */
 ngx_int_t ngx_paygw_zone_limit(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+
+/* ngx_paygw_zone_idem.c */
+ngx_int_t ngx_paygw_zone_begin(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+ngx_int_t ngx_paygw_zone_finish(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+void ngx_paygw_zone_renew(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op);
+void ngx_paygw_zone_abandon(ngx_paygw_store_t *store,
     ngx_paygw_store_op_t *op);
 
 

@@ -351,7 +351,8 @@ ngx_paygw_zone_limit_add(ngx_paygw_zone_t *zone, ngx_str_t *key,
 
     } while (rec == NULL && (ngx_paygw_zone_limit_sweep(zone, 1, ms)
                              || ngx_paygw_zone_once_expire(zone, 1)
-                             || ngx_paygw_zone_expire(zone, 1)));
+                             || ngx_paygw_zone_expire(zone, 1)
+                             || ngx_paygw_zone_run_expire(zone, 1)));
 
     if (rec == NULL) {
         return NULL;

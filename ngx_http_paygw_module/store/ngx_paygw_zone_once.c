@@ -164,15 +164,7 @@ ngx_paygw_zone_once_add(ngx_paygw_zone_t *zone, ngx_str_t *key,
 
     size = offsetof(ngx_paygw_zone_once_t, data) + key->len;
 
-    do {
-        rec = ngx_slab_alloc_locked(zone->shpool, size);
-
-        /* the oldest may be of another size, so more than one may have to go */
-
-    } while (rec == NULL && (ngx_paygw_zone_once_expire(zone, 1)
-                             || ngx_paygw_zone_expire(zone, 1)
-                             || ngx_paygw_zone_limit_expire(zone, 1)));
-
+    rec = ngx_paygw_zone_alloc(zone, size);
     if (rec == NULL) {
         return NGX_ERROR;
     }

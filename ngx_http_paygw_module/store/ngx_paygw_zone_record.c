@@ -104,7 +104,12 @@ static const ngx_paygw_backend_t  ngx_paygw_zone_backend = {
     ngx_paygw_zone_init_process,
     NULL,                                  /* exit_process */
     ngx_paygw_zone_once,
-    ngx_paygw_zone_limit
+    ngx_paygw_zone_limit,
+    ngx_paygw_zone_begin,
+    ngx_paygw_zone_finish,
+    ngx_paygw_zone_renew,
+    ngx_paygw_zone_abandon,
+    NULL                                   /* together: all in one place */
 };
 
 
@@ -412,15 +417,7 @@ ngx_paygw_zone_add(ngx_paygw_zone_t *zone, ngx_str_t *key, uint32_t hash,
     hold = (state == NGX_PAYGW_ZONE_PAID) ? 0 : sizeof(ngx_paygw_zone_hold_t);
     size = hold + offsetof(ngx_paygw_zone_record_t, data) + key->len;
 
-    do {
-        p = ngx_slab_alloc_locked(zone->shpool, size);
-
-        /* the oldest may be of another size, so more than one may have to go */
-
-    } while (p == NULL && (ngx_paygw_zone_expire(zone, 1)
-                           || ngx_paygw_zone_once_expire(zone, 1)
-                           || ngx_paygw_zone_limit_expire(zone, 1)));
-
+    p = ngx_paygw_zone_alloc(zone, size);
     if (p == NULL) {
         return NULL;
     }

@@ -238,6 +238,9 @@ my %Code = (
     'TIMESTAMP_OUT_OF_WINDOW' => 401, 'REPLAYED' => 401, 'TOO_LARGE' => 413,
     'UNSUPPORTED_MEDIA_TYPE' => 415, 'UNAVAILABLE' => 503,
     'INTERNAL' => 500, 'RATE_LIMITED' => 429, 'TOO_MANY_FAILURES' => 429,
+    'IDEMPOTENCY_KEY_REQUIRED' => 400, 'BAD_IDEMPOTENCY_KEY' => 400,
+    'IDEMPOTENCY_MISMATCH' => 422, 'IN_PROGRESS' => 409,
+    'ANSWER_NOT_KEPT' => 409,
 );
 
 
@@ -255,7 +258,8 @@ sub answer_ok {
         return;
     }
 
-    my $word = $want =~ /^(?:UNAVAILABLE|RATE_LIMITED|TOO_MANY_FAILURES)$/
+    my $word = $want =~ /^(?:UNAVAILABLE|RATE_LIMITED|TOO_MANY_FAILURES
+                             |IN_PROGRESS)$/x
         ? 'RETRY'
         : $want eq 'INTERNAL' ? 'SERVER' : 'CLIENT';
     my $json = eval { JSON::PP->new->decode($res->{body}) } || {};

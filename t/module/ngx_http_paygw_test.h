@@ -27,5 +27,16 @@ ngx_int_t ngx_http_paygw_test_limits(ngx_http_request_t *r,
 /* prints what became of them, some 150 bytes for each */
 u_char *ngx_http_paygw_test_limits_print(u_char *p, ngx_paygw_store_op_t *op);
 
+/*
+ * A call that is to be run once: its part of an operation from the arguments;
+ * 1 and *rc if op is one of "begin", "finish", "renew" and "abandon", which has
+ * been started; and prints what became of it.
+ */
+ngx_int_t ngx_http_paygw_test_run(ngx_http_request_t *r,
+    ngx_paygw_store_op_t *op);
+ngx_uint_t ngx_http_paygw_test_run_start(ngx_paygw_store_t *store,
+    ngx_str_t *name, ngx_paygw_store_op_t *op, ngx_int_t *rc);
+u_char *ngx_http_paygw_test_run_print(u_char *p, ngx_paygw_store_op_t *op);
+
 
 #endif /* _NGX_HTTP_PAYGW_TEST_H_INCLUDED_ */

@@ -18,6 +18,9 @@
  *     size=N maxlen=N           or one; as for a claim, but nothing is released
  *     replicas=N wait=MS
  *   op=once                   as a claim, of a key that may come once
+ *   op=begin|renew            of a call that is to be run once
+ *     print=LETTER              its fingerprint
+ *   op=finish|abandon         the same; with an answer of "size" bytes, or none
  *   op=limit limits=LIST      a request to KEY/RATE/PERIOD/BURST[/dry],...
  *   key=TEXT                  the event id, or that key
  *   order=TEXT                the id of its order
@@ -33,7 +36,8 @@
  *
  * A claim or an append answers "ok DELIVERY TOKEN", "committed", "busy",
  * "late", "replicas" or "error"; with n, "ok=N committed=N busy=N error=N", and
- * " late=N" if there were any; a limit answers "ok" or "refused" and, for each,
+ * " late=N" if there were any; of a call also "kept LENGTH CRC", "gone" and
+ * "other"; a limit answers "ok" or "refused" and, for each,
  * " LEVEL/OVER/TIME/LEFT/RETRY/RESET"; all others answer "sent".
  */
 
@@ -49,6 +53,7 @@ typedef struct {
 
     ngx_uint_t                   once;
     ngx_uint_t                   limit;
+    ngx_uint_t                   run;
     ngx_uint_t                   append;
     ngx_paygw_store_stream_t     stream;
     ngx_paygw_store_entry_t      entry;
@@ -331,6 +336,10 @@ ngx_http_paygw_test_ops(ngx_http_paygw_test_ctx_t *ctx)
         op->data = ctx;
         op->entry = &ctx->entry;
 
+        if (ngx_http_paygw_test_run(r, op) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
         if (ctx->limit && ngx_http_paygw_test_limits(r, op) != NGX_OK) {
             return NGX_ERROR;
         }
@@ -389,7 +398,13 @@ ngx_http_paygw_test_start(ngx_http_paygw_test_ctx_t *ctx)
 
         ctx->waiting++;
 
-        if (ctx->once) {
+        ctx->run = ngx_http_paygw_test_run_start(ctx->store, &ctx->op,
+                                                 &ctx->ops[i], &rc);
+
+        if (ctx->run) {
+            /* begun, finished, renewed or abandoned */
+
+        } else if (ctx->once) {
             rc = ngx_paygw_store_once(ctx->store, &ctx->ops[i]);
 
         } else if (ctx->limit) {
@@ -519,6 +534,9 @@ ngx_http_paygw_test_answer(ngx_http_paygw_test_ctx_t *ctx, char *text)
 
     } else if (ctx->limit && !ctx->error) {
         b->last = ngx_http_paygw_test_limits_print(b->last, ctx->ops);
+
+    } else if (ctx->run) {
+        b->last = ngx_http_paygw_test_run_print(b->last, ctx->ops);
 
     } else if (ctx->ok) {
         b->last = ngx_sprintf(b->last, "ok %ui %016xL\n",

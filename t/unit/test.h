@@ -59,6 +59,8 @@ void test_mac(void);
 void test_aead(void);
 void test_ecb(void);
 void test_call(void);
+void test_slots(void);
+void test_idem(void);
 
 
 #endif /* _TEST_H_INCLUDED_ */

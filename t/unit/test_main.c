@@ -40,6 +40,8 @@ main(int argc, char **argv)
     test_aead();
     test_ecb();
     test_call();
+    test_slots();
+    test_idem();
 
     printf("1..%lu\n", (unsigned long) test_count);
 

@@ -62,9 +62,15 @@ class Case:
             text = text.replace("127.0.0.1:8080",
                                 "127.0.0.1:%d" % self.shop.port)
         if "redis://" in text:
-            port = self.redis_port = stage.free_port()
+            cluster = re.search(r"paygw_store [^;]* cluster\s", text)
+            port = stage.free_port()
+            while cluster and port > 55000:
+                # the nodes of a cluster have another one, 10000 above
+                port = stage.free_port()
+            self.redis_port = port
             text = text.replace("127.0.0.1:6379", "127.0.0.1:%d" % port)
-            self.programs.append(stage.redis(self.folder, port, PASSWORD))
+            self.programs.append(stage.redis(self.folder, port, PASSWORD,
+                                             cluster))
         for channel in self.channels():
             text = self.fill(text, channel)
         ring = self.keys.rings[""]

@@ -116,15 +116,34 @@ def nginx(folder, text, port):
     return program
 
 
-def redis(folder, port, password=None):
+def redis(folder, port, password=None, cluster=False):
     argv = ["redis-server", "--port", str(port), "--bind", "127.0.0.1",
             "--dir", folder, "--save", "", "--daemonize", "no",
             "--appendonly", "yes", "--maxmemory-policy", "noeviction"]
     if password:
         argv += ["--requirepass", password]
+    if cluster:
+        argv += ["--cluster-enabled", "yes"]
     program = Program("redis-server", argv, folder)
     program.ready(port)
+    if cluster:
+        alone(port, password)
     return program
+
+
+def alone(port, password):
+    """Makes a server a cluster of one, and waits until it is one."""
+    argv = ["redis-cli", "-p", str(port), "--no-auth-warning", "-a", password,
+            "CLUSTER"]
+    subprocess.run(argv + ["ADDSLOTS"] + [str(n) for n in range(16384)],
+                   check=True, stdout=subprocess.DEVNULL)
+    for _ in range(300):
+        info = subprocess.run(argv + ["INFO"], check=True,
+                              stdout=subprocess.PIPE).stdout
+        if b"cluster_state:ok" in info:
+            return
+        time.sleep(0.05)
+    raise RuntimeError("the cluster does not come up")
 
 
 def send(port, target, headers, body, method="POST"):
