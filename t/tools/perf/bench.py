@@ -67,6 +67,9 @@ MERCHANT = """
 PLAIN_CALL = "location = /plain-call { %s }" % ONCE
 AUTH = "location = /auth { paygw_auth bench; %s }" % ONCE
 SEALED = "location = /sealed { paygw_auth bench sign_response; %s }" % ONCE
+LIMIT = ("location = /limited { paygw_auth bench; "
+         "paygw_limit $paygw_key_id rate=1000000r/s burst=1000000; %s }"
+         % ONCE)
 FULL = ("location = /full { paygw_auth bench; paygw_idempotency on; "
         "paygw_limit $paygw_key_id rate=1000000r/s burst=1000000; %s }" % ONCE)
 PLAIN_CALL_KEPT = "location = /plain-call-kept { %s }" % KEPT
@@ -104,6 +107,10 @@ CASES = [
          AUTH, True),
     Case("call: auth", "redis", "fresh", "/auth", 200, "ok", 1.5, BASE_CALL,
          AUTH, True),
+    Case("call: auth, limit", "zone", "fresh", "/limited", 200, "ok", None,
+         BASE_CALL, LIMIT, True),
+    Case("call: auth, limit", "redis", "fresh", "/limited", 200, "ok", None,
+         BASE_CALL, LIMIT, True),
     Case("call: all three", "zone", "fresh", "/full", 200, "ok", 1.6,
          BASE_CALL, FULL, True),
     Case("call: all three", "redis", "fresh", "/full", 200, "ok", 2.0,
