@@ -70,8 +70,8 @@ answer_ok(send_callback($m), 200);
 shop_plan();
 for (
     [ 'nonce', set => { 'X-Nonce' => call_nonce() } ],
-    [ 'time', set => { 'X-Timestamp' => $m->{time} + 1 } ],
-    [ 'both', set => { 'X-Timestamp' => $m->{time} + 1,
+    [ 'time', set => { 'X-Timestamp' => $m->{time} + 60 } ],
+    [ 'both', set => { 'X-Timestamp' => $m->{time} + 60,
                        'X-Nonce' => call_nonce() } ],
     [ 'key id', set => { 'X-Key-Id' => 'k2' } ],
     [ 'body', body => '{"amount":900}' ],
