@@ -163,13 +163,19 @@ is(forged($net), 'TOO_MANY_FAILURES');
     location = /a { return 200; }
     location = /off { paygw_auth_failures off; return 200; }
     location = /more { paygw_auth_failures rate=1r/h burst=4; return 200; }
+    location = /same { paygw_auth_failures rate=1r/h; return 200; }
+    location = /often { paygw_auth_failures rate=9r/s burst=99; return 200; }
 CONF
 --- run
 my $addr = addr();
 is(forged($addr), 'BAD_SIGNATURE');
 is(forged($addr), 'TOO_MANY_FAILURES');
 is(forged($addr, target => '/off'), 'BAD_SIGNATURE') for 1 .. 9;
-is(forged($addr, target => '/more'), 'BAD_SIGNATURE', 'one counter') for 1 .. 4;
+is(forged($addr, target => '/more'), 'BAD_SIGNATURE', 'another counter')
+    for 1 .. 5;
+is(forged($addr, target => '/more'), 'TOO_MANY_FAILURES');
+is(forged($addr, target => '/same'), 'TOO_MANY_FAILURES', 'the same one');
+is(forged($addr, target => '/often'), 'BAD_SIGNATURE') for 1 .. 9;
 is(forged($addr, target => '/more'), 'TOO_MANY_FAILURES');
 
 

@@ -353,12 +353,15 @@ access forbidden by rule
 --- config
     location = /a { paygw_limit $arg_k rate=1r/h burst=1; post_action /after;
                     return 200 "in"; }
+    location = /open { post_action /after; return 200 "open"; }
     location = /after { internal; paygw_limit x rate=1r/h;
         proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT; }
 --- run
 is(statuses(2, '/a?k=' . fresh()), '200 200');
 is(statuses(2, '/a?k=' . fresh()), '200 200');
 is(scalar(shop_requests(4)), 4);
+is(statuses(3, '/open'), '200 200 200');
+is(scalar(shop_requests(7)), 7);
 
 
 

@@ -15,14 +15,15 @@
 #define NGX_HTTP_PAYGW_FAILURES_RATE   10
 #define NGX_HTTP_PAYGW_FAILURES_BURST  100
 
-#define NGX_HTTP_PAYGW_FAILURES_KIND   ":failures"
 #define NGX_HTTP_PAYGW_FAILURES_ADDR   8        /* bytes: half of an IPv6 */
+#define NGX_HTTP_PAYGW_FAILURES_KIND   (sizeof(":failures,,,") - 1            \
+                                        + 3 * NGX_INT64_LEN)
 
 
 typedef struct {
     ngx_paygw_limit_t    count;
     u_char               key[NGX_HTTP_PAYGW_FAILURES_ADDR
-                             + sizeof(NGX_HTTP_PAYGW_FAILURES_KIND) - 1];
+                             + NGX_HTTP_PAYGW_FAILURES_KIND];
 } ngx_http_paygw_failures_t;
 
 
@@ -31,6 +32,8 @@ static ngx_int_t ngx_http_paygw_failures_of(ngx_http_paygw_gate_ctx_t *ctx,
 static size_t ngx_http_paygw_failures_addr(ngx_http_request_t *r,
     u_char *addr);
 static ngx_uint_t ngx_http_paygw_failures_private(u_char *addr, size_t len);
+static char *ngx_http_paygw_failures_kind(ngx_conf_t *cf,
+    ngx_http_paygw_auth_conf_t *conf);
 static char *ngx_http_paygw_failures_param(ngx_conf_t *cf,
     ngx_http_paygw_auth_conf_t *auth, ngx_str_t *value);
 
@@ -116,6 +119,7 @@ ngx_http_paygw_failures_of(ngx_http_paygw_gate_ctx_t *ctx,
     ngx_http_paygw_failures_t *failures)
 {
     size_t                       len;
+    u_char                      *p;
     ngx_http_paygw_auth_conf_t  *auth;
 
     auth = &ctx->lcf->auth;
@@ -133,13 +137,13 @@ ngx_http_paygw_failures_of(ngx_http_paygw_gate_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    ngx_memcpy(&failures->key[len], NGX_HTTP_PAYGW_FAILURES_KIND,
-               sizeof(NGX_HTTP_PAYGW_FAILURES_KIND) - 1);
+    p = ngx_cpymem(&failures->key[len], auth->failures_kind.data,
+                   auth->failures_kind.len);
 
     ngx_memzero(&failures->count, sizeof(ngx_paygw_limit_t));
 
     failures->count.key.data = failures->key;
-    failures->count.key.len = len + sizeof(NGX_HTTP_PAYGW_FAILURES_KIND) - 1;
+    failures->count.key.len = p - failures->key;
 
     failures->count.rate = auth->failures_rate;
     failures->count.period = auth->failures_period;
@@ -318,8 +322,12 @@ ngx_http_paygw_failures_merge(ngx_conf_t *cf, ngx_http_paygw_auth_conf_t *prev,
         conf->failures_burst = NGX_HTTP_PAYGW_FAILURES_BURST;
     }
 
-    if (mcf->zone || !conf->on) {
+    if (!conf->on) {
         return NGX_CONF_OK;
+    }
+
+    if (mcf->zone) {
+        return ngx_http_paygw_failures_kind(cf, conf);
     }
 
     if (conf->failures == NGX_HTTP_PAYGW_FAILURES_ALL) {
@@ -331,6 +339,29 @@ ngx_http_paygw_failures_merge(ngx_conf_t *cf, ngx_http_paygw_auth_conf_t *prev,
     }
 
     conf->failures = NGX_HTTP_PAYGW_FAILURES_OFF;
+
+    return NGX_CONF_OK;
+}
+
+
+/* counters of one address, unless they have the same numbers */
+
+static char *
+ngx_http_paygw_failures_kind(ngx_conf_t *cf, ngx_http_paygw_auth_conf_t *conf)
+{
+    u_char  *p;
+
+    p = ngx_pnalloc(cf->pool, NGX_HTTP_PAYGW_FAILURES_KIND);
+    if (p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    conf->failures_kind.data = p;
+    conf->failures_kind.len = ngx_sprintf(p, ":failures,%uL,%uL,%uL",
+                                          conf->failures_rate,
+                                          conf->failures_period,
+                                          conf->failures_burst)
+                              - p;
 
     return NGX_CONF_OK;
 }

@@ -81,7 +81,6 @@ ngx_int_t
 ngx_http_paygw_gate_access(ngx_http_request_t *r,
     ngx_http_paygw_loc_conf_t *lcf)
 {
-    ngx_int_t                  rc;
     ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
@@ -91,9 +90,7 @@ ngx_http_paygw_gate_access(ngx_http_request_t *r,
         return NGX_DECLINED;
     }
 
-    rc = ngx_http_paygw_gate_enter(r, lcf, lcf->gate);
-
-    return (rc == NGX_OK && !lcf->auth.on) ? NGX_DECLINED : rc;
+    return ngx_http_paygw_gate_enter(r, lcf, lcf->gate);
 }
 
 

@@ -84,6 +84,7 @@ typedef struct {
     uint64_t                     failures_rate;
     uint64_t                     failures_period;
     uint64_t                     failures_burst;
+    ngx_str_t                    failures_kind;  /* ends a counter's key */
 
     size_t                       response_max;
 } ngx_http_paygw_auth_conf_t;
