@@ -19,9 +19,10 @@
  *
  * When claim or begin is called, op->token is set, op->pending is NULL, and
  * the key and the times of every operation have been checked.  What ends those
- * is called with their token.  A backend that returns NGX_AGAIN sets op->pending to something that begins with
- * ngx_paygw_store_pending_t.  append and streams are NULL in one that has no
- * streams; init_process and exit_process may be NULL.
+ * is called with their token.  A backend that returns NGX_AGAIN sets
+ * op->pending to something that begins with ngx_paygw_store_pending_t.  append
+ * and streams are NULL in one that has no streams; init_process and
+ * exit_process may be NULL.
  */
 
 
