@@ -7,6 +7,11 @@ use lib 't/lib';
 
 use Test::More;
 
+BEGIN {
+    plan(skip_all => 'the store is Redis')
+        if ($ENV{PAYGW_TEST_STORE} // '') eq 'zone';
+}
+
 use PaygwCluster;
 use PaygwNginx;
 use PaygwProcess qw(folder);

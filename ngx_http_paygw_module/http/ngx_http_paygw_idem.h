@@ -72,6 +72,12 @@ void ngx_http_paygw_idem_value(ngx_http_request_t *r, ngx_str_t *value);
 void ngx_http_paygw_idem_close(ngx_http_paygw_gate_ctx_t *ctx);
 
 
+/* ngx_http_paygw_idem_run.c */
+
+/* the store has begun it: from now on its lease is renewed; and gives it up */
+void ngx_http_paygw_idem_run(ngx_http_paygw_gate_ctx_t *ctx);
+void ngx_http_paygw_idem_abandon(ngx_http_paygw_gate_ctx_t *ctx);
+
 /*
  * An answer, which is held back: a header of it; size bytes of its body are
  * there; all is there; it is withheld, and done tells whether the call is.

@@ -15,9 +15,9 @@
  * A record is one string, "STATE TOKEN DELIVERIES LEASE-END": the state is
  * "held", "done" or "free", the time is Redis' own, in milliseconds.  A mark
  * of an order is "paid END", the end of its life, which is never made shorter.
- * Scripts answer with an integer, but for the last ones.  The keys of one lie in
- * one slot; an append has that of the stream, too, which needs a hash tag for it
- * in a cluster.
+ * Scripts answer with an integer, but for the last ones.  The keys of one lie
+ * in one slot; an append has that of the stream, too, which needs a hash tag
+ * for it in a cluster.
  *
  *   KEYS[1]  the event             ARGV[1]  token, 16 hexadecimal digits
  *                                  ARGV[2]  life of the record
@@ -96,7 +96,8 @@
 
 #define NGX_PAYGW_REDIS_LUA_STATE(state, n, e, answer)                        \
     "redis.call('SET',KEYS[1]," state "..' '..ARGV[1]..' '.." n "..' '.."     \
-    "string.format('%.0f'," e ")..' '..ARGV[3]..' '.." answer ",'PX',ARGV[2])\n"
+    "string.format('%.0f'," e ")..' '..ARGV[3]..' '.." answer                  \
+    ",'PX',ARGV[2])\n"
 
 
 const ngx_str_t  ngx_paygw_redis_scripts[NGX_PAYGW_REDIS_SCRIPTS] = {
@@ -200,7 +201,7 @@ const ngx_str_t  ngx_paygw_redis_scripts[NGX_PAYGW_REDIS_SCRIPTS] = {
         "end\n"
         "return table.concat(r)..string.format('%.0f',t)\n"),
 
-    /* a begin answers with a word and, behind "done ", the answer of the call */
+    /* begin: a word, and behind "done " the answer of the call */
 
     ngx_string(
         NGX_PAYGW_REDIS_LUA_CALL

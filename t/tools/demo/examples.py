@@ -452,6 +452,7 @@ SCENES = {
     "key-rotation.conf": rotation,
     "many-accounts.conf": many,
     "merchant.conf": merchants.headers,
+    "merchant-idempotency.conf": merchants.idempotency,
     "merchant-limits.conf": merchants.limits,
     "merchant-params.conf": merchants.params,
     "merchant-public-key.conf": merchants.public_key,

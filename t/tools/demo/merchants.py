@@ -56,7 +56,8 @@ class Scene:
         self.base = "http://127.0.0.1:%d" % case.port
         self.folder = os.path.join(case.keys.dir, "merchants")
 
-    def sh(self, key_id, file, method, target, body=None, check="yes"):
+    def sh(self, key_id, file, method, target, body=None, check="yes",
+           field=None):
         """call.sh: its status and what it printed."""
         args = [os.path.join(CLIENT, "call.sh"), key_id,
                 os.path.join(self.folder, file), method, self.base + target]
@@ -65,6 +66,8 @@ class Scene:
             with open(path, "wb") as f:
                 f.write(body)
             args += [path, "-H", "Content-Type: application/json"]
+        if field is not None:
+            args += ["-H", field]
         done = subprocess.run(args, capture_output=True,
                               env=dict(os.environ, CHECK=check))
         return done.returncode, done.stdout
@@ -151,6 +154,34 @@ def limits(case):
                             b"{}", check="no")
     case.same((status, code(text)), (1, "RETRY-TOO_MANY_FAILURES"),
               "too many of them")
+
+
+def idempotency(case):
+    scene = Scene(case)
+    body = b'{"to":"x","amount":100}'
+    key = 'Idempotency-Key: "payout-1"'
+
+    def send(target, text=body, field=key):
+        return scene.sh("north-1", "north.k1", "POST", target, text,
+                        check="no", field=field)
+
+    status, first = send("/api/payouts")
+    case.same(status, 0, "a payout")
+    case.same(case.shop.got[-1].headers.get("x-paygw-attempt"), "1",
+              "the shop knows that it is the first attempt")
+    case.same([send("/api/payouts") for _ in range(2)], [(0, first)] * 2,
+              "its answer once more")
+    case.same(scene.sh("north-1", "north.k1", "POST", "/api/payouts", body,
+                       field=key), (0, first), "which is signed")
+    case.same(len(case.shop.got), 1, "the shop has done it once")
+    status, text = send("/api/payouts", b'{"to":"x","amount":200}')
+    case.same((status, code(text)), (1, "CLIENT-IDEMPOTENCY_MISMATCH"),
+              "another amount")
+    status, text = send("/api/payouts", field=None)
+    case.same((status, code(text)), (1, "CLIENT-IDEMPOTENCY_KEY_REQUIRED"),
+              "without a key")
+    case.same(send("/api/orders", field=None)[0], 0, "where it need not be")
+    case.same(len(case.shop.got), 2, "nothing else reached the shop")
 
 
 def public_key(case):
