@@ -89,15 +89,9 @@ static ngx_int_t
 ngx_http_paygw_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     uintptr_t data)
 {
-    ngx_str_t              value;
-    ngx_http_paygw_ctx_t  *ctx;
+    ngx_str_t  value;
 
-    ctx = ngx_http_paygw_ctx_get(r->main);
-
-    if (ctx == NULL) {
-        ngx_http_paygw_auth_value(r, data, &value);
-
-    } else if (ngx_http_paygw_value(ctx, data, r->pool, &value) != NGX_OK) {
+    if (ngx_http_paygw_value_of(r, data, &value) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -113,6 +107,23 @@ ngx_http_paygw_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     v->not_found = 0;
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_paygw_value_of(ngx_http_request_t *r, ngx_http_paygw_value_e which,
+    ngx_str_t *value)
+{
+    ngx_http_paygw_ctx_t  *ctx;
+
+    ctx = ngx_http_paygw_ctx_get(r->main);
+
+    if (ctx == NULL) {
+        ngx_http_paygw_auth_value(r, which, value);
+        return NGX_OK;
+    }
+
+    return ngx_http_paygw_value(ctx, which, r->pool, value);
 }
 
 
