@@ -18,7 +18,7 @@ build="nginx gcc libc6-dev make dpkg-dev libpcre2-dev zlib1g-dev libssl-dev
 demo="python3 python3-cryptography curl openssl redis-server procps"
 test="libtest-base-perl libtext-diff-perl liblist-moreutils-perl
       libipc-run-perl libtest-longstring-perl libhttp-message-perl libwww-perl
-      liburi-perl libfilter-perl perl libnginx-mod-http-lua"
+      liburi-perl libfilter-perl perl libnginx-mod-http-lua lua-cjson"
 fuzz="clang libclang-rt-dev"
 valgrind="valgrind libc6-dbg"
 matrix="debootstrap mount util-linux iproute2 debian-archive-keyring"
