@@ -276,7 +276,16 @@ ngx_http_paygw_taken(ngx_http_paygw_ctx_t *ctx)
         return 0;
     }
 
-    if (ctx->failed || r->error_page || r->err_status) {
+    if (ctx->failed || r->error_page) {
+        return 0;
+    }
+
+    /* these two are no errors: "return 204", or a handler that returns it */
+
+    if (r->err_status
+        && r->err_status != NGX_HTTP_CREATED
+        && r->err_status != NGX_HTTP_NO_CONTENT)
+    {
         return 0;
     }
 
