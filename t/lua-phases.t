@@ -521,3 +521,21 @@ END
 my $m = wechat();
 isnt(send_callback($m)->{status}, 200);
 unlike(send_callback($m)->{body}, qr/^success/);
+
+
+
+=== TEST 17: what Lua answers is the shop's word: 2xx takes the event
+--- config eval
+join '', map { "location = /notify/wxpay/$_ {
+    paygw_notify wxpay;
+    content_by_lua_block { ngx.exit($_) }
+}\n" } 200, 201, 204, 302, 400, 404, 500, 503
+--- run
+for my $status (200, 201, 204) {
+    my $m = wechat(uri => "/notify/wxpay/$status");
+    ack_ok(send_callback($m), $m, 204, "exit $status");
+}
+for my $status (302, 400, 404, 500, 503) {
+    my $m = wechat(uri => "/notify/wxpay/$status");
+    ack_ok(send_callback($m), $m, 502, "exit $status");
+}

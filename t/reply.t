@@ -587,7 +587,7 @@ was not taken within its lease
 
 
 
-=== TEST 29: 201 and 204 that nginx makes are the shop's as any 2xx
+=== TEST 29: 201 and 204 are the word of the shop as any 2xx
 --- config
     location = /notify/wxpay { paygw_notify wxpay; return 204; }
     location = /notify/alipay { paygw_notify alipay; return 201; }

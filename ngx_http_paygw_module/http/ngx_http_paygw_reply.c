@@ -280,7 +280,7 @@ ngx_http_paygw_taken(ngx_http_paygw_ctx_t *ctx)
         return 0;
     }
 
-    /* these two are no errors: "return 204", or a handler that returns it */
+    /* two of these are no errors: what a handler returns, as ngx.exit(204) */
 
     if (r->err_status
         && r->err_status != NGX_HTTP_CREATED
