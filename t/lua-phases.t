@@ -56,7 +56,8 @@ sub main::known_ok {
     my $got = sub {
         my %line;
         for (split /\n/, whole_log()) {
-            $line{$1} = "$1: $2" if /known (\w+): (.*?)(?: while |, c(?:lient|ontext): |$)/;
+            /known (\w+): (.*?)(?: while |, c(?:lient|ontext): |$)/
+                and $line{$1} = "$1: $2";
         }
         return join '', map { ($line{$_} // "$_: -") . "\n" } @phases;
     };
