@@ -89,9 +89,15 @@ static ngx_int_t
 ngx_http_paygw_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     uintptr_t data)
 {
-    ngx_str_t  value;
+    ngx_str_t              value;
+    ngx_http_paygw_ctx_t  *ctx;
 
-    if (ngx_http_paygw_value_of(r, data, &value) != NGX_OK) {
+    ctx = ngx_http_paygw_ctx_get(r->main);
+
+    if (ctx == NULL) {
+        ngx_http_paygw_auth_value(r, data, &value);
+
+    } else if (ngx_http_paygw_value(ctx, data, r->pool, &value) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -114,16 +120,18 @@ ngx_int_t
 ngx_http_paygw_value_of(ngx_http_request_t *r, ngx_http_paygw_value_e which,
     ngx_str_t *value)
 {
-    ngx_http_paygw_ctx_t  *ctx;
+    ngx_http_variable_value_t  v;
 
-    ctx = ngx_http_paygw_ctx_get(r->main);
+    ngx_memzero(&v, sizeof(ngx_http_variable_value_t));
 
-    if (ctx == NULL) {
-        ngx_http_paygw_auth_value(r, which, value);
-        return NGX_OK;
+    if (ngx_http_paygw_variable(r, &v, which) != NGX_OK) {
+        return NGX_ERROR;
     }
 
-    return ngx_http_paygw_value(ctx, which, r->pool, value);
+    value->len = v.len;
+    value->data = v.data;
+
+    return NGX_OK;
 }
 
 
