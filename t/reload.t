@@ -9,6 +9,7 @@ use File::Copy ();
 use File::Temp ();
 use IO::Socket::INET ();
 use MIME::Base64 ();
+use POSIX ();
 
 use PaygwNginx;
 use PaygwTest ();
@@ -98,6 +99,36 @@ sub shop_got { return scalar PaygwTest::shop_requests(@_) }
 
     ok($nginx->quit, 'reload: quits');
     unlike($nginx->log, qr/\[(?:alert|crit|emerg)\]/, 'reload: no alert');
+}
+
+
+# -- no callback waits for memory of the zone: each worker has it, old or new --
+
+SKIP: {
+    my ($major, $minor) = split /\./, (POSIX::uname())[2];
+    skip 'Linux before 5.14 takes a page when it is written', 5
+        if $major < 5 || ($major == 5 && $minor < 14);
+
+    my $had = sub {
+        open my $fh, '<', "/proc/$_[0]/status" or return 0;
+        my ($kb) = join('', <$fh>) =~ /^RssShmem:\s+(\d+) kB/m;
+        return $kb // 0;
+    };
+    my $large = http($Proxy) =~ s/reload:1m/reload:8m/r;
+    my $nginx = PaygwNginx->start(http => $large, workers => 2);
+    my @old;
+    $nginx->wait_for(sub { (@old = $nginx->workers) == 2 }, 5);
+    ok($nginx->wait_for(sub { $had->($old[$_]) >= 8192 }, 5),
+       "memory: worker $_") for 0, 1;
+
+    $nginx->signal('HUP');
+    my @new;
+    ok($nginx->wait_for(sub {
+        @new = grep { my $w = $_; !grep { $_ == $w } @old } $nginx->workers;
+        @new == 2 }, 10), 'memory: new workers');
+    ok($nginx->wait_for(sub { $had->($new[$_]) >= 8192 }, 5),
+       "memory: new worker $_") for 0, 1;
+    $nginx->quit;
 }
 
 

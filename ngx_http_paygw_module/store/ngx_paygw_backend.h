@@ -22,7 +22,7 @@
  * called with the token of the claim.  A backend that returns NGX_AGAIN from
  * claim or append sets op->pending to something that begins with
  * ngx_paygw_store_pending_t.  append and streams are NULL in one that has no
- * streams.
+ * streams; init_process and exit_process may be NULL.
  */
 
 
@@ -37,6 +37,8 @@ typedef struct {
                                   ngx_paygw_store_op_t *op);
     void                (*release)(ngx_paygw_store_t *store,
                                    ngx_paygw_store_op_t *op);
+    void                (*init_process)(ngx_paygw_store_t *store,
+                                        ngx_cycle_t *cycle);
     void                (*exit_process)(ngx_paygw_store_t *store);
     ngx_int_t           (*once)(ngx_paygw_store_t *store,
                                 ngx_paygw_store_op_t *op);

@@ -36,6 +36,7 @@ static const ngx_paygw_backend_t  ngx_paygw_redis_backend = {
     ngx_paygw_redis_cancel,
     ngx_paygw_redis_commit,
     ngx_paygw_redis_release,
+    NULL,                                  /* init_process */
     ngx_paygw_redis_exit_process,
     ngx_paygw_redis_once
 };

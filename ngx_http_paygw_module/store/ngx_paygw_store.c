@@ -124,6 +124,10 @@ ngx_paygw_store_init_process(ngx_paygw_store_t *store, ngx_cycle_t *cycle)
 {
     ngx_paygw_store_seed(store);
 
+    if (store->backend->init_process) {
+        store->backend->init_process(store, cycle);
+    }
+
     return NGX_OK;
 }
 

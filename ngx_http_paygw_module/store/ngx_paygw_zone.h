@@ -72,4 +72,12 @@ ngx_int_t ngx_paygw_zone_once(ngx_paygw_store_t *store,
     ngx_paygw_store_op_t *op);
 
 
+/*
+ * Of the backend: takes the memory of the zone, all of it, when a worker
+ * starts.  Where the kernel cannot (Linux before 5.14) each page is taken when
+ * it is first written.
+ */
+void ngx_paygw_zone_init_process(ngx_paygw_store_t *store, ngx_cycle_t *cycle);
+
+
 #endif /* _NGX_PAYGW_ZONE_H_INCLUDED_ */

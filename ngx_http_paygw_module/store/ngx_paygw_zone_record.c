@@ -101,6 +101,7 @@ static const ngx_paygw_backend_t  ngx_paygw_zone_backend = {
     NULL,                                  /* cancel: nothing ever waits */
     ngx_paygw_zone_commit,
     ngx_paygw_zone_release,
+    ngx_paygw_zone_init_process,
     NULL,                                  /* exit_process */
     ngx_paygw_zone_once
 };
