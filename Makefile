@@ -19,6 +19,8 @@ export NGINX_BINARY NGX_SRC NGX_CONF WERROR STORE KEEP DURATION
 TOOLS := t/tools
 MODULE := $(BUILD)/ngx_http_paygw_module.so
 
+LUADIR ?= /usr/local/share/lua/5.1
+
 MODULES_DIR ?= $(shell $(NGINX_BINARY) -V 2>&1 | tr ' ' '\n' \
                        | sed -n 's/^--modules-path=//p')
 
@@ -132,17 +134,21 @@ ledger-queue: setup-demo build ## the same for paygw_queue; COUNT=100000
 	@bash $(TOOLS)/ledger-queue.sh
 
 .PHONY: install
-install: build ## copy the module to DESTDIR and nginx' modules folder
+install: build ## copy the module to nginx' folder, resty.paygw to LUADIR
 	@test -n "$(MODULES_DIR)" \
 	    || { echo "install: set MODULES_DIR=" >&2; exit 1; }
 	install -d "$(DESTDIR)$(MODULES_DIR)"
 	install -m 644 $(MODULE) "$(DESTDIR)$(MODULES_DIR)/"
+	install -d "$(DESTDIR)$(LUADIR)/resty"
+	install -m 644 lua-compat/lib/resty/paygw.lua \
+	    "$(DESTDIR)$(LUADIR)/resty/"
 
 .PHONY: uninstall
 uninstall: ## remove what install has copied
 	@test -n "$(MODULES_DIR)" \
 	    || { echo "uninstall: set MODULES_DIR=" >&2; exit 1; }
-	rm -f "$(DESTDIR)$(MODULES_DIR)/$(notdir $(MODULE))"
+	rm -f "$(DESTDIR)$(MODULES_DIR)/$(notdir $(MODULE))" \
+	    "$(DESTDIR)$(LUADIR)/resty/paygw.lua"
 
 .PHONY: deb
 deb: build ## a Debian package for the installed nginx

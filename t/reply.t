@@ -584,3 +584,60 @@ is(shop_header($req[1], 'X-Paygw-Delivery'), 2, 'second delivery');
 --- error_log
 was not taken in time
 was not taken within its lease
+
+
+
+=== TEST 29: 201 and 204 are the word of the shop as any 2xx
+--- config
+    location = /notify/wxpay { paygw_notify wxpay; return 204; }
+    location = /notify/alipay { paygw_notify alipay; return 201; }
+    location = /notify/stripe {
+        paygw_notify stripe;
+        try_files /nonexistent @shop;
+    }
+    location @shop { return 204; }
+--- run
+ack_ok(send_callback(wechat()), 'wechat_v3', 200);
+ack_ok(send_callback(alipay()), 'alipay', 200);
+ack_ok(send_callback(stripe()), 'stripe', 200);
+--- result
+taken
+taken
+taken
+
+
+
+=== TEST 30: but not as the page of a failure
+--- config
+    error_page 502 =204 /ok;
+    error_page 404 =201 @named;
+    proxy_intercept_errors on;
+    location = /notify/wxpay {
+        paygw_notify wxpay;
+        try_files /nonexistent @shop;
+    }
+    location = /notify/alipay {
+        paygw_notify alipay;
+        try_files /nonexistent @recursive;
+    }
+    location = /notify/stripe {
+        paygw_notify stripe;
+        try_files /nonexistent @missing;
+    }
+    location @shop { proxy_pass http://127.0.0.1:1; }
+    location @recursive {
+        error_page 500 =204 /ok;
+        recursive_error_pages on;
+        return 500;
+    }
+    location @missing { return 404; }
+    location = /ok { return 204; }
+    location @named { return 201; }
+--- run
+ack_ok(send_callback(wechat()), 'wechat_v3', 502);
+ack_ok(send_callback(alipay()), 'alipay', 502);
+ack_ok(send_callback(stripe()), 'stripe', 502);
+--- result
+released shop
+released shop
+released shop

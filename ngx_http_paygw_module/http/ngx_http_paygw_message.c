@@ -100,3 +100,27 @@ ngx_http_paygw_message_fill(ngx_http_paygw_ctx_t *ctx)
         ngx_http_paygw_headers_collect(r, names, msg->headers, &msg->repeated);
     }
 }
+
+
+ngx_int_t
+ngx_http_paygw_message_verify(ngx_paygw_notify_t *n, ngx_str_t *id)
+{
+    ngx_int_t  rc;
+
+    rc = n->provider->parse(n);
+
+    if (rc == NGX_OK) {
+        rc = n->provider->verify(n);
+    }
+
+    if (rc == NGX_OK) {
+        rc = n->provider->event(n);
+    }
+
+    if (rc == NGX_OK && ngx_paygw_event_id(n, id) != NGX_OK) {
+        n->reason = NGX_PAYGW_REASON_INTERNAL;
+        return NGX_ERROR;
+    }
+
+    return rc;
+}

@@ -259,7 +259,6 @@ ngx_http_paygw_notify_judge(ngx_http_paygw_ctx_t *ctx, ngx_int_t rc)
 static ngx_int_t
 ngx_http_paygw_notify_verify(ngx_http_paygw_ctx_t *ctx)
 {
-    ngx_int_t            rc;
     ngx_paygw_notify_t  *n;
 
     n = &ctx->notify;
@@ -280,27 +279,7 @@ ngx_http_paygw_notify_verify(ngx_http_paygw_ctx_t *ctx)
 
     ngx_http_paygw_message_fill(ctx);
 
-    rc = n->provider->parse(n);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    rc = n->provider->verify(n);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    rc = n->provider->event(n);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    if (ngx_paygw_event_id(n, &ctx->event_id) != NGX_OK) {
-        n->reason = NGX_PAYGW_REASON_INTERNAL;
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
+    return ngx_http_paygw_message_verify(n, &ctx->event_id);
 }
 
 

@@ -275,7 +275,16 @@ ngx_http_paygw_taken(ngx_http_paygw_ctx_t *ctx)
         return 0;
     }
 
-    if (ctx->failed || r->error_page || r->err_status) {
+    if (ctx->failed || r->error_page) {
+        return 0;
+    }
+
+    /* two of these are no errors: what a handler returns, as ngx.exit(204) */
+
+    if (r->err_status
+        && r->err_status != NGX_HTTP_CREATED
+        && r->err_status != NGX_HTTP_NO_CONTENT)
+    {
         return 0;
     }
 

@@ -123,6 +123,25 @@ ngx_http_paygw_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
 
 ngx_int_t
+ngx_http_paygw_value_of(ngx_http_request_t *r, ngx_http_paygw_value_e which,
+    ngx_str_t *value)
+{
+    ngx_http_variable_value_t  v;
+
+    ngx_memzero(&v, sizeof(ngx_http_variable_value_t));
+
+    if (ngx_http_paygw_variable(r, &v, which) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    value->len = v.len;
+    value->data = v.data;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
 ngx_http_paygw_value(ngx_http_paygw_ctx_t *ctx, ngx_http_paygw_value_e which,
     ngx_pool_t *pool, ngx_str_t *value)
 {

@@ -44,6 +44,10 @@ typedef enum {
 ngx_int_t ngx_http_paygw_value(ngx_http_paygw_ctx_t *ctx,
     ngx_http_paygw_value_e which, ngx_pool_t *pool, ngx_str_t *value);
 
+/* the value of a variable of a request; empty if it has none */
+ngx_int_t ngx_http_paygw_value_of(ngx_http_request_t *r,
+    ngx_http_paygw_value_e which, ngx_str_t *value);
+
 /* $paygw_...: preconfiguration of the module */
 ngx_int_t ngx_http_paygw_variables_add(ngx_conf_t *cf);
 

@@ -11,6 +11,7 @@
 #include "ngx_paygw_explain.h"
 #include "ngx_paygw_fields.h"
 #include "ngx_paygw_sign.h"
+#include "ngx_paygw_task.h"
 #include "ngx_paygw_text.h"
 
 
@@ -53,6 +54,7 @@ static ngx_int_t ngx_paygw_alipay_signature(ngx_paygw_notify_t *n,
 static ngx_uint_t ngx_paygw_alipay_has(ngx_paygw_alipay_ctx_t *ctx);
 static ngx_int_t ngx_paygw_alipay_try(ngx_paygw_notify_t *n,
     ngx_array_t *keys, ngx_str_t *text, ngx_str_t *sig);
+static ngx_int_t ngx_paygw_alipay_sign(ngx_paygw_task_t *t);
 
 
 static const ngx_str_t  ngx_paygw_alipay_headers[] = {
@@ -92,7 +94,9 @@ const ngx_paygw_provider_t  ngx_paygw_alipay = {
     ngx_paygw_alipay_parse,
     ngx_paygw_alipay_verify,
     ngx_paygw_alipay_event,
-    ngx_paygw_alipay_ack
+    ngx_paygw_alipay_ack,
+    ngx_paygw_alipay_sign,
+    NULL
 };
 
 
@@ -422,4 +426,22 @@ ngx_paygw_alipay_try(ngx_paygw_notify_t *n, ngx_array_t *keys,
     }
 
     return NGX_DECLINED;
+}
+
+
+/* RSA would mean SHA-1 */
+
+static ngx_int_t
+ngx_paygw_alipay_sign(ngx_paygw_task_t *t)
+{
+    ngx_paygw_alipay_conf_t  *conf;
+
+    if (!ngx_paygw_task_is(t, "RSA2")) {
+        return ngx_paygw_task_refuse(t, "the algorithm must be RSA2");
+    }
+
+    conf = t->channel->conf;
+
+    return ngx_paygw_task_rsa(t, conf->private_key,
+                              "the channel has no app_private_key");
 }

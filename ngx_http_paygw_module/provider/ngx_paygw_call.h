@@ -134,6 +134,17 @@ ngx_int_t ngx_paygw_call_once(ngx_paygw_call_t *call, ngx_str_t *key);
 ngx_int_t ngx_paygw_call_seal(ngx_paygw_call_t *call, ngx_uint_t status,
     ngx_str_t *time, u_char *body_sha256, u_char *hex);
 
+/*
+ * Signs a call as merchants do, with the first secret of call->caller: its
+ * time and nonce are in call->fields; method and target, which are as below,
+ * and body_sha256 are set, and the style is that of headers.  hex is not ended;
+ * NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_paygw_call_sign(ngx_paygw_call_t *call, u_char *hex);
+
+/* 1 if it can be the method and the target of a request line */
+ngx_uint_t ngx_paygw_call_line(ngx_str_t *method, ngx_str_t *target);
+
 
 /* what the files of a call share */
 

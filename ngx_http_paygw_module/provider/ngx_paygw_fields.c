@@ -17,6 +17,13 @@ typedef struct {
 } ngx_paygw_fields_charset_t;
 
 
+typedef struct {
+    ngx_str_t                name;
+    ngx_uint_t               flags;
+    const char              *skip[3];
+} ngx_paygw_fields_style_t;
+
+
 static ngx_uint_t ngx_paygw_fields_name(ngx_str_t *name);
 static ngx_int_t ngx_paygw_fields_charset(ngx_str_t *value, ngx_uint_t *gbk);
 static ngx_int_t ngx_paygw_fields_gbk(ngx_paygw_notify_t *n,
@@ -44,6 +51,20 @@ static const ngx_paygw_fields_charset_t  ngx_paygw_fields_charsets[] = {
     { ngx_string("gb2312"), 1 },
     { ngx_string("gb18030"), 1 },
     { ngx_null_string, 0 }
+};
+
+
+static const ngx_paygw_fields_style_t  ngx_paygw_fields_styles[] = {
+    { ngx_string("alipay"), NGX_PAYGW_CANON_DROP_EMPTY,
+      { "sign", NULL, NULL } },
+    { ngx_string("alipay_notify"), 0, { "sign", "sign_type", NULL } },
+    { ngx_string("wechat_v2"), NGX_PAYGW_CANON_DROP_EMPTY,
+      { "sign", NULL, NULL } },
+    { ngx_string("unionpay"), NGX_PAYGW_CANON_DROP_EMPTY,
+      { "signature", NULL, NULL } },
+    { ngx_string("params"), NGX_PAYGW_CANON_DROP_EMPTY,
+      { "sign", NULL, NULL } },
+    { ngx_null_string, 0, { NULL, NULL, NULL } }
 };
 
 
@@ -277,4 +298,43 @@ ngx_paygw_fields_gbk(ngx_paygw_notify_t *n, ngx_str_t *value)
 
     return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL,
                             "no GBK table");
+}
+
+
+ngx_int_t
+ngx_paygw_fields_canonical(ngx_pool_t *pool, ngx_str_t *style,
+    ngx_paygw_form_t *form, ngx_str_t *text, char **err)
+{
+    ngx_str_t                       *name;
+    ngx_uint_t                       i;
+    const ngx_paygw_fields_style_t  *st;
+
+    for (st = ngx_paygw_fields_styles; st->name.len; st++) {
+        if (st->name.len == style->len
+            && ngx_strncmp(st->name.data, style->data, style->len) == 0)
+        {
+            break;
+        }
+    }
+
+    if (st->name.len == 0) {
+        *err = "no such style";
+        return NGX_DECLINED;
+    }
+
+    for (i = 0; i < form->nfields; i++) {
+        name = &form->fields[i].name;
+
+        if (name->len == 0 || !ngx_paygw_fields_name(name)) {
+            *err = "invalid field name";
+            return NGX_ABORT;
+        }
+    }
+
+    if (ngx_paygw_form_sort(form, err) != NGX_OK) {
+        return NGX_ABORT;
+    }
+
+    return ngx_paygw_form_canonical(pool, form, (const char **) st->skip,
+                                    st->flags, text);
 }

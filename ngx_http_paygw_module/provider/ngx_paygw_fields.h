@@ -55,5 +55,15 @@ const char *ngx_paygw_fields_hint(ngx_paygw_form_t *form, ngx_str_t *charset);
 ngx_int_t ngx_paygw_fields_utf8(ngx_paygw_notify_t *n, ngx_paygw_form_t *form,
     ngx_str_t *charset);
 
+/*
+ * The string to sign of fields in any order, which are sorted, as a style has
+ * it: "alipay" (a request), "alipay_notify", "wechat_v2", "unionpay", "params"
+ * (a call of a merchant).  NGX_OK; NGX_DECLINED, there is no such style;
+ * NGX_ABORT, a name is there twice or not one as above; both with *err;
+ * NGX_ERROR.  The result is in pool.
+ */
+ngx_int_t ngx_paygw_fields_canonical(ngx_pool_t *pool, ngx_str_t *style,
+    ngx_paygw_form_t *form, ngx_str_t *text, char **err);
+
 
 #endif /* _NGX_PAYGW_FIELDS_H_INCLUDED_ */

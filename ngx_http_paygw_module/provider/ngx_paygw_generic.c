@@ -7,6 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_paygw_generic.h"
+#include "ngx_paygw_task.h"
 
 
 /*
@@ -21,6 +22,7 @@ static ngx_uint_t ngx_paygw_generic_same(ngx_paygw_channel_t *a,
     ngx_paygw_channel_t *b);
 static void ngx_paygw_generic_answer(const ngx_paygw_notify_t *n,
     ngx_uint_t status, ngx_paygw_ack_t *ack);
+static ngx_int_t ngx_paygw_generic_open(ngx_paygw_task_t *t);
 
 
 static const ngx_str_t  ngx_paygw_generic_no_headers[] = {
@@ -39,7 +41,9 @@ const ngx_paygw_provider_t  ngx_paygw_generic = {
     ngx_paygw_generic_parse,
     ngx_paygw_generic_verify,
     ngx_paygw_generic_event,
-    ngx_paygw_generic_answer
+    ngx_paygw_generic_answer,
+    NULL,
+    ngx_paygw_generic_open
 };
 
 
@@ -133,4 +137,23 @@ ngx_paygw_generic_answer(const ngx_paygw_notify_t *n, ngx_uint_t status,
     if (ack->status == 0) {
         ack->status = (status >= 400 && status < 600) ? status : 500;
     }
+}
+
+
+static ngx_int_t
+ngx_paygw_generic_open(ngx_paygw_task_t *t)
+{
+    ngx_paygw_generic_conf_t  *conf;
+
+    conf = t->channel->conf;
+
+    if (conf->env.decrypt_key.len == 0) {
+        return ngx_paygw_task_refuse(t, "the channel has no decrypt_key");
+    }
+
+    if (!ngx_paygw_task_is(t, "aes_256_gcm")) {
+        return ngx_paygw_task_refuse(t, "the algorithm must be aes_256_gcm");
+    }
+
+    return ngx_paygw_task_gcm(t, &conf->env.decrypt_key);
 }

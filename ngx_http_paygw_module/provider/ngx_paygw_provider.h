@@ -25,6 +25,7 @@ typedef struct ngx_paygw_provider_s  ngx_paygw_provider_t;
 typedef struct ngx_paygw_channel_s   ngx_paygw_channel_t;
 typedef struct ngx_paygw_notify_s    ngx_paygw_notify_t;
 typedef struct ngx_paygw_keyring_s   ngx_paygw_keyring_t;
+typedef struct ngx_paygw_task_s      ngx_paygw_task_t;
 
 
 #define NGX_PAYGW_MAX_HEADERS  16
@@ -293,6 +294,14 @@ struct ngx_paygw_provider_s {
     void                       (*ack)(const ngx_paygw_notify_t *n,
                                       ngx_uint_t status,
                                       ngx_paygw_ack_t *ack);
+
+    /*
+     * What the keys of a channel do for code beside us, see ngx_paygw_task.h;
+     * NULL: nothing.  Signs a text as requests to the provider are signed; and
+     * opens what the provider has encrypted.
+     */
+    ngx_int_t                  (*sign)(ngx_paygw_task_t *t);
+    ngx_int_t                  (*open)(ngx_paygw_task_t *t);
 };
 
 

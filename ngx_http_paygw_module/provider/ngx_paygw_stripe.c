@@ -63,7 +63,9 @@ const ngx_paygw_provider_t  ngx_paygw_stripe = {
     ngx_paygw_stripe_parse,
     ngx_paygw_stripe_verify,
     ngx_paygw_stripe_event,
-    ngx_paygw_stripe_ack
+    ngx_paygw_stripe_ack,
+    NULL,
+    NULL
 };
 
 

@@ -105,7 +105,9 @@ const ngx_paygw_provider_t  ngx_paygw_unionpay = {
     ngx_paygw_unionpay_parse,
     ngx_paygw_unionpay_verify,
     ngx_paygw_unionpay_event,
-    ngx_paygw_unionpay_ack
+    ngx_paygw_unionpay_ack,
+    ngx_paygw_unionpay_sign,
+    NULL
 };
 
 

@@ -63,6 +63,9 @@ ngx_int_t ngx_paygw_unionpay_signature(ngx_paygw_notify_t *n,
 /* what is no part of the string to sign */
 extern const char  *ngx_paygw_unionpay_skip[];
 
+/* as provider->sign, with the secret of a channel that has one */
+ngx_int_t ngx_paygw_unionpay_sign(ngx_paygw_task_t *t);
+
 
 /* ngx_paygw_unionpay_conf.c */
 

@@ -9,6 +9,7 @@
 #include "ngx_paygw_unionpay.h"
 #include "ngx_paygw_fields.h"
 #include "ngx_paygw_sign.h"
+#include "ngx_paygw_task.h"
 #include "ngx_paygw_text.h"
 
 
@@ -40,6 +41,8 @@ static ngx_int_t ngx_paygw_unionpay_rsa(ngx_paygw_notify_t *n,
 static ngx_int_t ngx_paygw_unionpay_secret(ngx_paygw_notify_t *n,
     ngx_paygw_unionpay_ctx_t *ctx, const ngx_paygw_hash_t *hash,
     ngx_str_t *secret, ngx_str_t *text);
+static ngx_int_t ngx_paygw_unionpay_mac(const ngx_paygw_hash_t *hash,
+    ngx_str_t *secret, ngx_str_t *text, ngx_str_t *hex, ngx_log_t *log);
 static ngx_int_t ngx_paygw_unionpay_hex(const ngx_paygw_hash_t *hash,
     ngx_str_t *parts, ngx_uint_t n, ngx_str_t *hex, ngx_log_t *log);
 static const char *ngx_paygw_unionpay_hint(ngx_paygw_unionpay_ctx_t *ctx,
@@ -240,34 +243,80 @@ ngx_paygw_unionpay_rsa(ngx_paygw_notify_t *n,
 }
 
 
-/* hash(text & hash(secret)), all in characters */
-
 static ngx_int_t
 ngx_paygw_unionpay_secret(ngx_paygw_notify_t *n,
     ngx_paygw_unionpay_ctx_t *ctx, const ngx_paygw_hash_t *hash,
     ngx_str_t *secret, ngx_str_t *text)
 {
-    u_char      inner[2 * NGX_PAYGW_HASH_MAX], outer[2 * NGX_PAYGW_HASH_MAX];
-    ngx_int_t   rc;
-    ngx_str_t   parts[3], hex;
+    u_char     buf[2 * NGX_PAYGW_HASH_MAX];
+    ngx_int_t  rc;
+    ngx_str_t  hex;
 
-    parts[0] = *text;
-    ngx_str_set(&parts[1], "&");
-    parts[2].data = inner;
-    hex.data = outer;
+    hex.data = buf;
 
-    rc = ngx_paygw_unionpay_hex(hash, secret, 1, &parts[2], n->log);
-
-    if (rc == NGX_OK) {
-        rc = ngx_paygw_unionpay_hex(hash, parts, 3, &hex, n->log);
-    }
+    rc = ngx_paygw_unionpay_mac(hash, secret, text, &hex, n->log);
 
     if (rc == NGX_OK && !ngx_paygw_equal(&hex, ctx->signature)) {
         rc = NGX_DECLINED;
     }
 
+    ngx_explicit_memzero(buf, sizeof(buf));
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_paygw_unionpay_sign(ngx_paygw_task_t *t)
+{
+    ngx_str_t                  *secret;
+    ngx_paygw_unionpay_conf_t  *conf;
+
+    conf = t->channel->conf;
+
+    if (conf->method->hash == NULL) {
+        return ngx_paygw_task_refuse(t, "the channel has no secret, and no "
+                                        "private key of ours");
+    }
+
+    if (!ngx_paygw_task_is(t, (char *) conf->method->name.data)) {
+        return ngx_paygw_task_refuse(t, "the algorithm must be the "
+                                        "signMethod of the channel");
+    }
+
+    t->out.data = ngx_pnalloc(t->pool, 2 * NGX_PAYGW_HASH_MAX);
+    if (t->out.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    secret = conf->secrets->elts;
+
+    return ngx_paygw_unionpay_mac(conf->method->hash, &secret[0], &t->in,
+                                  &t->out, t->log);
+}
+
+
+/* hash(text & hash(secret)), all in characters; hex as below */
+
+static ngx_int_t
+ngx_paygw_unionpay_mac(const ngx_paygw_hash_t *hash, ngx_str_t *secret,
+    ngx_str_t *text, ngx_str_t *hex, ngx_log_t *log)
+{
+    u_char     inner[2 * NGX_PAYGW_HASH_MAX];
+    ngx_int_t  rc;
+    ngx_str_t  parts[3];
+
+    parts[0] = *text;
+    ngx_str_set(&parts[1], "&");
+    parts[2].data = inner;
+
+    rc = ngx_paygw_unionpay_hex(hash, secret, 1, &parts[2], log);
+
+    if (rc == NGX_OK) {
+        rc = ngx_paygw_unionpay_hex(hash, parts, 3, hex, log);
+    }
+
     ngx_explicit_memzero(inner, sizeof(inner));
-    ngx_explicit_memzero(outer, sizeof(outer));
 
     return rc;
 }

@@ -9,6 +9,7 @@
 #include "ngx_paygw_wechat_v2.h"
 #include "ngx_paygw_xml.h"
 #include "ngx_paygw_mac.h"
+#include "ngx_paygw_task.h"
 #include "ngx_paygw_text.h"
 
 
@@ -33,9 +34,10 @@ static ngx_int_t ngx_paygw_wechat_v2_sign_type(ngx_paygw_notify_t *n,
     ngx_paygw_wechat_v2_ctx_t *ctx, ngx_paygw_wechat_v2_conf_t *conf);
 static ngx_int_t ngx_paygw_wechat_v2_signature(ngx_paygw_notify_t *n,
     ngx_paygw_wechat_v2_ctx_t *ctx, ngx_paygw_wechat_v2_conf_t *conf);
-static ngx_int_t ngx_paygw_wechat_v2_mac(ngx_paygw_notify_t *n,
+static ngx_int_t ngx_paygw_wechat_v2_mac(
     const ngx_paygw_wechat_v2_sign_t *sign, ngx_str_t *key, ngx_str_t *text,
-    ngx_str_t *hex);
+    ngx_str_t *hex, ngx_log_t *log);
+static ngx_int_t ngx_paygw_wechat_v2_make(ngx_paygw_task_t *t);
 static char *ngx_paygw_wechat_v2_hint(ngx_paygw_wechat_v2_ctx_t *ctx,
     const ngx_paygw_wechat_v2_sign_t *sign);
 
@@ -66,7 +68,9 @@ const ngx_paygw_provider_t  ngx_paygw_wechat_v2 = {
     ngx_paygw_wechat_v2_parse,
     ngx_paygw_wechat_v2_verify,
     ngx_paygw_wechat_v2_event,
-    ngx_paygw_wechat_v2_ack
+    ngx_paygw_wechat_v2_ack,
+    ngx_paygw_wechat_v2_make,
+    ngx_paygw_wechat_v2_unseal
 };
 
 
@@ -322,7 +326,7 @@ ngx_paygw_wechat_v2_signature(ngx_paygw_notify_t *n,
 
     for (i = 0; i < conf->keys->nelts; i++) {
 
-        if (ngx_paygw_wechat_v2_mac(n, conf->sign, &key[i], &text, &hex)
+        if (ngx_paygw_wechat_v2_mac(conf->sign, &key[i], &text, &hex, n->log)
             != NGX_OK)
         {
             return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL,
@@ -345,9 +349,8 @@ ngx_paygw_wechat_v2_signature(ngx_paygw_notify_t *n,
 /* the key is a part of the text, and that of the HMAC as well */
 
 static ngx_int_t
-ngx_paygw_wechat_v2_mac(ngx_paygw_notify_t *n,
-    const ngx_paygw_wechat_v2_sign_t *sign, ngx_str_t *key, ngx_str_t *text,
-    ngx_str_t *hex)
+ngx_paygw_wechat_v2_mac(const ngx_paygw_wechat_v2_sign_t *sign,
+    ngx_str_t *key, ngx_str_t *text, ngx_str_t *hex, ngx_log_t *log)
 {
     u_char     *p, digest[NGX_PAYGW_HASH_MAX];
     size_t      i, len;
@@ -361,9 +364,9 @@ ngx_paygw_wechat_v2_mac(ngx_paygw_notify_t *n,
     parts[2] = *key;
 
     rc = sign->hmac ? ngx_paygw_hmac(&ngx_paygw_hash_sha256, key, parts, 3,
-                                     digest, &len, n->log)
+                                     digest, &len, log)
                     : ngx_paygw_hash(&ngx_paygw_hash_md5, parts, 3,
-                                     digest, &len, n->log);
+                                     digest, &len, log);
     if (rc != NGX_OK) {
         return NGX_ERROR;
     }
@@ -378,6 +381,43 @@ ngx_paygw_wechat_v2_mac(ngx_paygw_notify_t *n,
     hex->len = sign->len;
 
     return NGX_OK;
+}
+
+
+/* the algorithm need not be that of the callbacks: each order says its own */
+
+static ngx_int_t
+ngx_paygw_wechat_v2_make(ngx_paygw_task_t *t)
+{
+    ngx_str_t                         *key;
+    ngx_paygw_wechat_v2_conf_t        *conf;
+    const ngx_paygw_wechat_v2_sign_t  *sign;
+
+    conf = t->channel->conf;
+    key = conf->keys->elts;
+    sign = conf->sign;
+
+    if (t->algorithm.len) {
+        sign = ngx_paygw_wechat_v2_signs;
+
+        while (sign->name.len
+               && !ngx_paygw_task_is(t, (char *) sign->name.data))
+        {
+            sign++;
+        }
+
+        if (sign->name.len == 0) {
+            return ngx_paygw_task_refuse(t, "the algorithm must be MD5 or "
+                                            "HMAC-SHA256");
+        }
+    }
+
+    t->out.data = ngx_pnalloc(t->pool, NGX_PAYGW_WECHAT_V2_HEX);
+    if (t->out.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_paygw_wechat_v2_mac(sign, &key[0], &t->in, &t->out, t->log);
 }
 
 

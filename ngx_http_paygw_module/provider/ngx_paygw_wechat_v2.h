@@ -95,6 +95,9 @@ ngx_int_t ngx_paygw_wechat_v2_open(ngx_paygw_notify_t *n,
 ngx_int_t ngx_paygw_wechat_v2_refund(ngx_paygw_notify_t *n,
     ngx_paygw_wechat_v2_ctx_t *ctx);
 
+/* the same for others; as provider->open */
+ngx_int_t ngx_paygw_wechat_v2_unseal(ngx_paygw_task_t *t);
+
 
 /* ngx_paygw_wechat_v2_conf.c */
 

@@ -10,6 +10,7 @@
 #include "ngx_paygw_ecb.h"
 #include "ngx_paygw_event.h"
 #include "ngx_paygw_mac.h"
+#include "ngx_paygw_task.h"
 #include "ngx_paygw_text.h"
 #include "ngx_paygw_xml.h"
 
@@ -33,8 +34,8 @@
 #define NGX_PAYGW_WECHAT_V2_MD5  16
 
 
-static ngx_int_t ngx_paygw_wechat_v2_decrypt(ngx_paygw_notify_t *n,
-    ngx_paygw_wechat_v2_ctx_t *ctx, ngx_str_t *key, ngx_str_t *in);
+static ngx_int_t ngx_paygw_wechat_v2_decrypt(ngx_pool_t *pool, ngx_log_t *log,
+    ngx_str_t *key, ngx_str_t *in, ngx_paygw_form_t *form, ngx_str_t *text);
 static ngx_int_t ngx_paygw_wechat_v2_facts(ngx_paygw_notify_t *n,
     ngx_paygw_form_t *form);
 static ngx_uint_t ngx_paygw_wechat_v2_number(ngx_paygw_form_t *form,
@@ -64,7 +65,7 @@ ngx_paygw_wechat_v2_open(ngx_paygw_notify_t *n,
     ngx_paygw_wechat_v2_ctx_t *ctx, ngx_paygw_channel_t *ch)
 {
     ngx_int_t                    rc;
-    ngx_str_t                   *key, sealed;
+    ngx_str_t                   *key, sealed, text;
     ngx_uint_t                   i;
     ngx_paygw_wechat_v2_conf_t  *conf;
 
@@ -83,15 +84,19 @@ ngx_paygw_wechat_v2_open(ngx_paygw_notify_t *n,
 
     for (i = 0; i < conf->keys->nelts; i++) {
 
-        rc = ngx_paygw_wechat_v2_decrypt(n, ctx, &key[i], &sealed);
+        rc = ngx_paygw_wechat_v2_decrypt(n->pool, n->log, &key[i], &sealed,
+                                         &ctx->refund, &text);
 
         if (rc == NGX_DECLINED) {
             continue;
         }
 
-        if (rc == NGX_OK) {
-            rc = ngx_paygw_wechat_v2_facts(n, &ctx->refund);
+        if (rc == NGX_ERROR) {
+            return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL,
+                                    NULL);
         }
+
+        rc = ngx_paygw_wechat_v2_facts(n, &ctx->refund);
 
         if (rc == NGX_OK) {
             rc = ngx_paygw_wechat_v2_time(n, ctx, ch);
@@ -107,42 +112,73 @@ ngx_paygw_wechat_v2_open(ngx_paygw_notify_t *n,
 /* with one key; NGX_DECLINED if it makes no sense of it */
 
 static ngx_int_t
-ngx_paygw_wechat_v2_decrypt(ngx_paygw_notify_t *n,
-    ngx_paygw_wechat_v2_ctx_t *ctx, ngx_str_t *key, ngx_str_t *in)
+ngx_paygw_wechat_v2_decrypt(ngx_pool_t *pool, ngx_log_t *log, ngx_str_t *key,
+    ngx_str_t *in, ngx_paygw_form_t *form, ngx_str_t *text)
 {
     char       *err;
     u_char      digest[NGX_PAYGW_HASH_MAX], hex[NGX_PAYGW_ECB_KEY_LEN];
     size_t      len;
     ngx_int_t   rc;
-    ngx_str_t   derived, text;
+    ngx_str_t   derived;
 
-    if (ngx_paygw_hash(&ngx_paygw_hash_md5, key, 1, digest, &len, n->log)
+    if (ngx_paygw_hash(&ngx_paygw_hash_md5, key, 1, digest, &len, log)
         != NGX_OK)
     {
-        goto error;
+        return NGX_ERROR;
     }
 
     derived.data = hex;
     derived.len = ngx_hex_dump(hex, digest, NGX_PAYGW_WECHAT_V2_MD5) - hex;
 
-    rc = ngx_paygw_ecb_open(n->pool, &derived, in, &text);
+    rc = ngx_paygw_ecb_open(pool, &derived, in, text);
 
     ngx_explicit_memzero(digest, sizeof(digest));
     ngx_explicit_memzero(hex, sizeof(hex));
 
     if (rc == NGX_OK) {
-        rc = ngx_paygw_xml_parse(n->pool, &text, "root", &ctx->refund, &err);
+        rc = ngx_paygw_xml_parse(pool, text, "root", form, &err);
+    }
+
+    return (rc == NGX_OK || rc == NGX_ERROR) ? rc : NGX_DECLINED;
+}
+
+
+/* whatever is wrong with it, the answer is one and the same: see above */
+
+ngx_int_t
+ngx_paygw_wechat_v2_unseal(ngx_paygw_task_t *t)
+{
+    ngx_int_t                    rc;
+    ngx_str_t                   *key, sealed;
+    ngx_uint_t                   i;
+    ngx_paygw_form_t             form;
+    ngx_paygw_wechat_v2_conf_t  *conf;
+
+    conf = t->channel->conf;
+    key = conf->keys->elts;
+
+    rc = ngx_paygw_base64_decode(t->pool, &sealed, &t->in);
+
+    for (i = 0; rc == NGX_OK && i < conf->keys->nelts; i++) {
+
+        rc = ngx_paygw_wechat_v2_decrypt(t->pool, t->log, &key[i], &sealed,
+                                         &form, &t->out);
+        if (rc == NGX_OK) {
+            return NGX_OK;
+        }
+
+        if (rc == NGX_DECLINED) {
+            rc = NGX_OK;
+        }
     }
 
     if (rc == NGX_ERROR) {
-        goto error;
+        return NGX_ERROR;
     }
 
-    return (rc == NGX_OK) ? NGX_OK : NGX_DECLINED;
+    ngx_str_null(&t->out);
 
-error:
-
-    return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
+    return ngx_paygw_task_refuse(t, "the key does not open it");
 }
 
 

@@ -9,6 +9,7 @@
 #include "ngx_paygw_wechat_v3.h"
 #include "ngx_paygw_channel.h"
 #include "ngx_paygw_sign.h"
+#include "ngx_paygw_task.h"
 #include "ngx_paygw_text.h"
 
 
@@ -33,6 +34,8 @@ static ngx_int_t ngx_paygw_wechat_v3_clock(ngx_paygw_notify_t *n,
     ngx_paygw_wechat_v3_ctx_t *ctx);
 static ngx_int_t ngx_paygw_wechat_v3_signature(ngx_paygw_notify_t *n,
     ngx_paygw_wechat_v3_ctx_t *ctx);
+static ngx_int_t ngx_paygw_wechat_v3_sign(ngx_paygw_task_t *t);
+static ngx_int_t ngx_paygw_wechat_v3_unseal(ngx_paygw_task_t *t);
 
 
 static const ngx_str_t  ngx_paygw_wechat_v3_headers[] = {
@@ -62,7 +65,9 @@ const ngx_paygw_provider_t  ngx_paygw_wechat_v3 = {
     ngx_paygw_wechat_v3_parse,
     ngx_paygw_wechat_v3_verify,
     ngx_paygw_wechat_v3_event,
-    ngx_paygw_wechat_v3_ack
+    ngx_paygw_wechat_v3_ack,
+    ngx_paygw_wechat_v3_sign,
+    ngx_paygw_wechat_v3_unseal
 };
 
 
@@ -295,4 +300,41 @@ ngx_paygw_wechat_v3_signature(ngx_paygw_notify_t *n,
     }
 
     return good ? NGX_OK : ngx_paygw_wechat_v3_forged(n, parts, &sig, bad);
+}
+
+
+/* a request says the one word, a payment of an app or a page the other */
+
+static ngx_int_t
+ngx_paygw_wechat_v3_sign(ngx_paygw_task_t *t)
+{
+    ngx_paygw_wechat_v3_conf_t  *conf;
+
+    if (!ngx_paygw_task_is(t, NGX_PAYGW_WECHAT_V3_SCHEME)
+        && !ngx_paygw_task_is(t, "RSA"))
+    {
+        return ngx_paygw_task_refuse(t, "the algorithm must be "
+                                     NGX_PAYGW_WECHAT_V3_SCHEME " or RSA");
+    }
+
+    conf = t->channel->conf;
+
+    return ngx_paygw_task_rsa(t, conf->private_key,
+                              "the channel has no merchant_private_key");
+}
+
+
+static ngx_int_t
+ngx_paygw_wechat_v3_unseal(ngx_paygw_task_t *t)
+{
+    ngx_paygw_wechat_v3_conf_t  *conf;
+
+    if (!ngx_paygw_task_is(t, NGX_PAYGW_WECHAT_V3_AEAD)) {
+        return ngx_paygw_task_refuse(t, "the algorithm must be "
+                                     NGX_PAYGW_WECHAT_V3_AEAD);
+    }
+
+    conf = t->channel->conf;
+
+    return ngx_paygw_task_gcm(t, &conf->apiv3_key);
 }

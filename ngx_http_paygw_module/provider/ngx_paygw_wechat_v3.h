@@ -31,6 +31,8 @@
 /* a bit for each of the others */
 #define NGX_PAYGW_WECHAT_V3_REQUIRED   0x0f
 
+#define NGX_PAYGW_WECHAT_V3_AEAD       "AEAD_AES_256_GCM"
+
 
 /* the account of a channel */
 typedef struct {

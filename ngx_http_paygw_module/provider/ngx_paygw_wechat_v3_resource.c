@@ -16,8 +16,6 @@
 /* The body of a callback, once its signature is good. */
 
 
-#define NGX_PAYGW_WECHAT_V3_AEAD       "AEAD_AES_256_GCM"
-
 /* names of accounts in a resource: bits in the order of the names below */
 #define NGX_PAYGW_WECHAT_V3_MCHID      0x01
 #define NGX_PAYGW_WECHAT_V3_SP_MCHID   0x02

@@ -12,6 +12,11 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/logs" "$work/keys" "$work/modules"
 ln -s "$module" "$work/modules/"
+for lua in ndk_http_module.so ngx_http_lua_module.so; do
+    if [ -e "/usr/lib/nginx/modules/$lua" ]; then
+        ln -s "/usr/lib/nginx/modules/$lua" "$work/modules/"
+    fi
+done
 status=0
 
 key() {
@@ -76,6 +81,13 @@ make_key() {
 for conf in "$folder"/*.conf; do
     [ -f "$conf" ] || continue
 
+    if grep -q '^load_module.*ngx_http_lua' "$conf" \
+        && [ ! -e "$work/modules/ngx_http_lua_module.so" ]
+    then
+        echo "# ${conf##*/}: no libnginx-mod-http-lua here, not checked"
+        continue
+    fi
+
     for name in $(sed 's/#.*//' "$conf" \
                   | grep -oE '/etc/paygw/[A-Za-z0-9_./-]+' \
                   | sed 's,^/etc/paygw/,,' | sort -u); do
@@ -89,6 +101,7 @@ for conf in "$folder"/*.conf; do
         sed -e "s,/etc/paygw/,$work/keys/,g" \
             -e "s,/var/log/nginx/,$work/logs/,g" \
             -e "s,/var/lib/nginx/,$work/,g" \
+            -e "s,/usr/local/share/lua/5.1/,$PAYGW_ROOT/lua-compat/lib/," \
             -e "s,/run/nginx.pid,$work/nginx.pid," \
             -e "s,/usr/lib/nginx/modules/ngx_http_paygw,modules/ngx_http_paygw," \
             "$conf"

@@ -181,6 +181,30 @@ documented directives ngx_command_t '# paygw_b' 'is no directive "paygw_b"'
 documented variables ngx_http_variable_t '$paygw_b' '"paygw_a" is not in docs'
 documented variables ngx_http_variable_t '$paygw_b' 'is no variable "paygw_b"'
 
+# what Lua thinks of C: SED-OF-THE-LUA-FILE MESSAGE
+lua() {
+    rm -rf "$work/tree"
+    mkdir -p "$work/tree/$m/http" "$work/tree/lua-compat/lib/resty"
+    cp "$PAYGW_ROOT/$m/http/ngx_http_paygw_lua.h" "$work/tree/$m/http/"
+    cp "$PAYGW_ROOT/lua-compat/README.md" "$work/tree/lua-compat/"
+    sed "$1" "$PAYGW_ROOT/lua-compat/lib/resty/paygw.lua" \
+        > "$work/tree/lua-compat/lib/resty/paygw.lua"
+    echo >> "$work/count"
+    python3 "$tools/check.py" "$work/tree" > "$work/out" || :
+    if ! grep -q "$2" "$work/out"; then
+        echo "not ok - Lua: expected: $2"
+        cat "$work/out"
+        failed
+    fi
+}
+
+lua 's/size_t nfields/int nfields/'      'the interface is not that of'
+lua '/^int ngx_http_paygw_ffi_version/d' 'the interface is not that of'
+lua 's/^\(local VERSION = \).*/\10/'     'the version is not that of'
+lua 's/^\(local MAX_FIELDS = \).*/\10/'  'the most fields is not that of'
+lua 's/_M.decrypt/_M.open/'              'function "open" is not in lua-c'
+lua 's/_M.decrypt/_M.open/'              'there is no function "decrypt"'
+
 # symbols, with a library of one function
 echo >> "$work/count"
 echo 'int stray(void) { return 0; }' > "$work/x.c"

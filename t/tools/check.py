@@ -342,6 +342,51 @@ def check_documented(root):
                 report(path, n, 'there is no %s "%s"' % (what, name))
 
 
+LUA_HEADER = MODULE + '/http/ngx_http_paygw_lua.h'
+LUA_FILE = 'lua-compat/lib/resty/paygw.lua'
+LUA_README = 'lua-compat/README.md'
+
+
+def check_lua(root):
+    """What Lua thinks of the C functions is what their header says."""
+    texts = {}
+    for path in (LUA_HEADER, LUA_FILE):
+        full = os.path.join(root, path)
+        if not os.path.exists(full):
+            return
+        with open(full, encoding='utf-8') as f:
+            texts[path] = f.read()
+
+    for what, header, lua in (
+            ('the interface', r'/\* cdef: begin \*/\n+(.*?)\n+/\* cdef: end',
+             r'ffi\.cdef\[\[\n(.*?)\n *\]\]'),
+            ('the version', r'#define NGX_HTTP_PAYGW_FFI_VERSION +(\d+)',
+             r'(?m)^local VERSION = (\d+)$'),
+            ('the most fields', r'#define NGX_HTTP_PAYGW_FFI_FIELDS +(\d+)',
+             r'(?m)^local MAX_FIELDS = (\d+)$'),
+            ('the most merchants',
+             r'#define NGX_HTTP_PAYGW_FFI_MERCHANTS +(\d+)',
+             r'(?m)^local MAX_MERCHANTS = (\d+)$')):
+        want = re.search(header, texts[LUA_HEADER], re.S)
+        got = re.search(lua, texts[LUA_FILE], re.S)
+        if not want or not got or want.group(1) != got.group(1):
+            line = texts[LUA_FILE].count('\n', 0, got.start()) + 1 \
+                if got else 1
+            report(LUA_FILE, line, '%s is not that of %s'
+                   % (what, os.path.basename(LUA_HEADER)))
+
+    said = ''
+    if os.path.exists(os.path.join(root, LUA_README)):
+        with open(os.path.join(root, LUA_README), encoding='utf-8') as f:
+            said = '\n'.join(re.findall(r'(?m)^### .*', f.read()))
+    have = set(re.findall(r'(?m)^function _M\.(\w+)', texts[LUA_FILE]))
+    heads = set(re.findall(r'\bpaygw\.(\w+)\(', said))
+    for name in sorted(have - heads):
+        report(LUA_FILE, 1, 'function "%s" is not in %s' % (name, LUA_README))
+    for name in sorted(heads - have):
+        report(LUA_README, 1, 'there is no function "%s"' % name)
+
+
 def main():
     lengths = []
     for path in text_files(ROOT):
@@ -365,6 +410,7 @@ def main():
             except SyntaxError as e:
                 report(path, e.lineno or 1, 'python: %s' % e.msg)
     check_documented(ROOT)
+    check_lua(ROOT)
 
     for path, line, message in sorted(findings):
         print('%s:%d: %s' % (path, line, message))

@@ -32,6 +32,10 @@ install -d "$root/usr/share/nginx/modules-available"
 echo "load_module modules/ngx_http_paygw_module.so;" \
     > "$root/usr/share/nginx/modules-available/$conf"
 
+# where Lua of Debian's nginx looks by itself
+install -D -m 644 "$PAYGW_ROOT/lua-compat/lib/resty/paygw.lua" \
+    "$root/usr/share/lua/5.1/resty/paygw.lua"
+
 docs=$root/usr/share/doc/$name
 install -d "$docs"
 for file in LICENSE README.md CHANGES.md; do
@@ -39,7 +43,9 @@ for file in LICENSE README.md CHANGES.md; do
         install -m 644 "$PAYGW_ROOT/$file" "$docs/"
     fi
 done
-for folder in docs conf-examples conf-examples/queue conf-examples/verify; do
+for folder in docs conf-examples conf-examples/queue conf-examples/verify \
+              lua-compat
+do
     install -d "$docs/$folder"
     find "$PAYGW_ROOT/$folder" -maxdepth 1 -type f \
         -exec install -m 644 {} "$docs/$folder/" ';'
@@ -70,6 +76,7 @@ Architecture: $arch
 Maintainer: the paygw authors <paygw@localhost>
 Installed-Size: $(du -sk "$root/usr" | cut -f 1)
 Depends: $abi, nginx-common, $libs$gconv
+Suggests: libnginx-mod-http-lua
 Section: httpd
 Priority: optional
 Description: payments as nginx configuration

@@ -16,7 +16,7 @@ started=
 build="nginx gcc libc6-dev make dpkg-dev libpcre2-dev zlib1g-dev libssl-dev
        libhiredis-dev libyajl-dev libexpat1-dev"
 demo="python3 python3-cryptography curl openssl redis-server procps"
-test="libtest-base-perl libtext-diff-perl liblist-moreutils-perl
+test="lua-cjson libtest-base-perl libtext-diff-perl liblist-moreutils-perl
       libipc-run-perl libtest-longstring-perl libhttp-message-perl libwww-perl
       liburi-perl libfilter-perl perl libnginx-mod-http-lua"
 

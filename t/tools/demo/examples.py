@@ -15,6 +15,7 @@ import tempfile
 import time
 import traceback
 
+import luashop
 import merchants
 import stage
 from queueing import Scene
@@ -50,7 +51,7 @@ class Case:
             self.text = file.read()
 
     def start(self):
-        text = stage.local(self.text, self.folder)
+        text = luashop.local(stage.local(self.text, self.folder))
         self.port = stage.free_port()
         text = text.replace("listen 80;", "listen 127.0.0.1:%d;" % self.port)
         if "php-fpm.sock" in text:
@@ -450,6 +451,7 @@ SCENES = {
     "existing-shop-observe.conf": observe,
     "filter-by-event.conf": filtering,
     "key-rotation.conf": rotation,
+    "lua.conf": luashop.scene,
     "many-accounts.conf": many,
     "merchant.conf": merchants.headers,
     "merchant-idempotency.conf": merchants.idempotency,
@@ -515,6 +517,11 @@ def main():
     try:
         keys = AllKeys(os.path.join(work, "keys"))
         for path in paths:
+            if os.path.basename(path) == "lua.conf" and luashop.missing():
+                Case.count += 1
+                print("ok %d - lua.conf # SKIP not here: %s"
+                      % (Case.count, " ".join(luashop.missing())))
+                continue
             failed += run(path, os.path.join(work, os.path.basename(path)),
                           keys)
         for name in sorted(set(SCENES) - set(os.listdir(folder))):
