@@ -211,8 +211,11 @@ if ($With eq 'redis') {
     my $c = begin($port, $key);
     shop_got(1);
     PaygwTest::redis_freeze();
+    $at = Time::HiRes::time();
     PaygwTest::shop_release('e');
     is(says(PaygwTest::finish($c)), '200 one -', 'at the end: the answer');
+    cmp_ok(Time::HiRes::time() - $at, '>', 0.9,
+           'at the end: not a byte before the store was waited for');
     PaygwTest::redis_stop();
     like($nginx->log, qr/store\ has\ not\ kept\ the\ answer\ of\ call
                          \ "shop:\w{64}",\ repeated\ after\ its\ lease

@@ -517,7 +517,13 @@ for my $status (500, 502, 400) {
     $res = send_callback(under($key));
     is($res->{body}, 'done', "$status is not final");
 }
+# nor does a file say anything that was named by a failure
 my $key = key();
+shop_plan({ status => 500, headers => [ [ 'X-Accel-Redirect', '/sorry' ] ] },
+          { status => 201, body => 'done' });
+is(send_callback(under($key))->{body}, 'sorry');
+is(send_callback(under($key))->{body}, 'done');
+$key = key();
 for (1, 2) {
     my $res = send_callback(under($key, target => '/fails'));
     is("$res->{status} $res->{body}", '200 sorry');
@@ -588,6 +594,10 @@ is(shop_count(), 3);
 
 === TEST 19: conditions and ranges are not for the answer of an operation
 --- config
+    location = /return {
+        paygw_auth shop; paygw_idempotency on;
+        return 200 done;
+    }
     location ^~ /api {
         paygw_auth shop; paygw_idempotency on;
         proxy_force_ranges on;
@@ -604,6 +614,8 @@ my $first = send_callback(under($key, @if));
 is("$first->{status} $first->{body}", '200 done');
 replay_ok(send_callback(under($key, @if)), $first, 'conditions');
 is(shop_count(), 1);
+my $res = send_callback(under(key(), @if, target => '/return'));
+is("$res->{status} $res->{body}", '200 done', 'of nginx itself');
 
 
 
@@ -641,3 +653,49 @@ answer_ok($res, 200, 'the key is free');
 is(send_callback(under($key, headers => [ 'X-Who', "$who-c" ]))
    ->{header}{'idempotent-replayed'}, 'true');
 is(shop_count(), 2);
+
+
+
+=== TEST 22: an upstream that is not buffered; one that sends bit by bit
+--- config
+    location ^~ /api {
+        paygw_auth shop; paygw_idempotency on max=20k;
+        proxy_buffering off;
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT;
+    }
+--- run
+for my $size (1, 20_000, 300_000) {
+    my $key = key();
+    my $body = join '', map { chr(32 + $_ % 90) } 1 .. $size;
+    shop_plan({ body => $body });
+    my $first = send_callback(under($key));
+    ok($first->{body} eq $body, "$size bytes");
+    my $res = send_callback(under($key));
+    $size > 20_000 ? answer_ok($res, 'ANSWER_NOT_KEPT')
+                   : replay_ok($res, $first, $size);
+    is(shop_count(), 1);
+}
+
+
+
+=== TEST 23: a zone that has room for a nonce, and none for a call
+--- no_store
+--- http_config
+    paygw_zone small:64k;
+--- config
+    location = /s { paygw_test_store; }
+    location ^~ /api {
+        paygw_auth shop; paygw_idempotency on;
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT;
+    }
+--- faulty
+--- run
+my $ask = sub { finish(begin("GET /s?$_[0] HTTP/1.0\r\n\r\n"))->{body} };
+like($ask->('op=once&n=4&spread=1&key=' . 'n' x 38), qr/^ok=4 /);
+like($ask->('op=begin&n=2000&spread=1&key=shop:' . 'c' x 60),
+     qr/ error=[1-9]/);
+answer_ok(send_callback(call(body => 'x')), 200, 'without a key');
+answer_ok(send_callback(under(key())), 'UNAVAILABLE');
+is(shop_count(), 1, 'nothing is run');
+--- error_log
+could not allocate event in paygw zone "small"
