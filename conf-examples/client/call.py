@@ -20,6 +20,13 @@ class Unsigned(Exception):
     """The answer is not one to this call; nothing is known of its outcome."""
 
 
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A signature is for one target and one time."""
+
+    def redirect_request(self, *args):
+        return None
+
+
 class Caller:
 
     def __init__(self, base, key_id, secret, signed=True, timeout=10):
@@ -28,6 +35,7 @@ class Caller:
         self.secret = secret
         self.signed = signed
         self.timeout = timeout
+        self.open = urllib.request.build_opener(NoRedirect).open
 
     def mac(self, *lines):
         text = ''.join('%s\n' % line for line in lines).encode()
@@ -48,7 +56,7 @@ class Caller:
                                          data=body or None, headers=fields,
                                          method=method)
         try:
-            answer = urllib.request.urlopen(request, timeout=self.timeout)
+            answer = self.open(request, timeout=self.timeout)
         except urllib.error.HTTPError as e:
             answer = e
         with answer:

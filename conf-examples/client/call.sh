@@ -24,6 +24,13 @@ case $rest in
 *)   target=/ ;;
 esac
 
+# curl would encode or leave out what must not stand there
+
+if printf %s "$target" | LC_ALL=C grep -q '[^!-~]\|#'; then
+    echo "call.sh: the target is not encoded" >&2
+    exit 2
+fi
+
 time=$(date +%s)
 nonce=$(openssl rand -hex 16)
 tmp=$(mktemp -d)
@@ -57,7 +64,7 @@ fi
 
 [ "$body" = /dev/null ] || set -- --data-binary "@$body" "$@"
 
-status=$(curl -sS --path-as-is -X "$method" -o "$tmp/answer" -D "$tmp/head" \
+status=$(curl -sSg --path-as-is -X "$method" -o "$tmp/answer" -D "$tmp/head" \
               -w '%{http_code}' -H "X-Key-Id: $id" -H "X-Timestamp: $time" \
               -H "X-Nonce: $nonce" -H "X-Signature: $signature" "$@" "$url")
 

@@ -18,7 +18,19 @@
 
 
 static ngx_int_t ngx_http_paygw_auth_params(ngx_http_paygw_gate_ctx_t *ctx);
+static ngx_uint_t ngx_http_paygw_auth_type(ngx_http_request_t *r,
+    const ngx_str_t *type);
+static ngx_int_t ngx_http_paygw_auth_query(ngx_paygw_call_t *call,
+    ngx_str_t *query);
 static ngx_int_t ngx_http_paygw_auth_target(ngx_http_paygw_gate_ctx_t *ctx);
+
+
+/* of a body with parameters */
+
+static const ngx_str_t  ngx_http_paygw_auth_types[] = {
+    ngx_string("application/json"),
+    ngx_string("application/x-www-form-urlencoded")
+};
 
 
 void
@@ -119,23 +131,24 @@ ngx_http_paygw_auth_verify(ngx_http_paygw_gate_ctx_t *ctx)
         return (rc == NGX_OK) ? ngx_paygw_call_verify(call) : rc;
     }
 
-    rc = ngx_http_paygw_body_sha256(r, ctx->lcf->body_max, call->body_sha256,
-                                    &call->body);
-
-    if (rc == NGX_OK) {
-
-        if (call->body.len > NGX_PAYGW_EXPLAIN_MAX) {
-            ngx_str_null(&call->body);
-        }
-
-        rc = ngx_http_paygw_auth_target(ctx);
+    if (ngx_http_paygw_body_look(r, &call->body)
+        > (off_t) ctx->lcf->body_max)
+    {
+        call->reason = NGX_PAYGW_REASON_TOO_LARGE;
+        return NGX_DECLINED;
     }
 
-    if (rc != NGX_OK) {
-        call->reason = (rc == NGX_DECLINED) ? NGX_PAYGW_REASON_TOO_LARGE
-                                            : NGX_PAYGW_REASON_INTERNAL;
-        return rc;
+    if (call->body.len > NGX_PAYGW_EXPLAIN_MAX) {
+        ngx_str_null(&call->body);
     }
+
+    if (ctx->digest.rc != NGX_OK || ngx_http_paygw_auth_target(ctx) != NGX_OK)
+    {
+        call->reason = NGX_PAYGW_REASON_INTERNAL;
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(call->body_sha256, ctx->digest.sha256, NGX_PAYGW_SHA256_LEN);
 
     return ngx_paygw_call_verify(call);
 }
@@ -144,16 +157,14 @@ ngx_http_paygw_auth_verify(ngx_http_paygw_gate_ctx_t *ctx)
 static ngx_int_t
 ngx_http_paygw_auth_params(ngx_http_paygw_gate_ctx_t *ctx)
 {
-    ngx_int_t            rc;
-    ngx_str_t            query, body, *type;
-    ngx_uint_t           json;
-    ngx_paygw_call_t    *call;
-    ngx_http_request_t  *r;
+    ngx_int_t          rc;
+    ngx_str_t          query, body;
+    ngx_uint_t         json;
+    ngx_paygw_call_t  *call;
 
-    r = ctx->request;
     call = &ctx->call;
 
-    rc = ngx_http_paygw_body_get(r, ctx->lcf->body_max, &body);
+    rc = ngx_http_paygw_body_get(ctx->request, ctx->lcf->body_max, &body);
 
     if (rc != NGX_OK) {
         call->reason = (rc == NGX_DECLINED) ? NGX_PAYGW_REASON_TOO_LARGE
@@ -161,42 +172,78 @@ ngx_http_paygw_auth_params(ngx_http_paygw_gate_ctx_t *ctx)
         return rc;
     }
 
-    json = 0;
+    json = ngx_http_paygw_auth_type(ctx->request,
+                                    &ngx_http_paygw_auth_types[0]);
 
-    if (body.len) {
-        type = r->headers_in.content_type
-               ? &r->headers_in.content_type->value : NULL;
-
-        json = (type && type->len >= sizeof("application/json") - 1
-                && ngx_strncasecmp(type->data, (u_char *) "application/json",
-                                   sizeof("application/json") - 1)
-                   == 0);
-
-        if (!json
-            && (type == NULL
-                || type->len < sizeof("application/x-www-form-urlencoded") - 1
-                || ngx_strncasecmp(type->data,
-                               (u_char *) "application/x-www-form-urlencoded",
-                               sizeof("application/x-www-form-urlencoded") - 1)
-                   != 0))
-        {
-            call->reason = NGX_PAYGW_REASON_CONTENT_TYPE;
-            return NGX_DECLINED;
-        }
+    if (body.len && !json
+        && !ngx_http_paygw_auth_type(ctx->request,
+                                     &ngx_http_paygw_auth_types[1]))
+    {
+        call->reason = NGX_PAYGW_REASON_CONTENT_TYPE;
+        return NGX_DECLINED;
     }
 
-    /* that of the request line: r->args changes with a redirect */
-
-    query.data = ngx_strlchr(call->target.data,
-                             call->target.data + call->target.len, '?');
-    query.len = 0;
-
-    if (query.data) {
-        query.data++;
-        query.len = call->target.data + call->target.len - query.data;
+    if (ngx_http_paygw_auth_query(call, &query) != NGX_OK) {
+        return NGX_ABORT;
     }
 
     return ngx_paygw_call_parse_params(call, &query, &body, json);
+}
+
+
+/* the type alone or with parameters: "application/jsonx" is another one */
+
+static ngx_uint_t
+ngx_http_paygw_auth_type(ngx_http_request_t *r, const ngx_str_t *type)
+{
+    ngx_str_t  *value;
+
+    if (r->headers_in.content_type == NULL) {
+        return 0;
+    }
+
+    value = &r->headers_in.content_type->value;
+
+    if (value->len < type->len
+        || ngx_strncasecmp(value->data, type->data, type->len) != 0)
+    {
+        return 0;
+    }
+
+    return value->len == type->len || value->data[type->len] == ';'
+           || value->data[type->len] == ' ';
+}
+
+
+/*
+ * That of the request line, since r->args changes with a redirect.  Behind "#"
+ * it ends for nginx and for many a shop: who stands between could cut off
+ * parameters that are signed.
+ */
+
+static ngx_int_t
+ngx_http_paygw_auth_query(ngx_paygw_call_t *call, ngx_str_t *query)
+{
+    u_char  *last;
+
+    last = call->target.data + call->target.len;
+
+    if (ngx_strlchr(call->target.data, last, '#')) {
+        return ngx_paygw_call_refuse(call, NGX_ABORT,
+                                     NGX_PAYGW_REASON_MALFORMED,
+                                     "\"#\" in the target, it must be sent as "
+                                     "%%23");
+    }
+
+    query->data = ngx_strlchr(call->target.data, last, '?');
+    query->len = 0;
+
+    if (query->data) {
+        query->data++;
+        query->len = last - query->data;
+    }
+
+    return NGX_OK;
 }
 
 

@@ -7,18 +7,12 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
-#include "ngx_paygw_mac.h"
 #include "ngx_http_paygw_body.h"
 #include "ngx_http_paygw_headers.h"
 
 
-#define NGX_HTTP_PAYGW_BODY_PIECE  65536    /* bytes of a file at a time */
-
-
 static ngx_int_t ngx_http_paygw_body_copy(ngx_http_request_t *r,
     ngx_chain_t *cl, u_char *p);
-static ngx_int_t ngx_http_paygw_body_hash_file(ngx_http_request_t *r,
-    ngx_buf_t *b, ngx_paygw_sha256_t *sha);
 
 
 static const ngx_str_t  ngx_http_paygw_body_fields[] = {
@@ -117,14 +111,11 @@ ngx_http_paygw_body_copy(ngx_http_request_t *r, ngx_chain_t *cl, u_char *p)
 }
 
 
-ngx_int_t
-ngx_http_paygw_body_sha256(ngx_http_request_t *r, off_t max, u_char *out,
-    ngx_str_t *text)
+off_t
+ngx_http_paygw_body_look(ngx_http_request_t *r, ngx_str_t *text)
 {
-    off_t                len;
-    ngx_buf_t           *b;
-    ngx_chain_t         *cl, *in;
-    ngx_paygw_sha256_t  *sha;
+    off_t         len;
+    ngx_chain_t  *cl, *in;
 
     ngx_str_null(text);
 
@@ -135,89 +126,12 @@ ngx_http_paygw_body_sha256(ngx_http_request_t *r, off_t max, u_char *out,
         len += ngx_buf_size(cl->buf);
     }
 
-    if (len > max) {
-        return NGX_DECLINED;
+    if (in && in->next == NULL && ngx_buf_in_memory(in->buf)) {
+        text->data = in->buf->pos;
+        text->len = (size_t) len;
     }
 
-    if (in == NULL || (in->next == NULL && ngx_buf_in_memory(in->buf))) {
-
-        if (in) {
-            text->data = in->buf->pos;
-            text->len = in->buf->last - in->buf->pos;
-        }
-
-        return ngx_paygw_sha256(text, 1, out);
-    }
-
-    sha = ngx_paygw_sha256_new(r->pool);
-    if (sha == NULL) {
-        return NGX_ERROR;
-    }
-
-    for (cl = in; cl; cl = cl->next) {
-        b = cl->buf;
-
-        if (ngx_buf_in_memory(b)) {
-
-            if (ngx_paygw_sha256_update(sha, b->pos, b->last - b->pos)
-                != NGX_OK)
-            {
-                return NGX_ERROR;
-            }
-
-        } else if (ngx_http_paygw_body_hash_file(r, b, sha) != NGX_OK) {
-            return NGX_ERROR;
-        }
-    }
-
-    return ngx_paygw_sha256_final(sha, out);
-}
-
-
-/* a buffer without a file is the mark of the end, and of size 0 */
-
-static ngx_int_t
-ngx_http_paygw_body_hash_file(ngx_http_request_t *r, ngx_buf_t *b,
-    ngx_paygw_sha256_t *sha)
-{
-    off_t     pos;
-    size_t    size;
-    u_char   *p;
-    ssize_t   n;
-
-    size = (size_t) ngx_min(ngx_buf_size(b), NGX_HTTP_PAYGW_BODY_PIECE);
-
-    if (size == 0) {
-        return NGX_OK;
-    }
-
-    p = ngx_palloc(r->pool, size);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    for (pos = b->file_pos; pos < b->file_last; pos += n) {
-
-        size = (size_t) ngx_min(b->file_last - pos,
-                                NGX_HTTP_PAYGW_BODY_PIECE);
-
-        n = ngx_read_file(b->file, p, size, pos);
-
-        if (n != (ssize_t) size) {
-            ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
-                          "read %z of %uz bytes of the request body "
-                          "from \"%V\"", n, size, &b->file->name);
-            return NGX_ERROR;
-        }
-
-        if (ngx_paygw_sha256_update(sha, p, size) != NGX_OK) {
-            return NGX_ERROR;
-        }
-    }
-
-    (void) ngx_pfree(r->pool, p);
-
-    return NGX_OK;
+    return len;
 }
 
 

@@ -22,12 +22,10 @@ ngx_int_t ngx_http_paygw_body_get(ngx_http_request_t *r, size_t max,
     ngx_str_t *body);
 
 /*
- * The SHA-256 of a whole body, wherever it is, without holding more of a file
- * than a buffer; out has 32 bytes.  *text is the body if it is in one piece in
- * memory, else empty.  Returns as ngx_http_paygw_body_get() does.
+ * How long the body is.  *text is the body if it is in one piece in memory,
+ * else empty.
  */
-ngx_int_t ngx_http_paygw_body_sha256(ngx_http_request_t *r, off_t max,
-    u_char *out, ngx_str_t *text);
+off_t ngx_http_paygw_body_look(ngx_http_request_t *r, ngx_str_t *text);
 
 /*
  * Puts another body in place of the one that was read, for any content handler

@@ -24,10 +24,13 @@ static ngx_int_t ngx_http_paygw_gate_start(ngx_http_paygw_gate_ctx_t *ctx,
     ngx_uint_t parts);
 static void ngx_http_paygw_gate_unread(ngx_http_paygw_gate_ctx_t *ctx);
 static ngx_uint_t ngx_http_paygw_gate_reads(ngx_http_paygw_gate_ctx_t *ctx);
+static ngx_uint_t ngx_http_paygw_gate_body(ngx_http_paygw_gate_ctx_t *ctx);
 static void ngx_http_paygw_gate_body_handler(ngx_http_request_t *r);
 static void ngx_http_paygw_gate_ask(ngx_http_paygw_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_gate_wait(ngx_http_request_t *r);
+static void ngx_http_paygw_gate_digest_handler(void *data);
 static void ngx_http_paygw_gate_batch_handler(ngx_http_paygw_batch_t *batch);
+static void ngx_http_paygw_gate_resume(ngx_http_paygw_gate_ctx_t *ctx);
 static void ngx_http_paygw_gate_decide(ngx_http_paygw_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_gate_verdict(ngx_http_paygw_gate_ctx_t *ctx,
     ngx_http_paygw_loc_conf_t *lcf, ngx_uint_t parts);
@@ -234,20 +237,30 @@ ngx_http_paygw_gate_unread(ngx_http_paygw_gate_ctx_t *ctx)
 static ngx_uint_t
 ngx_http_paygw_gate_reads(ngx_http_paygw_gate_ctx_t *ctx)
 {
-    ngx_http_request_t                 *r;
-    const ngx_http_paygw_gate_part_t  **p;
+    ngx_http_request_t  *r;
 
     r = ctx->request;
 
-    if (r->request_body) {
+    if (r->request_body || !ngx_http_paygw_gate_body(ctx)) {
         return 0;
     }
+
+    return r->headers_in.content_length_n > 0 || r->headers_in.chunked
+           || r->http_version > NGX_HTTP_VERSION_11;
+}
+
+
+/* 1 if a part of this turn wants the body */
+
+static ngx_uint_t
+ngx_http_paygw_gate_body(ngx_http_paygw_gate_ctx_t *ctx)
+{
+    const ngx_http_paygw_gate_part_t  **p;
 
     ngx_http_paygw_gate_each(p, ctx->due) {
 
         if ((*p)->body) {
-            return r->headers_in.content_length_n > 0 || r->headers_in.chunked
-                   || r->http_version > NGX_HTTP_VERSION_11;
+            return 1;
         }
     }
 
@@ -281,6 +294,19 @@ static void
 ngx_http_paygw_gate_ask(ngx_http_paygw_gate_ctx_t *ctx)
 {
     const ngx_http_paygw_gate_part_t  **p;
+
+    if (ngx_http_paygw_gate_body(ctx)
+        && ngx_http_paygw_digest(&ctx->digest, ctx->request,
+                                 ngx_http_paygw_gate_digest_handler, ctx)
+           == NGX_AGAIN)
+    {
+        ctx->state = NGX_HTTP_PAYGW_GATE_ASKING;
+        return;
+    }
+
+    /* parts look at the outcome of the digest themselves */
+
+    ctx->state = NGX_HTTP_PAYGW_GATE_READING;
 
     ctx->batch.n = 0;
     ctx->batch.handler = ngx_http_paygw_gate_batch_handler;
@@ -325,22 +351,45 @@ ngx_http_paygw_gate_wait(ngx_http_request_t *r)
 
 
 static void
+ngx_http_paygw_gate_digest_handler(void *data)
+{
+    ngx_http_paygw_gate_ctx_t *ctx = data;
+
+    ngx_http_paygw_gate_ask(ctx);
+
+    if (ctx->state != NGX_HTTP_PAYGW_GATE_ASKING) {
+        ngx_http_paygw_gate_resume(ctx);
+    }
+}
+
+
+static void
 ngx_http_paygw_gate_batch_handler(ngx_http_paygw_batch_t *batch)
 {
-    ngx_connection_t           *c;
-    ngx_http_request_t         *r;
     ngx_http_paygw_gate_ctx_t  *ctx;
 
     ctx = batch->data;
-    r = ctx->request;
-    c = r->connection;
 
-    ngx_http_set_log_request(c->log, r);
+    ngx_http_set_log_request(ctx->request->connection->log, ctx->request);
 
-    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, c->log, 0,
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ctx->request->connection->log, 0,
                    "http paygw store answered %ui operations", batch->n);
 
     ngx_http_paygw_gate_decide(ctx);
+    ngx_http_paygw_gate_resume(ctx);
+}
+
+
+/* from the event loop: the phases go on, and the handler has its verdict */
+
+static void
+ngx_http_paygw_gate_resume(ngx_http_paygw_gate_ctx_t *ctx)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    c = r->connection;
 
     r->read_event_handler = ngx_http_block_reading;
     r->write_event_handler = ngx_http_core_run_phases;

@@ -10,6 +10,7 @@
 
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_batch.h"
+#include "ngx_http_paygw_digest.h"
 
 
 /*
@@ -18,6 +19,8 @@
  *   READING --body--> parts ask --> ASKING the store --> parts decide
  *      |                  |                                  |    |
  *      +------------------+----------------------> REFUSED <-+    +-> PASSED
+ *
+ * ASKING is also the wait for the digest of a large body, before parts ask.
  *
  * Each part has a bit, and lcf->gate tells which of them a location has; they
  * stand in ngx_http_paygw_gate_parts[] in the order in which they are asked,
@@ -64,6 +67,8 @@ typedef struct {
 
     ngx_uint_t                   due;         /* parts of this turn, bits */
     ngx_uint_t                   done;        /* those that have decided */
+    ngx_http_paygw_digest_t      digest;      /* of the body, if a part of
+                                                 this turn wants it */
     ngx_http_paygw_batch_t       batch;
 
     /* of the authentication */
@@ -97,9 +102,9 @@ typedef struct {
  * does; ctx->at is the location.
  *
  *   start     before the body is read; may be NULL
- *   ask       the body is there, if the part wants one or another did: adds
- *             its operations to ctx->batch and keeps their addresses.  What it
- *             evaluates may depend on parts before it
+ *   ask       the body and ctx->digest are there, if the part wants them or
+ *             another did: adds its operations to ctx->batch and keeps their
+ *             addresses.  What it evaluates may depend on parts before it
  *   decide    the operations have answered, each in its rc
  *   undo      a part before it has refused, after the store was asked: gives
  *             back what it took, without waiting; may be NULL

@@ -85,6 +85,7 @@ ngx_http_paygw_gate_request_cleanup(void *data)
     ngx_http_paygw_gate_ctx_t *ctx = data;
 
     ngx_http_paygw_idem_close(ctx);
+    ngx_http_paygw_digest_cancel(&ctx->digest);
     ngx_http_paygw_batch_cancel(&ctx->batch);
 }
 

@@ -19,6 +19,13 @@ demo="python3 python3-cryptography curl openssl redis-server procps"
 test="libtest-base-perl libtext-diff-perl liblist-moreutils-perl
       libipc-run-perl libtest-longstring-perl libhttp-message-perl libwww-perl
       liburi-perl libfilter-perl perl libnginx-mod-http-lua"
+
+# languages of conf-examples/client and verify, unless they came another way;
+# go and java are used where they are, and take too long to install
+for language in php:php-cli node:nodejs; do
+    command -v ${language%:*} > /dev/null || test="$test ${language#*:}"
+done
+
 fuzz="clang libclang-rt-dev"
 valgrind="valgrind libc6-dbg"
 matrix="debootstrap mount util-linux iproute2 debian-archive-keyring"

@@ -38,6 +38,8 @@ static const struct option  load_opts[] = {
     { "path",        required_argument, NULL, 'p' },
     { "host",        required_argument, NULL, 'H' },
     { "key",         required_argument, NULL, 'k' },
+    { "key-id",      required_argument, NULL, 'K' },
+    { "secret",      required_argument, NULL, 'x' },
     { "app-id",      required_argument, NULL, 'a' },
     { "seller-id",   required_argument, NULL, 'A' },
     { "load",        required_argument, NULL, 'l' },
@@ -132,6 +134,8 @@ load_option(int option)
     case 'p': load_conf.path = optarg; break;
     case 'H': load_conf.host = optarg; break;
     case 'k': load_conf.key = optarg; break;
+    case 'K': load_conf.key_id = optarg; break;
+    case 'x': load_conf.secret = optarg; break;
     case 'a': load_conf.app_id = optarg; break;
     case 'A': load_conf.seller_id = optarg; break;
     case 'l': load_conf.load = optarg; break;
@@ -181,6 +185,11 @@ load_check(void)
 
     if (load_conf.stream && (load_conf.load || load_conf.save)) {
         fprintf(stderr, "--stream neither loads nor saves\n");
+        return -1;
+    }
+
+    if ((load_conf.key_id == NULL) != (load_conf.secret == NULL)) {
+        fprintf(stderr, "--key-id and --secret are of one merchant\n");
         return -1;
     }
 

@@ -19,6 +19,8 @@
  * them over keep-alive connections, repeats what was not acknowledged, and
  * counts every answer.  load.c reads the command line, load_body.c makes the
  * callbacks, load_queue.c says which one goes next, load_http.c sends them,
+ * load_call.c signs what it sends as a merchant of ours does (then a callback
+ * is any body, and the gateway's own merchant is under pressure),
  * load_parse.c reads the answers, load_report.c counts them, and load_shop.c
  * is the shop behind the gateway, for a run in which nobody may sleep.
  */
@@ -51,6 +53,8 @@ typedef struct {
     const char          *path;
     const char          *host;       /* the Host header */
     const char          *key;        /* private key, PEM */
+    const char          *key_id;     /* of a merchant, */
+    const char          *secret;     /* and its secret */
     const char          *app_id;
     const char          *seller_id;
     const char          *load;       /* a file of signed callbacks */
@@ -134,6 +138,15 @@ int load_queue_finished(uint64_t now);
 typedef void (*load_handler_t)(void *data, uint32_t events);
 
 int load_run(void);
+
+
+/* load_call.c */
+
+/*
+ * The fields of a call as lines of a header, empty without a key id; -1 if they
+ * do not fit.
+ */
+int load_call(char *buf, size_t size, load_item_t *item);
 
 
 /* load_parse.c */

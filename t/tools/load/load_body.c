@@ -466,7 +466,9 @@ load_read(load_list_t *list)
         item->len = line + len - 1 - form;
         item->data = strndup(form, item->len);
 
-        if (item->data == NULL || (load_conf.forged && load_forge(item) == -1))
+        if (item->data == NULL
+            || (load_conf.forged && load_conf.key_id == NULL
+                && load_forge(item) == -1))
         {
             exit(2);
         }

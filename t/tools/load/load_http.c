@@ -19,6 +19,7 @@
 
 
 #define LOAD_HEAD_SIZE  1024
+#define LOAD_CALL_SIZE  512
 #define LOAD_IN_SIZE    16384
 #define LOAD_EVENTS     256
 
@@ -230,16 +231,25 @@ load_feed(int *wait)
 static int
 load_start(load_connection_t *c, load_item_t *item, uint64_t now)
 {
-    int  n;
+    int   n;
+    char  call[LOAD_CALL_SIZE];
+
+    if (load_call(call, sizeof(call), item) == -1) {
+        fprintf(stderr, "the fields of a call are too long\n");
+        return -1;
+    }
 
     n = snprintf(c->head, LOAD_HEAD_SIZE,
                  "POST %s HTTP/1.1\r\n"
                  "Host: %s\r\n"
                  "User-Agent: Mozilla/4.0\r\n"
-                 "Content-Type: application/x-www-form-urlencoded; "
-                 "charset=UTF-8\r\n"
+                 "Content-Type: %s\r\n"
+                 "%s"
                  "Content-Length: %zu\r\n\r\n",
-                 load_conf.path, load_conf.host, item->len);
+                 load_conf.path, load_conf.host,
+                 load_conf.key_id ? "application/json"
+                     : "application/x-www-form-urlencoded; charset=UTF-8",
+                 call, item->len);
 
     if (n >= LOAD_HEAD_SIZE) {
         fprintf(stderr, "the path or the host is too long\n");

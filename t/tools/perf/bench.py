@@ -11,6 +11,7 @@ import argparse
 import collections
 import json
 import os
+import re
 import statistics
 
 import stack
@@ -35,13 +36,15 @@ FORGED = 50000
 #   base      the case that the ratio is taken to: plain proxy_pass with the
 #             same way of reaching the shop
 #   location  what the configuration of its gateway gets
+#   call      the load signs as a merchant does, and sends a JSON order
 #
 # "proxy_pass" is what nginx does unless it is told otherwise: a connection to
 # the shop for each request.  "keepalive" is the same with an upstream that
 # keeps its connections.
 
 Case = collections.namedtuple(
-    "Case", "name store send path status body target base location")
+    "Case", "name store send path status body target base location call",
+    defaults=[False])
 
 ONCE = ("proxy_pass http://shop_once; proxy_http_version 1.0; "
         "proxy_set_header Connection close;")
@@ -51,6 +54,26 @@ PLAIN = "location = /plain { %s }" % ONCE
 NOTIFY = "location = /ali { paygw_notify ali; %s }" % ONCE
 PLAIN_KEPT = "location = /plain-kept { %s }" % KEPT
 NOTIFY_KEPT = "location = /ali-kept { paygw_notify ali; %s }" % KEPT
+
+# calls of merchants; "limit" and "idempotency" as an API would have them
+
+KEY_ID = "bench-1"
+SECRET = "a secret of bench.py, long enough to be one"
+MERCHANT = """
+    paygw_merchant bench {
+        key  %s  "text:%s";
+    }""" % (KEY_ID, SECRET)
+
+PLAIN_CALL = "location = /plain-call { %s }" % ONCE
+AUTH = "location = /auth { paygw_auth bench; %s }" % ONCE
+SEALED = "location = /sealed { paygw_auth bench sign_response; %s }" % ONCE
+FULL = ("location = /full { paygw_auth bench; paygw_idempotency on; "
+        "paygw_limit $paygw_key_id rate=1000000r/s burst=1000000; %s }" % ONCE)
+PLAIN_CALL_KEPT = "location = /plain-call-kept { %s }" % KEPT
+AUTH_KEPT = "location = /auth-kept { paygw_auth bench; %s }" % KEPT
+
+BASE_CALL = "call: proxy_pass"
+BASE_CALL_KEPT = "call: proxy_pass kept"
 
 BASE = "proxy_pass"
 BASE_KEPT = "proxy_pass keepalive"
@@ -75,6 +98,26 @@ CASES = [
          None, BASE_KEPT, NOTIFY_KEPT),
     Case("alipay keepalive", "redis", "kept", "/ali-kept", 200, "success",
          None, BASE_KEPT, NOTIFY_KEPT),
+    Case(BASE_CALL, "none", "fresh", "/plain-call", 200, "ok", None,
+         BASE_CALL, PLAIN_CALL, True),
+    Case("call: auth", "zone", "fresh", "/auth", 200, "ok", 1.3, BASE_CALL,
+         AUTH, True),
+    Case("call: auth", "redis", "fresh", "/auth", 200, "ok", 1.5, BASE_CALL,
+         AUTH, True),
+    Case("call: all three", "zone", "fresh", "/full", 200, "ok", 1.6,
+         BASE_CALL, FULL, True),
+    Case("call: all three", "redis", "fresh", "/full", 200, "ok", 2.0,
+         BASE_CALL, FULL, True),
+    Case("call: sealed", "zone", "fresh", "/sealed", 200, "ok", None,
+         BASE_CALL, SEALED, True),
+    Case("call: forged", "zone", "forged", "/auth", 401, None, None,
+         BASE_CALL, AUTH, True),
+    Case(BASE_CALL_KEPT, "none", "fresh", "/plain-call-kept", 200, "ok", None,
+         BASE_CALL_KEPT, PLAIN_CALL_KEPT, True),
+    Case("call: auth kept", "zone", "fresh", "/auth-kept", 200, "ok", None,
+         BASE_CALL_KEPT, AUTH_KEPT, True),
+    Case("call: auth kept", "redis", "fresh", "/auth-kept", 200, "ok", None,
+         BASE_CALL_KEPT, AUTH_KEPT, True),
 ]
 
 STORES = {
@@ -114,7 +157,7 @@ def gateways(run, cases):
         port = PORT + index
         found[store] = port, run.gateway(
             "gateway-" + store, port, SHOP_PORT, GATEWAY_CPU, module,
-            http="    " + http + run.channel() if module else "",
+            http="    " + http + MERCHANT + run.channel() if module else "",
             server="\n".join(" " * 8 + text for text in locations))
     return found
 
@@ -125,7 +168,9 @@ def measure(case, number, gates, bodies, opt):
     return stack.load({
         "connect": "127.0.0.1:%d" % port,
         "path": case.path,
-        "load": bodies,
+        "load": bodies[case.call],
+        "key-id": KEY_ID if case.call else None,
+        "secret": SECRET if case.call else None,
         "first": (number + (opt.rounds if case.send == "kept" else 0)) * each,
         "requests": each,
         "warmup": WARMUP,
@@ -195,16 +240,18 @@ def show(table, verify):
             row["p99_us"], row["cpu_us"],
             row["cpu_us"] * row["rps"] / 1e4, row["ratio"]))
     print()
-    base = next(row["cpu_us"] for case, row in table if case.name == BASE)
-    print("an RSA-2048 verification alone: %.1f us (openssl speed), %.2f of "
-          "proxy_pass" % (verify, verify / base))
+    base = {case.name: row["cpu_us"] for case, row in table
+            if case.name == case.base}
+    if BASE in base:
+        print("an RSA-2048 verification alone: %.1f us (openssl speed), %.2f "
+              "of proxy_pass" % (verify, verify / base[BASE]))
     for case, row in table:
         if case.target:
-            print("target %.1f (%s, %s): %.2f, %s; without that "
-                  "verification %.2f" % (
-                      case.target, case.name, case.store, row["ratio"],
-                      "met" if row["ratio"] <= case.target else "missed",
-                      (row["cpu_us"] - verify) / base))
+            print("target %.1f (%s, %s): %.2f, %s%s" % (
+                case.target, case.name, case.store, row["ratio"],
+                "met" if row["ratio"] <= case.target else "missed",
+                "" if case.call else "; without that verification %.2f" % (
+                    (row["cpu_us"] - verify) / base[case.base])))
 
 
 def forged(gates, bodies, opt):
@@ -232,29 +279,53 @@ def clean(gates):
                     raise stack.Failure("the gateway logged: " + line)
 
 
+def chosen(only):
+    """The cases of this run, with the ones that they are compared to."""
+    with open(stack.MODULE, "rb") as file:
+        module = file.read()
+    found = [case for case in CASES if only in case.name
+             and all(word.encode() in module
+                     for word in re.findall(r"\bpaygw_\w+", case.location))]
+    bases = {case.base for case in found}
+    return [case for case in CASES if case in found or case.name in bases]
+
+
+def orders(path, total):
+    with open(path, "w") as file:
+        for number in range(total):
+            file.write('%d {"merchant_order":"O%010d","amount":8888,'
+                       '"currency":"CNY","subject":"two kilograms of apples",'
+                       '"notify_url":"https://shop.example.com/paid",'
+                       '"client_ip":"192.0.2.7","attach":"%064d"}\n'
+                       % (number, number, number))
+
+
 def bench():
     opt = options()
-    cases = [case for case in CASES
-             if opt.only in case.name or case.store == "none"]
+    cases = chosen(opt.only)
     run = stack.Stack(opt.folder)
-    bodies = os.path.join(run.folder, "callbacks")
+    bodies = {False: os.path.join(run.folder, "callbacks"),
+              True: os.path.join(run.folder, "orders")}
     try:
         # one half for the cases that keep connections
         total = 2 * opt.rounds * (WARMUP + opt.requests)
-        stack.say("sign %d callbacks" % total)
-        stack.load({"key": run.key, "requests": total, "save": bodies,
-                    "seed": os.getpid() % 100000})
+        orders(bodies[True], total)
+        if not all(case.call for case in cases):
+            stack.say("sign %d callbacks" % total)
+            stack.load({"key": run.key, "requests": total,
+                        "save": bodies[False], "seed": os.getpid() % 100000})
         run.redis(REDIS_PORT, OTHER_CPU)
         gates = gateways(run, cases)
         table = rows(rounds(cases, gates, bodies, opt))
         show(table, yardstick())
-        if "redis" in gates:
-            forged(gates, bodies, opt)
+        if any(case.name == "alipay" for case in cases):
+            forged(gates, bodies[False], opt)
         clean(gates)
     finally:
         run.stop()
-        if os.path.exists(bodies):
-            os.remove(bodies)
+        for path in bodies.values():
+            if os.path.exists(path):
+                os.remove(path)
     with open(opt.json, "w") as file:
         json.dump([row for _, row in table], file, indent=1)
         file.write("\n")
