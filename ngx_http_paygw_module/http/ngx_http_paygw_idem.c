@@ -42,7 +42,7 @@ static const ngx_str_t  ngx_http_paygw_idem_attempt =
 
 const ngx_http_paygw_gate_part_t  ngx_http_paygw_idem_part = {
     NGX_HTTP_PAYGW_GATE_IDEM,
-    1,                                     /* body */
+    0,                                     /* body: the signature has it */
     NULL,                                  /* start */
     ngx_http_paygw_idem_ask,
     ngx_http_paygw_idem_decide,
