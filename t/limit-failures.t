@@ -235,10 +235,14 @@ is(join("\n", @l[-4 .. -1]), join "\n", @want);
 --- config eval: $::Config . 'location = /s { paygw_test_store; }'
 --- faulty
 --- run
-my $n = 0;
-$n++ while $n < 1000
-    && finish(begin("GET /s?op=limit&limits=n$n:x/1/60000000/0 HTTP/1.0"
-                    . "\r\n\r\n"))->{body} =~ /^ok/;
+# records of one size leave no room for those of another
+
+for my $key ('n', 'n' x 40, 'n' x 200, 'm' x 40, 'm') {
+    my $n = 0;
+    $n++ while $n < 1000
+        && finish(begin("GET /s?op=limit&limits=$key$n:x/1/600000000/0 "
+                        . "HTTP/1.0\r\n\r\n"))->{body} =~ /^ok/;
+}
 my $addr = addr();
 for (1 .. 5) {
     is(forged($addr), 'BAD_SIGNATURE');
