@@ -94,9 +94,14 @@ answer_ok(send_callback(call(target => '/pkg.Service/Do', @grpc,
           'BAD_SIGNATURE');
 my $res = send_callback(call(target => '/pkg.Service/Do', @grpc),
                         http2 => 1);
+
+# trailers may be handed over, and newer versions of curl print them
+my $trailers = qr/grpc-status: 0\s*\z/;
+$res->{body} =~ s/$trailers//;
 is("$res->{status} $res->{header}{'x-who'} $res->{body}", '200 shop reply');
 my $m = call(target => '/pkg.Signed/Do', @grpc);
 $res = send_callback($m, http2 => 1);
+$res->{body} =~ s/$trailers//;
 is($res->{body}, 'reply');
 sealed_ok($res, $m, 'signed');
 

@@ -31,6 +31,7 @@ class Caller {
         // that is not encoded): what is signed is what it will send
 
         const url = new URL(this.base + target);
+        url.search = url.search;    // of "/a?" only some versions send the "?"
         const sent = url.pathname + url.search;
         const time = String(Math.floor(Date.now() / 1000));
         const nonce = crypto.randomBytes(24).toString('base64url');

@@ -64,8 +64,11 @@ fi
 
 [ "$body" = /dev/null ] || set -- --data-binary "@$body" "$@"
 
-status=$(curl -sSg --path-as-is -X "$method" -o "$tmp/answer" -D "$tmp/head" \
-              -w '%{http_code}' -H "X-Key-Id: $id" -H "X-Timestamp: $time" \
+# curl would resolve "..", and newer ones write "%7e" as "%7E"
+
+status=$(curl -sSg --request-target "$target" -X "$method" \
+              -o "$tmp/answer" -D "$tmp/head" -w '%{http_code}' \
+              -H "X-Key-Id: $id" -H "X-Timestamp: $time" \
               -H "X-Nonce: $nonce" -H "X-Signature: $signature" "$@" "$url")
 
 [ -f "$tmp/answer" ] || : > "$tmp/answer"
