@@ -124,4 +124,48 @@ for my $what (qw(TRYAGAIN READONLY)) {
 }
 
 
+# -- a node has named another one of its own host, and has left --
+
+{
+    my ($a, $b, $c) = map { free_port() } 1 .. 3;
+    my $host = '127.0.0.2';
+
+    my $seed = FakeRedis->start(sub {
+        my $conn = shift;
+        while ($conn->read) {
+            $conn->write(slots($host, $conn->seen == 1 ? $b : $c)) or return;
+        }
+    });
+    my $first = FakeRedis->start(sub {
+        my $conn = shift;
+        while ($conn->read) {
+            $conn->write("-MOVED $Slot :$c\r\n") or return;
+        }
+    });
+    my $second = FakeRedis->start(sub {
+        my $conn = shift;
+        while (my @c = $conn->read) {
+            $conn->write($c[0] eq 'CLUSTER' ? slots($host, $c) : ":1\r\n");
+            return if $c[0] ne 'CLUSTER';
+        }
+    });
+
+    my $relay = relay([ $seed->port, '127.0.0.1', $a ],
+                      [ $first->port, $host, $b ],
+                      [ $second->port, $host, $c ]);
+    my $nginx = nginx_for($a);
+
+    # the first map, and the second one, which is asked for by a redirect
+    like($nginx->get("/s?op=claim&key=foo:$_"), qr/^ok 1 /, "left: claim $_")
+        for 1 .. 2;
+    sleep 0.3;
+    like($nginx->get('/s?op=claim&key=foo:3'), qr/^ok 1 /, 'left: claim 3');
+    ok($nginx->wait_for(sub { $seed->seen > 1 }), 'left: two maps');
+    sleep 0.3;
+    like($nginx->get("/s?op=claim&key=foo:$_"), qr/^ok 1 /, "left: claim $_")
+        for 4 .. 5;
+    done($nginx, 'left');
+    $_->stop for $relay, $seed, $first, $second;
+}
+
 done_testing();
