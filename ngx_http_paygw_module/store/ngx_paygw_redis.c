@@ -421,7 +421,8 @@ ngx_paygw_redis_done(ngx_event_t *ev)
     op->delivery = cmd->delivery;
 
     if (cmd->held) {
-        /* given up: from now on as if it was cancelled */
+        /* given up: from now on as if it was cancelled, whatever came since */
+        op->rc = NGX_ERROR;
         cmd->op = NULL;
 
     } else {

@@ -176,7 +176,7 @@ typedef struct {
                                             /* fingerprint of a call */
     unsigned                     eval:1;    /* the script goes in full */
     unsigned                     asking:1;  /* behind ASKING */
-    unsigned                     held:1;    /* in a queue of a connection */
+    unsigned                     held:1;    /* in one of those queues */
 
     ngx_str_t                    id;        /* of the event */
     ngx_str_t                    order;     /* key of the order's mark, or

@@ -213,6 +213,7 @@ ngx_paygw_redis_reply(ngx_paygw_redis_conn_t *conn,
 
     if (cmd->replicas && rc != NGX_BUSY && rc != NGX_DONE) {
         cmd->rc = rc;
+        cmd->held = 1;
         ngx_queue_insert_tail(&conn->appended, &cmd->queue);
 
         return NULL;

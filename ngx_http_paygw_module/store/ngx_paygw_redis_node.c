@@ -198,7 +198,7 @@ ngx_paygw_redis_node_refused(ngx_paygw_redis_conn_t *from, ngx_str_t *host,
 }
 
 
-/* of is the address of the configuration whose host it is, or NULL */
+/* of is the address known before whose host it is, or NULL */
 
 static ngx_paygw_redis_node_t *
 ngx_paygw_redis_node_create(ngx_paygw_redis_t *redis, ngx_addr_t *addr,
@@ -213,7 +213,8 @@ ngx_paygw_redis_node_create(ngx_paygw_redis_t *redis, ngx_addr_t *addr,
 
     p = ngx_calloc(sizeof(ngx_paygw_redis_node_t) + conns
                    + sizeof(ngx_paygw_redis_addr_t) + sizeof(ngx_sockaddr_t)
-                   + 2 * (NGX_SOCKADDR_STRLEN + 1), ngx_cycle->log);
+                   + 2 * (NGX_SOCKADDR_STRLEN + 1)
+                   + (of ? of->tls.name.len + 1 : 0), ngx_cycle->log);
     if (p == NULL) {
         return NULL;
     }
@@ -245,11 +246,20 @@ ngx_paygw_redis_node_create(ngx_paygw_redis_t *redis, ngx_addr_t *addr,
     a->host.data = p;
     a->host.len = ngx_sock_ntop(addr->sockaddr, addr->socklen, p,
                                 NGX_SOCKADDR_STRLEN, 0);
+    p += NGX_SOCKADDR_STRLEN + 1;
 
     a->tls = redis->tls;
 
     if (of) {
         a->tls = of->tls;
+
+        if (of->tls.name.len) {
+
+            /* of may be a learned node's, which may go before this one */
+
+            a->tls.name.data = p;
+            *ngx_cpymem(p, of->tls.name.data, of->tls.name.len) = '\0';
+        }
 
     } else if (redis->tls.name.len == 0) {
 

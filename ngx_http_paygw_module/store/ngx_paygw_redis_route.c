@@ -121,6 +121,7 @@ ngx_paygw_redis_park(ngx_paygw_redis_cmd_t *cmd)
     cmd->eval = 0;
     cmd->asking = 0;
 
+    cmd->held = 1;
     ngx_queue_insert_tail(&cmd->redis->parked, &cmd->queue);
 
     ev = &cmd->redis->again;
@@ -163,6 +164,7 @@ ngx_paygw_redis_unpark(ngx_paygw_redis_t *redis)
         ngx_queue_remove(q);
 
         cmd = ngx_queue_data(q, ngx_paygw_redis_cmd_t, queue);
+        cmd->held = 0;
 
         if (ngx_paygw_redis_unwanted(cmd)
             || (ngx_msec_int_t) (cmd->deadline - ngx_current_msec) <= 0

@@ -152,6 +152,7 @@ ngx_paygw_redis_covered(ngx_paygw_redis_conn_t *conn, long long replicas)
         ngx_queue_remove(q);
 
         cmd = ngx_queue_data(q, ngx_paygw_redis_cmd_t, queue);
+        cmd->held = 0;
         rc = cmd->rc;
 
         if (replicas < (long long) cmd->replicas) {
