@@ -252,6 +252,11 @@ ngx_http_paygw_idem_undo(ngx_http_paygw_gate_ctx_t *ctx)
     idem->state = NGX_HTTP_PAYGW_IDEM_REFUSED;
 
     if (idem->begin->token && idem->begin->rc == NGX_OK) {
+
+        /* nothing was run, and whoever has sent it chose the key freely */
+
+        idem->run.undone = 1;
+
         ngx_paygw_store_abandon(ngx_http_paygw_store(ctx->request),
                                 idem->begin);
     }

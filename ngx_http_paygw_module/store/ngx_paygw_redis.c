@@ -313,6 +313,8 @@ ngx_paygw_redis_undo(ngx_paygw_redis_cmd_t *cmd)
     cmd->type = (cmd->type == NGX_PAYGW_REDIS_CLAIM) ? NGX_PAYGW_REDIS_RELEASE
                                                       : NGX_PAYGW_REDIS_ABANDON;
 
+    cmd->undone = 1;
+
     if (ngx_paygw_redis_send(cmd) != NGX_OK) {
         ngx_paygw_redis_finish(cmd, NGX_ERROR);
     }

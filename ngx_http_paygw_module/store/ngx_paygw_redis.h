@@ -174,6 +174,7 @@ typedef struct {
 
     u_char                       print[NGX_PAYGW_STORE_PRINT];
                                             /* fingerprint of a call */
+    unsigned                     undone:1;  /* an abandoned call, not run */
     unsigned                     eval:1;    /* the script goes in full */
     unsigned                     asking:1;  /* behind ASKING */
     unsigned                     held:1;    /* in one of those queues */

@@ -84,6 +84,8 @@ ngx_paygw_redis_run(ngx_paygw_store_t *store, ngx_uint_t type,
 
     cmd->token = op->token;
     cmd->lease = op->lease;
+    cmd->delivery = op->delivery;
+    cmd->undone = op->run->undone;
     cmd->life = (type == NGX_PAYGW_REDIS_BEGIN
                  || type == NGX_PAYGW_REDIS_RENEW)
                 ? ngx_paygw_store_life(op) : op->keep;
@@ -146,7 +148,19 @@ ngx_paygw_redis_run_send(ngx_paygw_redis_cmd_t *cmd)
         argv[6] = *answer;
         n = 7;
 
-    } else if (cmd->type != NGX_PAYGW_REDIS_ABANDON) {
+    } else if (cmd->type == NGX_PAYGW_REDIS_ABANDON) {
+
+        /* the number of attempts that it was not */
+
+        argv[5].data = lease;
+        argv[5].len = ngx_sprintf(lease, "%d", (int) cmd->undone) - lease;
+        n = 6;
+
+        if (cmd->undone && cmd->delivery == 1) {
+            ngx_str_set(&argv[3], "1");
+        }
+
+    } else {
         argv[5].data = lease;
         argv[5].len = ngx_sprintf(lease, "%M", cmd->lease) - lease;
         n = 6;

@@ -70,12 +70,14 @@
 /*
  * A call is "STATE TOKEN ATTEMPTS LEASE-END FINGERPRINT", and behind a space
  * the answer that is kept, in any bytes.  It runs, is free to be run again, or
- * is done; with "gone" it is, too, but its answer is not there.
+ * is done; with "gone" it is, too, but its answer is not there.  One of no
+ * attempt is as good as none.
  *
  *   KEYS[1]  the call              ARGV[1]  token, 16 hexadecimal digits
  *                                  ARGV[2]  life of the record
  *                                  ARGV[3]  fingerprint, hexadecimal
- *                                  ARGV[4]  lease; of a finish: the state
+ *                                  ARGV[4]  lease; of a finish: the state;
+ *                                           of an abandon: 1 if it was not run
  *                                  ARGV[5]  of a finish: the answer
  */
 
@@ -205,7 +207,7 @@ const ngx_str_t  ngx_paygw_redis_scripts[NGX_PAYGW_REDIS_SCRIPTS] = {
 
     ngx_string(
         NGX_PAYGW_REDIS_LUA_CALL
-        "if s and f~=ARGV[3] then return 'other' end\n"
+        "if s and n~='0' and f~=ARGV[3] then return 'other' end\n"
         "if s=='done' then return 'done '..string.sub(v,p) end\n"
         "if s=='gone' then return s end\n"
         NGX_PAYGW_REDIS_LUA_TIME
@@ -237,7 +239,7 @@ const ngx_str_t  ngx_paygw_redis_scripts[NGX_PAYGW_REDIS_SCRIPTS] = {
         NGX_PAYGW_REDIS_LUA_CALL
         "if not s then return 'no' end\n"
         NGX_PAYGW_REDIS_LUA_OURS
-        NGX_PAYGW_REDIS_LUA_STATE("'free'", "n", "0", "''")
+        NGX_PAYGW_REDIS_LUA_STATE("'free'", "(n-ARGV[4])", "0", "''")
         "return 'ok'\n")
 };
 

@@ -59,6 +59,7 @@
  *            the same, no room for the answer:    NGX_DONE, finished without
  *            anything else:                       NGX_DECLINED, unchanged
  *   abandon  begun under op->token:               may be begun again
+ *            the same, undone: no attempt, and no record if it was the first
  *
  * A store that cannot answer is never a guess: the caller answers 503.
  *
@@ -126,6 +127,8 @@ typedef struct {
     ngx_str_t                    answer;    /* to keep, empty: none; set by
                                                a begin that is declined, */
     ngx_pool_t                  *pool;      /* from this one */
+
+    unsigned                     undone:1;  /* abandoned before it was run */
 } ngx_paygw_store_run_t;
 
 

@@ -172,7 +172,10 @@ ngx_paygw_zone_abandon(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
 
     rc = ngx_paygw_zone_run_held(zone, op, 0, &rec);
 
-    if (rc == NGX_OK) {
+    if (rc == NGX_OK && op->run->undone && --rec->attempt == 0) {
+        ngx_paygw_zone_run_drop(zone, rec);
+
+    } else if (rc == NGX_OK) {
         rec->state = NGX_PAYGW_ZONE_ABANDONED;
         ngx_paygw_zone_run_keep(zone, rec, op->keep);
     }
