@@ -53,7 +53,18 @@ count() {
     echo "$passed $failed"
 }
 
+# the names of the tests that failed, one a line, or the step's last words; they
+# are printed again at the very end, which is all that some CI services keep
+failures() {
+    local found
+    found=$(sed -n "s/^# *Failed test '\(.*\)'\$/\1/p" "$2" | sort -u \
+            | head -n 8)
+    printf '%s\n' "${found:-$(tail -n 1 "$2")}" | cut -c 1-110 \
+        | sed "s/^/$1: /"
+}
+
 table=
+names=
 total_passed=0
 total_failed=0
 
@@ -75,6 +86,7 @@ step() {
     if [ $rc != 0 ]; then
         echo "test.sh: $name failed; the end of $logs/step-$name.log:"
         tail -n 60 "$logs/step-$name.log"
+        names+=$(failures "$name" "$logs/step-$name.log")$'\n'
     fi
 
     total_passed=$((total_passed + passed))
@@ -101,7 +113,7 @@ step ledger       env DURATION="${DURATION:-30}" bash $tools/ledger.sh
 step ledger-queue env DURATION="${DURATION:-20}" bash $tools/ledger-queue.sh
 
 echo
-printf '%s' "$table"
+printf '%s' "$table" "$names"
 echo "$(($(date +%s) - begin)) s in all; logs in $logs"
 echo "$total_passed passed, $total_failed failed"
 [ $total_failed = 0 ]
