@@ -18,7 +18,9 @@ static ngx_int_t ngx_paygw_form_pair(ngx_paygw_field_t *field, u_char *p,
     u_char *last, u_char **dst, char **err);
 static ngx_int_t ngx_paygw_form_decode(ngx_str_t *s, u_char **dst,
     char **err);
-static u_char *ngx_paygw_form_plain(u_char *p, u_char *last);
+static ngx_inline ngx_int_t ngx_paygw_form_unescape(u_char **p, u_char *last,
+    u_char *d, char **err);
+static uint64_t ngx_paygw_form_special(uint64_t w);
 static ngx_int_t ngx_paygw_form_hex(u_char c);
 static uint64_t ngx_paygw_form_prefix(ngx_str_t *name);
 static ngx_int_t ngx_paygw_form_cmp(ngx_paygw_form_key_t *a,
@@ -27,13 +29,6 @@ static ngx_uint_t ngx_paygw_form_named(ngx_paygw_field_t *field,
     const char *name);
 static ngx_uint_t ngx_paygw_form_hidden(ngx_str_t *value,
     const ngx_str_t *names);
-
-
-/* what stands for something else, and what must not stand at all */
-
-static const u_char  ngx_paygw_form_special[256] = {
-    ['\0'] = 1, ['%'] = 1, ['+'] = 1
-};
 
 
 ngx_int_t
@@ -225,66 +220,47 @@ ngx_paygw_form_pair(ngx_paygw_field_t *field, u_char *p, u_char *last,
 static ngx_int_t
 ngx_paygw_form_decode(ngx_str_t *s, u_char **dst, char **err)
 {
-    u_char     *p, *next, *last, *d, c;
-    ngx_int_t   high, low;
+    size_t     n;
+    u_char    *p, *last, *d;
+    uint64_t   w, found;
 
-    p = s->data;
-    last = p + s->len;
+    last = s->data + s->len;
 
-    next = ngx_paygw_form_plain(p, last);
+    p = ngx_paygw_word_find(s->data, last, ngx_paygw_form_special);
 
-    if (next == last) {
+    if (p == last) {
         return NGX_OK;
     }
 
-    d = *dst;
+    d = ngx_cpymem(*dst, s->data, p - s->data);
 
-    for ( ;; ) {
+    while (p < last) {
 
-        d = ngx_cpymem(d, p, next - p);
-        p = next;
+        if (*p == '%' || *p == '+' || *p == '\0') {
 
-        if (p == last) {
-            break;
-        }
-
-        /* characters that are no ASCII come as "%E6%94%AF" */
-
-        do {
-            c = *p++;
-
-            if (c == '+') {
-                c = ' ';
-
-            } else if (c == '%') {
-
-                if (last - p < 2) {
-                    *err = "broken percent encoding";
-                    return NGX_ABORT;
-                }
-
-                high = ngx_paygw_form_hex(p[0]);
-                low = ngx_paygw_form_hex(p[1]);
-
-                if (high == NGX_ERROR || low == NGX_ERROR) {
-                    *err = "broken percent encoding";
-                    return NGX_ABORT;
-                }
-
-                c = (u_char) (high * 16 + low);
-                p += 2;
-            }
-
-            if (c == '\0') {
-                *err = "NUL in a field";
+            if (ngx_paygw_form_unescape(&p, last, d, err) != NGX_OK) {
                 return NGX_ABORT;
             }
 
-            *d++ = c;
+            d++;
+            continue;
+        }
 
-        } while (p < last && ngx_paygw_form_special[*p]);
+        if (last - p < 8) {
+            *d++ = *p++;
+            continue;
+        }
 
-        next = ngx_paygw_form_plain(p, last);
+        /* there is room for all of the word: a text never becomes longer */
+
+        w = ngx_paygw_word(p);
+        ngx_memcpy(d, p, 8);
+
+        found = ngx_paygw_form_special(w);
+        n = found ? ngx_paygw_word_first(found) : 8;
+
+        p += n;
+        d += n;
     }
 
     s->data = *dst;
@@ -296,43 +272,57 @@ ngx_paygw_form_decode(ngx_str_t *s, u_char **dst, char **err)
 }
 
 
-/* the first byte that stands for something else, or last */
+/* one byte that stands for something else, or that must not stand at all */
 
-static u_char *
-ngx_paygw_form_plain(u_char *p, u_char *last)
+static ngx_inline ngx_int_t
+ngx_paygw_form_unescape(u_char **p, u_char *last, u_char *d, char **err)
 {
-    u_char    *first;
-    uint64_t   w;
+    u_char     *s;
+    ngx_int_t   high, low;
 
-    first = p;
+    s = *p;
 
-    while (last - p >= 8) {
+    if (*s == '+') {
+        *d = ' ';
+        *p = s + 1;
+        return NGX_OK;
+    }
 
-        ngx_memcpy(&w, p, 8);
+    *d = '\0';
 
-        if (ngx_paygw_word_any(w, 1, '%', '+')) {
-            break;
+    if (*s == '%') {
+
+        if (last - s < 3) {
+            *err = "broken percent encoding";
+            return NGX_ABORT;
         }
 
-        p += 8;
-    }
+        high = ngx_paygw_form_hex(s[1]);
+        low = ngx_paygw_form_hex(s[2]);
 
-    if (last - p < 8 && last - first >= 8) {
-
-        /* the rest, together with what has been seen */
-
-        ngx_memcpy(&w, last - 8, 8);
-
-        if (!ngx_paygw_word_any(w, 1, '%', '+')) {
-            return last;
+        if ((high | low) < 0) {
+            *err = "broken percent encoding";
+            return NGX_ABORT;
         }
+
+        *d = (u_char) (high * 16 + low);
     }
 
-    while (p < last && !ngx_paygw_form_special[*p]) {
-        p++;
+    if (*d == '\0') {
+        *err = "NUL in a field";
+        return NGX_ABORT;
     }
 
-    return p;
+    *p = s + 3;
+
+    return NGX_OK;
+}
+
+
+static uint64_t
+ngx_paygw_form_special(uint64_t w)
+{
+    return ngx_paygw_word_any(w, 1, '%', '+');
 }
 
 

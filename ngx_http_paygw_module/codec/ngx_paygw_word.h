@@ -15,7 +15,8 @@
 /*
  * Eight bytes at a time: most of what is read here has nothing special in it.
  * Each macro is not 0 if and only if some byte of the word is what it says.
- * Which one must be found by looking: the bits behind the first are no answer.
+ * The lowest bit that is set is of the lowest such byte; the bits above it are
+ * no answer.
  */
 
 
@@ -39,6 +40,90 @@
 
 #define ngx_paygw_word_high(w)                                                \
     ((w) & NGX_PAYGW_WORD_HIGHS)
+
+
+/* what is looked for, made of these macros */
+typedef uint64_t (*ngx_paygw_word_pt)(uint64_t w);
+
+
+/* the first byte is the lowest, on every machine; one load where it is so */
+
+static ngx_inline uint64_t
+ngx_paygw_word_half(u_char *p)
+{
+    return (uint64_t) p[0] | (uint64_t) p[1] << 8 | (uint64_t) p[2] << 16
+           | (uint64_t) p[3] << 24;
+}
+
+
+static ngx_inline uint64_t
+ngx_paygw_word(u_char *p)
+{
+    return (uint64_t) p[0] | (uint64_t) p[1] << 8 | (uint64_t) p[2] << 16
+           | (uint64_t) p[3] << 24 | (uint64_t) p[4] << 32
+           | (uint64_t) p[5] << 40 | (uint64_t) p[6] << 48
+           | (uint64_t) p[7] << 56;
+}
+
+
+/* which byte of a word was found */
+#define ngx_paygw_word_first(found)  (__builtin_ctzll(found) / 8)
+
+
+/* the first byte that is looked for, or last */
+
+static ngx_inline u_char *
+ngx_paygw_word_find(u_char *p, u_char *last, ngx_paygw_word_pt what)
+{
+    uint64_t    found;
+    ngx_uint_t  i;
+
+    if (last - p >= 8) {
+
+        for ( ;; ) {
+            found = what(ngx_paygw_word(p));
+
+            if (found) {
+                return p + ngx_paygw_word_first(found);
+            }
+
+            p += 8;
+
+            if (last - p < 8) {
+
+                if (p == last) {
+                    return last;
+                }
+
+                /* the rest, together with what has been seen */
+
+                p = last - 8;
+            }
+        }
+    }
+
+    if (last - p >= 4) {
+
+        /* two halves, which may have bytes in common */
+
+        found = what(ngx_paygw_word_half(p)
+                     | ngx_paygw_word_half(last - 4) << 32);
+
+        if (found == 0) {
+            return last;
+        }
+
+        i = ngx_paygw_word_first(found);
+
+        return (i < 4) ? p + i : last - 8 + i;
+    }
+
+    while (p < last && what(NGX_PAYGW_WORD_ONES * *p) == 0) {
+        p++;
+    }
+
+    return p;
+}
 
 
 #endif /* _NGX_PAYGW_WORD_H_INCLUDED_ */
