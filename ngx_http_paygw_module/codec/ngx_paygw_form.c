@@ -130,8 +130,11 @@ ngx_paygw_form_sort(ngx_paygw_form_t *form, char **err)
         keys[k] = key;
     }
 
-    for (i = 0; i < form->nfields; i++) {
+    ngx_memzero(form->first, sizeof(form->first));
+
+    for (i = form->nfields; i-- > 0; /* void */ ) {
         sorted[i] = *keys[i].field;
+        form->first[keys[i].prefix >> 56] = (u_char) i;
     }
 
     ngx_memcpy(form->fields, sorted,
@@ -346,11 +349,25 @@ ngx_paygw_form_hex(u_char c)
 ngx_str_t *
 ngx_paygw_form_get(ngx_paygw_form_t *form, const char *name)
 {
-    ngx_uint_t  i;
+    ngx_paygw_field_t  *field, *last;
 
-    for (i = 0; i < form->nfields; i++) {
-        if (ngx_paygw_form_named(&form->fields[i], name)) {
-            return &form->fields[i].value;
+    if (form->nfields == 0) {
+        return NULL;
+    }
+
+    /* a name that begins like no other ends the loop at once */
+
+    field = form->fields + form->first[(u_char) name[0]];
+    last = form->fields + form->nfields;
+
+    for ( /* void */ ; field < last; field++) {
+
+        if (field->name.data[0] != (u_char) name[0]) {
+            break;
+        }
+
+        if (ngx_paygw_form_named(field, name)) {
+            return &field->value;
         }
     }
 

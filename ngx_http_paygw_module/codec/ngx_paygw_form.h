@@ -31,6 +31,8 @@ typedef struct {
 typedef struct {
     ngx_paygw_field_t       *fields;    /* in ascending byte order of name */
     ngx_uint_t               nfields;
+    u_char                   first[256];   /* field whose name begins with a
+                                              byte; 0 if there is none */
 } ngx_paygw_form_t;
 
 
@@ -45,7 +47,7 @@ typedef struct {
 ngx_int_t ngx_paygw_form_parse(ngx_pool_t *pool, ngx_str_t *body,
     ngx_paygw_form_t *form, char **err);
 
-/* the value of a name given as a C string, NULL if absent */
+/* the value of a name given as a C string, NULL if absent; fields are sorted */
 ngx_str_t *ngx_paygw_form_get(ngx_paygw_form_t *form, const char *name);
 
 
