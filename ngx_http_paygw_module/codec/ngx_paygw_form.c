@@ -5,7 +5,7 @@
 
 
 #include "ngx_paygw_form.h"
-#include "ngx_paygw_word.h"
+#include "ngx_paygw_bytes.h"
 
 
 typedef struct {
@@ -14,13 +14,22 @@ typedef struct {
 } ngx_paygw_form_key_t;
 
 
-static ngx_int_t ngx_paygw_form_pair(ngx_paygw_field_t *field, u_char *p,
-    u_char *last, u_char **dst, char **err);
-static ngx_int_t ngx_paygw_form_decode(ngx_str_t *s, u_char **dst,
-    char **err);
-static ngx_inline ngx_int_t ngx_paygw_form_unescape(u_char **p, u_char *last,
-    u_char *d, char **err);
-static uint64_t ngx_paygw_form_special(uint64_t w);
+typedef struct {
+    u_char                  *p;          /* what is read next */
+    u_char                  *last;       /* of the body */
+    u_char                  *d;          /* where to decode to */
+    char                    *err;
+} ngx_paygw_form_reader_t;
+
+
+static ngx_int_t ngx_paygw_form_pair(ngx_paygw_form_reader_t *rd,
+    ngx_paygw_field_t *field);
+static ngx_int_t ngx_paygw_form_text(ngx_paygw_form_reader_t *rd,
+    u_char stop, ngx_str_t *s);
+static ngx_int_t ngx_paygw_form_decode(ngx_paygw_form_reader_t *rd,
+    u_char stop);
+static ngx_int_t ngx_paygw_form_escape(u_char *p, u_char *last);
+static void ngx_paygw_form_special(ngx_paygw_bytes_t *b);
 static ngx_int_t ngx_paygw_form_hex(u_char c);
 static uint64_t ngx_paygw_form_prefix(ngx_str_t *name);
 static ngx_int_t ngx_paygw_form_cmp(ngx_paygw_form_key_t *a,
@@ -35,8 +44,9 @@ ngx_int_t
 ngx_paygw_form_parse(ngx_pool_t *pool, ngx_str_t *body,
     ngx_paygw_form_t *form, char **err)
 {
-    u_char      *p, *end, *last, *dst;
-    ngx_uint_t   i, n;
+    ngx_uint_t                n;
+    ngx_paygw_field_t         fields[NGX_PAYGW_FORM_MAX_FIELDS];
+    ngx_paygw_form_reader_t   rd;
 
     form->fields = NULL;
     form->nfields = 0;
@@ -46,43 +56,39 @@ ngx_paygw_form_parse(ngx_pool_t *pool, ngx_str_t *body,
         return NGX_ABORT;
     }
 
-    last = body->data + body->len;
-    n = 1;
-
-    p = body->data;
-
-    while ((p = memchr(p, '&', last - p)) != NULL) {
-        p++;
-
-        if (++n > NGX_PAYGW_FORM_MAX_FIELDS) {
-            *err = "too many fields";
-            return NGX_ABORT;
-        }
-    }
-
     /* decoding never makes a text longer: one buffer holds all of it */
 
-    form->fields = ngx_palloc(pool, n * sizeof(ngx_paygw_field_t));
-    dst = ngx_pnalloc(pool, body->len);
+    rd.p = body->data;
+    rd.last = body->data + body->len;
+    rd.d = ngx_pnalloc(pool, body->len);
 
-    if (form->fields == NULL || dst == NULL) {
+    if (rd.d == NULL) {
         return NGX_ERROR;
     }
 
-    for (i = 0, p = body->data; i < n; i++, p = end + 1) {
+    for (n = 0; /* void */ ; rd.p++) {
 
-        end = memchr(p, '&', last - p);
-        if (end == NULL) {
-            end = last;
+        if (n == NGX_PAYGW_FORM_MAX_FIELDS) {
+            *err = "too many fields";
+            return NGX_ABORT;
         }
 
-        if (ngx_paygw_form_pair(&form->fields[i], p, end, &dst, err)
-            != NGX_OK)
-        {
+        if (ngx_paygw_form_pair(&rd, &fields[n++]) != NGX_OK) {
+            *err = rd.err;
             return NGX_ABORT;
+        }
+
+        if (rd.p == rd.last) {
+            break;
         }
     }
 
+    form->fields = ngx_palloc(pool, n * sizeof(ngx_paygw_field_t));
+    if (form->fields == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(form->fields, fields, n * sizeof(ngx_paygw_field_t));
     form->nfields = n;
 
     return ngx_paygw_form_sort(form, err);
@@ -187,145 +193,151 @@ ngx_paygw_form_cmp(ngx_paygw_form_key_t *a, ngx_paygw_form_key_t *b)
 }
 
 
+/* one field; ends at its "&", or at the end of the body */
+
 static ngx_int_t
-ngx_paygw_form_pair(ngx_paygw_field_t *field, u_char *p, u_char *last,
-    u_char **dst, char **err)
+ngx_paygw_form_pair(ngx_paygw_form_reader_t *rd, ngx_paygw_field_t *field)
 {
-    u_char  *eq;
-
-    eq = memchr(p, '=', last - p);
-
-    if (eq == NULL) {
-        *err = "field without \"=\"";
+    if (ngx_paygw_form_text(rd, '=', &field->name) != NGX_OK) {
         return NGX_ABORT;
     }
 
-    if (eq == p) {
-        *err = "empty field name";
+    if (rd->p == rd->last || *rd->p == '&') {
+        rd->err = "field without \"=\"";
         return NGX_ABORT;
     }
 
-    field->name.data = p;
-    field->name.len = eq - p;
-    field->value.data = eq + 1;
-    field->value.len = last - (eq + 1);
-
-    if (ngx_paygw_form_decode(&field->name, dst, err) != NGX_OK) {
+    if (field->name.len == 0) {
+        rd->err = "empty field name";
         return NGX_ABORT;
     }
 
-    return ngx_paygw_form_decode(&field->value, dst, err);
+    rd->p++;
+
+    return ngx_paygw_form_text(rd, '&', &field->value);
 }
 
 
-/* decodes once; what needs no decoding stays where it is */
+/*
+ * All up to "&" or stop, decoded once; what needs no decoding stays where it
+ * is.
+ */
 
 static ngx_int_t
-ngx_paygw_form_decode(ngx_str_t *s, u_char **dst, char **err)
+ngx_paygw_form_text(ngx_paygw_form_reader_t *rd, u_char stop, ngx_str_t *s)
 {
-    size_t     n;
-    u_char    *p, *last, *d;
-    uint64_t   w, found;
+    u_char  *p;
 
-    last = s->data + s->len;
+    p = ngx_paygw_bytes_find(rd->p, rd->last, ngx_paygw_form_special);
 
-    p = ngx_paygw_word_find(s->data, last, ngx_paygw_form_special);
+    s->data = rd->p;
+    s->len = p - rd->p;
 
-    if (p == last) {
+    rd->p = p;
+
+    if (p == rd->last || *p == '&' || *p == stop) {
         return NGX_OK;
     }
 
-    d = ngx_cpymem(*dst, s->data, p - s->data);
+    p = rd->d;
+    rd->d = ngx_cpymem(p, s->data, s->len);
 
-    while (p < last) {
+    if (ngx_paygw_form_decode(rd, stop) != NGX_OK) {
+        return NGX_ABORT;
+    }
 
-        if (*p == '%' || *p == '+' || *p == '\0') {
+    s->data = p;
+    s->len = rd->d - p;
 
-            if (ngx_paygw_form_unescape(&p, last, d, err) != NGX_OK) {
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_paygw_form_decode(ngx_paygw_form_reader_t *rd, u_char stop)
+{
+    size_t              n;
+    u_char             *p, *d;
+    ngx_int_t           c;
+    ngx_paygw_bytes_t   b;
+
+    p = rd->p;
+    d = rd->d;
+
+    while (p < rd->last && *p != '&' && *p != stop) {
+
+        switch (*p) {
+
+        case '%':
+            c = ngx_paygw_form_escape(p, rd->last);
+
+            if (c <= 0) {
+                rd->err = c ? "broken percent encoding" : "NUL in a field";
                 return NGX_ABORT;
             }
 
-            d++;
-            continue;
+            *d++ = (u_char) c;
+            p += 3;
+            break;
+
+        case '+':
+            *d++ = ' ';
+            p++;
+            break;
+
+        case '\0':
+            rd->err = "NUL in a field";
+            return NGX_ABORT;
+
+        default:
+
+            if (*p == '=' || rd->last - p < NGX_PAYGW_BYTES) {
+                *d++ = *p++;
+                break;
+            }
+
+            /* what is copied in excess has room, and is written over */
+
+            ngx_memcpy(&b, p, NGX_PAYGW_BYTES);
+            ngx_memcpy(d, &b, NGX_PAYGW_BYTES);
+
+            n = ngx_paygw_bytes_first(&b, ngx_paygw_form_special);
+
+            p += n;
+            d += n;
         }
-
-        if (last - p < 8) {
-            *d++ = *p++;
-            continue;
-        }
-
-        /* there is room for all of the word: a text never becomes longer */
-
-        w = ngx_paygw_word(p);
-        ngx_memcpy(d, p, 8);
-
-        found = ngx_paygw_form_special(w);
-        n = found ? ngx_paygw_word_first(found) : 8;
-
-        p += n;
-        d += n;
     }
 
-    s->data = *dst;
-    s->len = d - *dst;
-
-    *dst = d;
+    rd->p = p;
+    rd->d = d;
 
     return NGX_OK;
 }
 
 
-/* one byte that stands for something else, or that must not stand at all */
+/* the byte that "%XX" stands for, NGX_ERROR if it is broken */
 
-static ngx_inline ngx_int_t
-ngx_paygw_form_unescape(u_char **p, u_char *last, u_char *d, char **err)
+static ngx_int_t
+ngx_paygw_form_escape(u_char *p, u_char *last)
 {
-    u_char     *s;
-    ngx_int_t   high, low;
+    ngx_int_t  high, low;
 
-    s = *p;
-
-    if (*s == '+') {
-        *d = ' ';
-        *p = s + 1;
-        return NGX_OK;
+    if (last - p < 3) {
+        return NGX_ERROR;
     }
 
-    *d = '\0';
+    high = ngx_paygw_form_hex(p[1]);
+    low = ngx_paygw_form_hex(p[2]);
 
-    if (*s == '%') {
-
-        if (last - s < 3) {
-            *err = "broken percent encoding";
-            return NGX_ABORT;
-        }
-
-        high = ngx_paygw_form_hex(s[1]);
-        low = ngx_paygw_form_hex(s[2]);
-
-        if ((high | low) < 0) {
-            *err = "broken percent encoding";
-            return NGX_ABORT;
-        }
-
-        *d = (u_char) (high * 16 + low);
-    }
-
-    if (*d == '\0') {
-        *err = "NUL in a field";
-        return NGX_ABORT;
-    }
-
-    *p = s + 3;
-
-    return NGX_OK;
+    return (high < 0 || low < 0) ? NGX_ERROR : high * 16 + low;
 }
 
 
-static uint64_t
-ngx_paygw_form_special(uint64_t w)
+static void
+ngx_paygw_form_special(ngx_paygw_bytes_t *b)
 {
-    return ngx_paygw_word_any(w, 1, '%', '+');
+    *b = (ngx_paygw_bytes_t) ((*b == '&') | (*b == '=') | (*b == '%')
+                              | (*b == '+') | (*b == '\0'));
 }
 
 

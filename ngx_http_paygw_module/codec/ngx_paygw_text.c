@@ -5,7 +5,7 @@
 
 
 #include "ngx_paygw_text.h"
-#include "ngx_paygw_word.h"
+#include "ngx_paygw_bytes.h"
 
 
 #define NGX_PAYGW_AMOUNT_DIGITS     15   /* before the point: * 100 fits */
@@ -23,6 +23,8 @@ static ngx_int_t ngx_paygw_month_days(ngx_int_t year, ngx_int_t month);
 static int64_t ngx_paygw_civil_days(ngx_int_t year, ngx_int_t month,
     ngx_int_t day);
 static ngx_int_t ngx_paygw_zone_parse(ngx_str_t *text, ngx_int_t *zone);
+static void ngx_paygw_invisible(ngx_paygw_bytes_t *b);
+static void ngx_paygw_not_ascii(ngx_paygw_bytes_t *b);
 static size_t ngx_paygw_utf8_len(u_char *p, u_char *last);
 
 
@@ -422,45 +424,30 @@ ngx_paygw_zone_parse(ngx_str_t *text, ngx_int_t *zone)
 ngx_uint_t
 ngx_paygw_visible(ngx_str_t *s, size_t max)
 {
-    u_char    *p, *last;
-    uint64_t   w;
+    u_char  *last;
 
     if (s->len == 0 || s->len > max) {
         return 0;
     }
 
-    p = s->data;
-    last = p + s->len;
+    last = s->data + s->len;
 
-    while (last - p >= 8) {
+    return ngx_paygw_bytes_find(s->data, last, ngx_paygw_invisible) == last;
+}
 
-        ngx_memcpy(&w, p, 8);
 
-        if (ngx_paygw_word_below(w, 0x21) | ngx_paygw_word_high(w)
-            | ngx_paygw_word_has(w, 0x7f))
-        {
-            return 0;
-        }
-
-        p += 8;
-    }
-
-    for ( /* void */ ; p < last; p++) {
-        if (*p < 0x21 || *p > 0x7e) {
-            return 0;
-        }
-    }
-
-    return 1;
+static void
+ngx_paygw_invisible(ngx_paygw_bytes_t *b)
+{
+    *b = (ngx_paygw_bytes_t) ((*b < 0x21) | (*b > 0x7e));
 }
 
 
 ngx_uint_t
 ngx_paygw_utf8_valid(ngx_str_t *s)
 {
-    size_t    n;
-    u_char   *p, *last;
-    uint64_t  word;
+    size_t   n;
+    u_char  *p, *last;
 
     if (s->len == 0) {
         return 1;
@@ -471,17 +458,8 @@ ngx_paygw_utf8_valid(ngx_str_t *s)
 
     while (p < last) {
 
-        if (last - p >= 8) {
-            ngx_memcpy(&word, p, 8);
-
-            if (ngx_paygw_word_high(word) == 0) {
-                p += 8;
-                continue;
-            }
-        }
-
         if (*p < 0x80) {
-            p++;
+            p = ngx_paygw_bytes_find(p, last, ngx_paygw_not_ascii);
             continue;
         }
 
@@ -495,6 +473,13 @@ ngx_paygw_utf8_valid(ngx_str_t *s)
     }
 
     return 1;
+}
+
+
+static void
+ngx_paygw_not_ascii(ngx_paygw_bytes_t *b)
+{
+    *b = (ngx_paygw_bytes_t) (*b > 0x7f);
 }
 
 
