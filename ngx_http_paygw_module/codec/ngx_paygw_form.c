@@ -34,6 +34,8 @@ static ngx_int_t ngx_paygw_form_hex(u_char c);
 static uint64_t ngx_paygw_form_prefix(ngx_str_t *name);
 static ngx_int_t ngx_paygw_form_cmp(ngx_paygw_form_key_t *a,
     ngx_paygw_form_key_t *b);
+static ngx_paygw_field_t *ngx_paygw_form_find(ngx_paygw_form_t *form,
+    const char *name);
 static ngx_uint_t ngx_paygw_form_named(ngx_paygw_field_t *field,
     const char *name);
 static ngx_uint_t ngx_paygw_form_hidden(ngx_str_t *value,
@@ -361,6 +363,17 @@ ngx_paygw_form_hex(u_char c)
 ngx_str_t *
 ngx_paygw_form_get(ngx_paygw_form_t *form, const char *name)
 {
+    ngx_paygw_field_t  *field;
+
+    field = ngx_paygw_form_find(form, name);
+
+    return field ? &field->value : NULL;
+}
+
+
+static ngx_paygw_field_t *
+ngx_paygw_form_find(ngx_paygw_form_t *form, const char *name)
+{
     ngx_paygw_field_t  *field, *last;
 
     if (form->nfields == 0) {
@@ -379,7 +392,7 @@ ngx_paygw_form_get(ngx_paygw_form_t *form, const char *name)
         }
 
         if (ngx_paygw_form_named(field, name)) {
-            return &field->value;
+            return field;
         }
     }
 
@@ -387,13 +400,12 @@ ngx_paygw_form_get(ngx_paygw_form_t *form, const char *name)
 }
 
 
-/* nearly every comparison ends at the first byte; no name holds a NUL */
+/* no name holds a NUL */
 
 static ngx_uint_t
 ngx_paygw_form_named(ngx_paygw_field_t *field, const char *name)
 {
-    return field->name.data[0] == (u_char) name[0]
-           && ngx_strncmp(field->name.data, name, field->name.len) == 0
+    return ngx_strncmp(field->name.data, name, field->name.len) == 0
            && name[field->name.len] == '\0';
 }
 
@@ -446,16 +458,14 @@ ngx_paygw_form_canonical(ngx_pool_t *pool, ngx_paygw_form_t *form,
 {
     u_char             *p;
     size_t              size;
-    ngx_uint_t          i;
-    ngx_paygw_field_t  *field;
+    ngx_uint_t          i, n;
+    ngx_paygw_field_t  *kept[NGX_PAYGW_FORM_MAX_FIELDS];
 
+    n = ngx_paygw_form_kept(form, skip, flags, kept);
     size = 0;
 
-    /* what is left out has room too: to look once is worth more */
-
-    for (i = 0; i < form->nfields; i++) {
-        field = &form->fields[i];
-        size += field->name.len + field->value.len + sizeof("=&") - 1;
+    for (i = 0; i < n; i++) {
+        size += kept[i]->name.len + kept[i]->value.len + sizeof("=&") - 1;
     }
 
     ngx_str_null(out);
@@ -467,23 +477,17 @@ ngx_paygw_form_canonical(ngx_pool_t *pool, ngx_paygw_form_t *form,
 
     out->data = p;
 
-    for (i = 0; i < form->nfields; i++) {
-        field = &form->fields[i];
-
-        if (ngx_paygw_form_left_out(field, skip, flags)) {
-            continue;
-        }
-
-        p = ngx_cpymem(p, field->name.data, field->name.len);
+    for (i = 0; i < n; i++) {
+        p = ngx_cpymem(p, kept[i]->name.data, kept[i]->name.len);
         *p++ = '=';
-        p = ngx_cpymem(p, field->value.data, field->value.len);
+        p = ngx_cpymem(p, kept[i]->value.data, kept[i]->value.len);
         *p++ = '&';
     }
 
     /* without the last "&" */
 
-    if (p != out->data) {
-        out->len = p - out->data - 1;
+    if (n) {
+        out->len = size - 1;
     }
 
     return NGX_OK;
@@ -491,18 +495,36 @@ ngx_paygw_form_canonical(ngx_pool_t *pool, ngx_paygw_form_t *form,
 
 
 ngx_uint_t
-ngx_paygw_form_left_out(ngx_paygw_field_t *field, const char **skip,
-    ngx_uint_t flags)
+ngx_paygw_form_kept(ngx_paygw_form_t *form, const char **skip,
+    ngx_uint_t flags, ngx_paygw_field_t **kept)
 {
-    if ((flags & NGX_PAYGW_CANON_DROP_EMPTY) && field->value.len == 0) {
-        return 1;
-    }
+    u_char              out[NGX_PAYGW_FORM_MAX_FIELDS];
+    ngx_uint_t          i, n;
+    ngx_paygw_field_t  *field;
+
+    ngx_memzero(out, form->nfields);
 
     for ( /* void */ ; *skip; skip++) {
-        if (ngx_paygw_form_named(field, *skip)) {
-            return 1;
+        field = ngx_paygw_form_find(form, *skip);
+
+        if (field) {
+            out[field - form->fields] = 1;
         }
     }
 
-    return 0;
+    n = 0;
+
+    for (i = 0; i < form->nfields; i++) {
+        field = &form->fields[i];
+
+        if (out[i]
+            || ((flags & NGX_PAYGW_CANON_DROP_EMPTY) && field->value.len == 0))
+        {
+            continue;
+        }
+
+        kept[n++] = field;
+    }
+
+    return n;
 }
