@@ -103,6 +103,7 @@ ngx_paygw_event_id(ngx_paygw_notify_t *n, ngx_str_t *id)
 ngx_int_t
 ngx_paygw_event_order_id(ngx_paygw_notify_t *n, ngx_str_t *id)
 {
+    u_char     *p;
     ngx_str_t  *name, *order;
 
     name = &n->channel->name;
@@ -113,12 +114,18 @@ ngx_paygw_event_order_id(ngx_paygw_notify_t *n, ngx_str_t *id)
         return NGX_OK;
     }
 
-    id->data = ngx_pnalloc(n->pool, name->len + 1 + order->len);
-    if (id->data == NULL) {
+    p = ngx_pnalloc(n->pool, name->len + 1 + order->len);
+    if (p == NULL) {
         return NGX_ERROR;
     }
 
-    id->len = ngx_sprintf(id->data, "%V:%V", name, order) - id->data;
+    id->data = p;
+
+    p = ngx_cpymem(p, name->data, name->len);
+    *p++ = ':';
+    p = ngx_cpymem(p, order->data, order->len);
+
+    id->len = p - id->data;
 
     return NGX_OK;
 }
