@@ -5,7 +5,7 @@
 
 
 #include "ngx_paygw_form.h"
-#include "ngx_paygw_word.h"
+#include "ngx_paygw_bytes.h"
 
 
 typedef struct {
@@ -14,34 +14,41 @@ typedef struct {
 } ngx_paygw_form_key_t;
 
 
-static ngx_int_t ngx_paygw_form_pair(ngx_paygw_field_t *field, u_char *p,
-    u_char *last, u_char **dst, char **err);
-static ngx_int_t ngx_paygw_form_decode(ngx_str_t *s, u_char **dst,
-    char **err);
-static u_char *ngx_paygw_form_plain(u_char *p, u_char *last);
+typedef struct {
+    u_char                  *p;          /* what is read next */
+    u_char                  *last;       /* of the body */
+    u_char                  *d;          /* where to decode to */
+    char                    *err;
+} ngx_paygw_form_reader_t;
+
+
+static ngx_int_t ngx_paygw_form_pair(ngx_paygw_form_reader_t *rd,
+    ngx_paygw_field_t *field);
+static ngx_int_t ngx_paygw_form_text(ngx_paygw_form_reader_t *rd,
+    u_char stop, ngx_str_t *s);
+static ngx_int_t ngx_paygw_form_decode(ngx_paygw_form_reader_t *rd,
+    u_char stop);
+static ngx_int_t ngx_paygw_form_escape(u_char *p, u_char *last);
+static void ngx_paygw_form_special(ngx_paygw_bytes_t *b);
 static ngx_int_t ngx_paygw_form_hex(u_char c);
 static uint64_t ngx_paygw_form_prefix(ngx_str_t *name);
 static ngx_int_t ngx_paygw_form_cmp(ngx_paygw_form_key_t *a,
     ngx_paygw_form_key_t *b);
+static ngx_paygw_field_t *ngx_paygw_form_find(ngx_paygw_form_t *form,
+    const char *name);
 static ngx_uint_t ngx_paygw_form_named(ngx_paygw_field_t *field,
     const char *name);
 static ngx_uint_t ngx_paygw_form_hidden(ngx_str_t *value,
     const ngx_str_t *names);
 
 
-/* what stands for something else, and what must not stand at all */
-
-static const u_char  ngx_paygw_form_special[256] = {
-    ['\0'] = 1, ['%'] = 1, ['+'] = 1
-};
-
-
 ngx_int_t
 ngx_paygw_form_parse(ngx_pool_t *pool, ngx_str_t *body,
     ngx_paygw_form_t *form, char **err)
 {
-    u_char      *p, *end, *last, *dst;
-    ngx_uint_t   i, n;
+    ngx_uint_t                n;
+    ngx_paygw_field_t         fields[NGX_PAYGW_FORM_MAX_FIELDS];
+    ngx_paygw_form_reader_t   rd;
 
     form->fields = NULL;
     form->nfields = 0;
@@ -51,43 +58,39 @@ ngx_paygw_form_parse(ngx_pool_t *pool, ngx_str_t *body,
         return NGX_ABORT;
     }
 
-    last = body->data + body->len;
-    n = 1;
-
-    p = body->data;
-
-    while ((p = memchr(p, '&', last - p)) != NULL) {
-        p++;
-
-        if (++n > NGX_PAYGW_FORM_MAX_FIELDS) {
-            *err = "too many fields";
-            return NGX_ABORT;
-        }
-    }
-
     /* decoding never makes a text longer: one buffer holds all of it */
 
-    form->fields = ngx_palloc(pool, n * sizeof(ngx_paygw_field_t));
-    dst = ngx_pnalloc(pool, body->len);
+    rd.p = body->data;
+    rd.last = body->data + body->len;
+    rd.d = ngx_pnalloc(pool, body->len);
 
-    if (form->fields == NULL || dst == NULL) {
+    if (rd.d == NULL) {
         return NGX_ERROR;
     }
 
-    for (i = 0, p = body->data; i < n; i++, p = end + 1) {
+    for (n = 0; /* void */ ; rd.p++) {
 
-        end = memchr(p, '&', last - p);
-        if (end == NULL) {
-            end = last;
+        if (n == NGX_PAYGW_FORM_MAX_FIELDS) {
+            *err = "too many fields";
+            return NGX_ABORT;
         }
 
-        if (ngx_paygw_form_pair(&form->fields[i], p, end, &dst, err)
-            != NGX_OK)
-        {
+        if (ngx_paygw_form_pair(&rd, &fields[n++]) != NGX_OK) {
+            *err = rd.err;
             return NGX_ABORT;
+        }
+
+        if (rd.p == rd.last) {
+            break;
         }
     }
 
+    form->fields = ngx_palloc(pool, n * sizeof(ngx_paygw_field_t));
+    if (form->fields == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(form->fields, fields, n * sizeof(ngx_paygw_field_t));
     form->nfields = n;
 
     return ngx_paygw_form_sort(form, err);
@@ -135,8 +138,11 @@ ngx_paygw_form_sort(ngx_paygw_form_t *form, char **err)
         keys[k] = key;
     }
 
-    for (i = 0; i < form->nfields; i++) {
+    ngx_memzero(form->first, sizeof(form->first));
+
+    for (i = form->nfields; i-- > 0; /* void */ ) {
         sorted[i] = *keys[i].field;
+        form->first[keys[i].prefix >> 56] = (u_char) i;
     }
 
     ngx_memcpy(form->fields, sorted,
@@ -189,150 +195,151 @@ ngx_paygw_form_cmp(ngx_paygw_form_key_t *a, ngx_paygw_form_key_t *b)
 }
 
 
+/* one field; ends at its "&", or at the end of the body */
+
 static ngx_int_t
-ngx_paygw_form_pair(ngx_paygw_field_t *field, u_char *p, u_char *last,
-    u_char **dst, char **err)
+ngx_paygw_form_pair(ngx_paygw_form_reader_t *rd, ngx_paygw_field_t *field)
 {
-    u_char  *eq;
-
-    eq = memchr(p, '=', last - p);
-
-    if (eq == NULL) {
-        *err = "field without \"=\"";
+    if (ngx_paygw_form_text(rd, '=', &field->name) != NGX_OK) {
         return NGX_ABORT;
     }
 
-    if (eq == p) {
-        *err = "empty field name";
+    if (rd->p == rd->last || *rd->p == '&') {
+        rd->err = "field without \"=\"";
         return NGX_ABORT;
     }
 
-    field->name.data = p;
-    field->name.len = eq - p;
-    field->value.data = eq + 1;
-    field->value.len = last - (eq + 1);
-
-    if (ngx_paygw_form_decode(&field->name, dst, err) != NGX_OK) {
+    if (field->name.len == 0) {
+        rd->err = "empty field name";
         return NGX_ABORT;
     }
 
-    return ngx_paygw_form_decode(&field->value, dst, err);
+    rd->p++;
+
+    return ngx_paygw_form_text(rd, '&', &field->value);
 }
 
 
-/* decodes once; what needs no decoding stays where it is */
+/*
+ * All up to "&" or stop, decoded once; what needs no decoding stays where it
+ * is.
+ */
 
 static ngx_int_t
-ngx_paygw_form_decode(ngx_str_t *s, u_char **dst, char **err)
+ngx_paygw_form_text(ngx_paygw_form_reader_t *rd, u_char stop, ngx_str_t *s)
 {
-    u_char     *p, *next, *last, *d, c;
-    ngx_int_t   high, low;
+    u_char  *p;
 
-    p = s->data;
-    last = p + s->len;
+    p = ngx_paygw_bytes_find(rd->p, rd->last, ngx_paygw_form_special);
 
-    next = ngx_paygw_form_plain(p, last);
+    s->data = rd->p;
+    s->len = p - rd->p;
 
-    if (next == last) {
+    rd->p = p;
+
+    if (p == rd->last || *p == '&' || *p == stop) {
         return NGX_OK;
     }
 
-    d = *dst;
+    p = rd->d;
+    rd->d = ngx_cpymem(p, s->data, s->len);
 
-    for ( ;; ) {
-
-        d = ngx_cpymem(d, p, next - p);
-        p = next;
-
-        if (p == last) {
-            break;
-        }
-
-        /* characters that are no ASCII come as "%E6%94%AF" */
-
-        do {
-            c = *p++;
-
-            if (c == '+') {
-                c = ' ';
-
-            } else if (c == '%') {
-
-                if (last - p < 2) {
-                    *err = "broken percent encoding";
-                    return NGX_ABORT;
-                }
-
-                high = ngx_paygw_form_hex(p[0]);
-                low = ngx_paygw_form_hex(p[1]);
-
-                if (high == NGX_ERROR || low == NGX_ERROR) {
-                    *err = "broken percent encoding";
-                    return NGX_ABORT;
-                }
-
-                c = (u_char) (high * 16 + low);
-                p += 2;
-            }
-
-            if (c == '\0') {
-                *err = "NUL in a field";
-                return NGX_ABORT;
-            }
-
-            *d++ = c;
-
-        } while (p < last && ngx_paygw_form_special[*p]);
-
-        next = ngx_paygw_form_plain(p, last);
+    if (ngx_paygw_form_decode(rd, stop) != NGX_OK) {
+        return NGX_ABORT;
     }
 
-    s->data = *dst;
-    s->len = d - *dst;
-
-    *dst = d;
+    s->data = p;
+    s->len = rd->d - p;
 
     return NGX_OK;
 }
 
 
-/* the first byte that stands for something else, or last */
-
-static u_char *
-ngx_paygw_form_plain(u_char *p, u_char *last)
+static ngx_int_t
+ngx_paygw_form_decode(ngx_paygw_form_reader_t *rd, u_char stop)
 {
-    u_char    *first;
-    uint64_t   w;
+    size_t              n;
+    u_char             *p, *d;
+    ngx_int_t           c;
+    ngx_paygw_bytes_t   b;
 
-    first = p;
+    p = rd->p;
+    d = rd->d;
 
-    while (last - p >= 8) {
+    while (p < rd->last && *p != '&' && *p != stop) {
 
-        ngx_memcpy(&w, p, 8);
+        switch (*p) {
 
-        if (ngx_paygw_word_any(w, 1, '%', '+')) {
+        case '%':
+            c = ngx_paygw_form_escape(p, rd->last);
+
+            if (c <= 0) {
+                rd->err = c ? "broken percent encoding" : "NUL in a field";
+                return NGX_ABORT;
+            }
+
+            *d++ = (u_char) c;
+            p += 3;
             break;
+
+        case '+':
+            *d++ = ' ';
+            p++;
+            break;
+
+        case '\0':
+            rd->err = "NUL in a field";
+            return NGX_ABORT;
+
+        default:
+
+            if (*p == '=' || rd->last - p < NGX_PAYGW_BYTES) {
+                *d++ = *p++;
+                break;
+            }
+
+            /* what is copied in excess has room, and is written over */
+
+            ngx_memcpy(&b, p, NGX_PAYGW_BYTES);
+            ngx_memcpy(d, &b, NGX_PAYGW_BYTES);
+
+            n = ngx_paygw_bytes_first(&b, ngx_paygw_form_special);
+
+            p += n;
+            d += n;
         }
-
-        p += 8;
     }
 
-    if (last - p < 8 && last - first >= 8) {
+    rd->p = p;
+    rd->d = d;
 
-        /* the rest, together with what has been seen */
+    return NGX_OK;
+}
 
-        ngx_memcpy(&w, last - 8, 8);
 
-        if (!ngx_paygw_word_any(w, 1, '%', '+')) {
-            return last;
-        }
+/* the byte that "%XX" stands for, NGX_ERROR if it is broken */
+
+static ngx_int_t
+ngx_paygw_form_escape(u_char *p, u_char *last)
+{
+    ngx_int_t  high, low;
+
+    if (last - p < 3) {
+        return NGX_ERROR;
     }
 
-    while (p < last && !ngx_paygw_form_special[*p]) {
-        p++;
-    }
+    high = ngx_paygw_form_hex(p[1]);
+    low = ngx_paygw_form_hex(p[2]);
 
-    return p;
+    return (high < 0 || low < 0) ? NGX_ERROR : high * 16 + low;
+}
+
+
+static void
+ngx_paygw_form_special(ngx_paygw_bytes_t *b)
+{
+    *b = (ngx_paygw_bytes_t) ((*b == '&') | (*b == '=') | (*b == '%')
+                              | (*b == '+') | (*b == '\0'));
 }
 
 
@@ -356,11 +363,36 @@ ngx_paygw_form_hex(u_char c)
 ngx_str_t *
 ngx_paygw_form_get(ngx_paygw_form_t *form, const char *name)
 {
-    ngx_uint_t  i;
+    ngx_paygw_field_t  *field;
 
-    for (i = 0; i < form->nfields; i++) {
-        if (ngx_paygw_form_named(&form->fields[i], name)) {
-            return &form->fields[i].value;
+    field = ngx_paygw_form_find(form, name);
+
+    return field ? &field->value : NULL;
+}
+
+
+static ngx_paygw_field_t *
+ngx_paygw_form_find(ngx_paygw_form_t *form, const char *name)
+{
+    ngx_paygw_field_t  *field, *last;
+
+    if (form->nfields == 0) {
+        return NULL;
+    }
+
+    /* a name that begins like no other ends the loop at once */
+
+    field = form->fields + form->first[(u_char) name[0]];
+    last = form->fields + form->nfields;
+
+    for ( /* void */ ; field < last; field++) {
+
+        if (field->name.data[0] != (u_char) name[0]) {
+            break;
+        }
+
+        if (ngx_paygw_form_named(field, name)) {
+            return field;
         }
     }
 
@@ -368,13 +400,12 @@ ngx_paygw_form_get(ngx_paygw_form_t *form, const char *name)
 }
 
 
-/* nearly every comparison ends at the first byte; no name holds a NUL */
+/* no name holds a NUL */
 
 static ngx_uint_t
 ngx_paygw_form_named(ngx_paygw_field_t *field, const char *name)
 {
-    return field->name.data[0] == (u_char) name[0]
-           && ngx_strncmp(field->name.data, name, field->name.len) == 0
+    return ngx_strncmp(field->name.data, name, field->name.len) == 0
            && name[field->name.len] == '\0';
 }
 
@@ -427,16 +458,14 @@ ngx_paygw_form_canonical(ngx_pool_t *pool, ngx_paygw_form_t *form,
 {
     u_char             *p;
     size_t              size;
-    ngx_uint_t          i;
-    ngx_paygw_field_t  *field;
+    ngx_uint_t          i, n;
+    ngx_paygw_field_t  *kept[NGX_PAYGW_FORM_MAX_FIELDS];
 
+    n = ngx_paygw_form_kept(form, skip, flags, kept);
     size = 0;
 
-    /* what is left out has room too: to look once is worth more */
-
-    for (i = 0; i < form->nfields; i++) {
-        field = &form->fields[i];
-        size += field->name.len + field->value.len + sizeof("=&") - 1;
+    for (i = 0; i < n; i++) {
+        size += kept[i]->name.len + kept[i]->value.len + sizeof("=&") - 1;
     }
 
     ngx_str_null(out);
@@ -448,23 +477,17 @@ ngx_paygw_form_canonical(ngx_pool_t *pool, ngx_paygw_form_t *form,
 
     out->data = p;
 
-    for (i = 0; i < form->nfields; i++) {
-        field = &form->fields[i];
-
-        if (ngx_paygw_form_left_out(field, skip, flags)) {
-            continue;
-        }
-
-        p = ngx_cpymem(p, field->name.data, field->name.len);
+    for (i = 0; i < n; i++) {
+        p = ngx_cpymem(p, kept[i]->name.data, kept[i]->name.len);
         *p++ = '=';
-        p = ngx_cpymem(p, field->value.data, field->value.len);
+        p = ngx_cpymem(p, kept[i]->value.data, kept[i]->value.len);
         *p++ = '&';
     }
 
     /* without the last "&" */
 
-    if (p != out->data) {
-        out->len = p - out->data - 1;
+    if (n) {
+        out->len = size - 1;
     }
 
     return NGX_OK;
@@ -472,18 +495,36 @@ ngx_paygw_form_canonical(ngx_pool_t *pool, ngx_paygw_form_t *form,
 
 
 ngx_uint_t
-ngx_paygw_form_left_out(ngx_paygw_field_t *field, const char **skip,
-    ngx_uint_t flags)
+ngx_paygw_form_kept(ngx_paygw_form_t *form, const char **skip,
+    ngx_uint_t flags, ngx_paygw_field_t **kept)
 {
-    if ((flags & NGX_PAYGW_CANON_DROP_EMPTY) && field->value.len == 0) {
-        return 1;
-    }
+    u_char              out[NGX_PAYGW_FORM_MAX_FIELDS];
+    ngx_uint_t          i, n;
+    ngx_paygw_field_t  *field;
+
+    ngx_memzero(out, form->nfields);
 
     for ( /* void */ ; *skip; skip++) {
-        if (ngx_paygw_form_named(field, *skip)) {
-            return 1;
+        field = ngx_paygw_form_find(form, *skip);
+
+        if (field) {
+            out[field - form->fields] = 1;
         }
     }
 
-    return 0;
+    n = 0;
+
+    for (i = 0; i < form->nfields; i++) {
+        field = &form->fields[i];
+
+        if (out[i]
+            || ((flags & NGX_PAYGW_CANON_DROP_EMPTY) && field->value.len == 0))
+        {
+            continue;
+        }
+
+        kept[n++] = field;
+    }
+
+    return n;
 }

@@ -31,6 +31,8 @@ typedef struct {
 typedef struct {
     ngx_paygw_field_t       *fields;    /* in ascending byte order of name */
     ngx_uint_t               nfields;
+    u_char                   first[256];   /* field whose name begins with a
+                                              byte; 0 if there is none */
 } ngx_paygw_form_t;
 
 
@@ -45,7 +47,7 @@ typedef struct {
 ngx_int_t ngx_paygw_form_parse(ngx_pool_t *pool, ngx_str_t *body,
     ngx_paygw_form_t *form, char **err);
 
-/* the value of a name given as a C string, NULL if absent */
+/* the value of a name given as a C string, NULL if absent; fields are sorted */
 ngx_str_t *ngx_paygw_form_get(ngx_paygw_form_t *form, const char *name);
 
 
@@ -76,9 +78,12 @@ ngx_paygw_field_t *ngx_paygw_form_hides(ngx_paygw_form_t *form,
 ngx_int_t ngx_paygw_form_canonical(ngx_pool_t *pool, ngx_paygw_form_t *form,
     const char **skip, ngx_uint_t flags, ngx_str_t *out);
 
-/* 1 if the canonical form leaves a field out, else 0 */
-ngx_uint_t ngx_paygw_form_left_out(ngx_paygw_field_t *field,
-    const char **skip, ngx_uint_t flags);
+/*
+ * The fields that are in it, in their order; returns how many.  There is room
+ * for NGX_PAYGW_FORM_MAX_FIELDS in kept.
+ */
+ngx_uint_t ngx_paygw_form_kept(ngx_paygw_form_t *form, const char **skip,
+    ngx_uint_t flags, ngx_paygw_field_t **kept);
 
 
 #endif /* _NGX_PAYGW_FORM_H_INCLUDED_ */

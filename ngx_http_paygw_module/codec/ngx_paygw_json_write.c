@@ -5,20 +5,15 @@
 
 
 #include "ngx_paygw_json.h"
-#include "ngx_paygw_word.h"
+#include "ngx_paygw_bytes.h"
 
 
-static u_char *ngx_paygw_json_plain(u_char *p, u_char *last);
 static u_char *ngx_paygw_json_unescape(u_char *s, u_char *last, u_char **p,
     ngx_uint_t what, ngx_uint_t *found);
 static ngx_uint_t ngx_paygw_json_codepoint(u_char *s, u_char *last,
     u_char **end);
 static u_char *ngx_paygw_json_utf8(u_char *p, ngx_uint_t c);
-
-
-/* a word with a byte that must be escaped */
-#define ngx_paygw_json_special(w)                                             \
-    (ngx_paygw_word_any(w, 0x20, '"', '\\') | ngx_paygw_word_has(w, 0x7f))
+static void ngx_paygw_json_special(ngx_paygw_bytes_t *b);
 
 
 /*
@@ -45,7 +40,7 @@ ngx_paygw_json_string_len(ngx_str_t *s)
     last = p + s->len;
 
     for ( ;; ) {
-        p = ngx_paygw_json_plain(p, last);
+        p = ngx_paygw_bytes_find(p, last, ngx_paygw_json_special);
 
         if (p == last) {
             return len;
@@ -79,7 +74,7 @@ ngx_paygw_json_write_string(u_char *p, ngx_str_t *s, size_t len)
     last = s->data + s->len;
 
     for ( ;; ) {
-        c = ngx_paygw_json_plain(from, last);
+        c = ngx_paygw_bytes_find(from, last, ngx_paygw_json_special);
 
         p = ngx_cpymem(p, from, c - from);
 
@@ -251,41 +246,11 @@ ngx_paygw_json_utf8(u_char *p, ngx_uint_t c)
 }
 
 
-/* the first byte that must be escaped, or last */
+/* a byte that must be escaped */
 
-static u_char *
-ngx_paygw_json_plain(u_char *p, u_char *last)
+static void
+ngx_paygw_json_special(ngx_paygw_bytes_t *b)
 {
-    u_char    *first;
-    uint64_t   w;
-
-    first = p;
-
-    while (last - p >= 8) {
-
-        ngx_memcpy(&w, p, 8);
-
-        if (ngx_paygw_json_special(w)) {
-            break;
-        }
-
-        p += 8;
-    }
-
-    if (last - p < 8 && last - first >= 8) {
-
-        /* the rest, together with what has been seen */
-
-        ngx_memcpy(&w, last - 8, 8);
-
-        if (!ngx_paygw_json_special(w)) {
-            return last;
-        }
-    }
-
-    while (p < last && ngx_paygw_json_escapes[*p] == 0) {
-        p++;
-    }
-
-    return p;
+    *b = (ngx_paygw_bytes_t) ((*b < 0x20) | (*b == '"') | (*b == '\\')
+                              | (*b == 0x7f));
 }

@@ -5,7 +5,7 @@
 
 
 #include "ngx_paygw_text.h"
-#include "ngx_paygw_word.h"
+#include "ngx_paygw_bytes.h"
 
 
 #define NGX_PAYGW_AMOUNT_DIGITS     15   /* before the point: * 100 fits */
@@ -14,6 +14,7 @@
 #define NGX_PAYGW_DATETIME_LEN      (sizeof("2025-01-02 03:05:13") - 1)
 
 
+static ngx_int_t ngx_paygw_base64_bytes(u_char *d, u_char *s, size_t n);
 static ngx_int_t ngx_paygw_number(ngx_str_t *text, size_t max,
     int64_t *value);
 static ngx_int_t ngx_paygw_civil_parse(ngx_str_t *text, u_char sep,
@@ -23,12 +24,14 @@ static ngx_int_t ngx_paygw_month_days(ngx_int_t year, ngx_int_t month);
 static int64_t ngx_paygw_civil_days(ngx_int_t year, ngx_int_t month,
     ngx_int_t day);
 static ngx_int_t ngx_paygw_zone_parse(ngx_str_t *text, ngx_int_t *zone);
+static void ngx_paygw_invisible(ngx_paygw_bytes_t *b);
+static void ngx_paygw_not_ascii(ngx_paygw_bytes_t *b);
 static size_t ngx_paygw_utf8_len(u_char *p, u_char *last);
 
 
 /* the value of a base64 character, 77 for any other byte */
 
-static const u_char  ngx_paygw_base64[] = {
+static const u_char  ngx_paygw_base64[256] = {
     77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77,
     77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77,
     77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 62, 77, 77, 77, 63,
@@ -36,15 +39,27 @@ static const u_char  ngx_paygw_base64[] = {
     77,  0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14,
     15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 77, 77, 77, 77, 77,
     77, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
-    41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 77, 77, 77, 77, 77
+    41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 77, 77, 77, 77, 77,
+
+    77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77,
+    77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77,
+    77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77,
+    77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77,
+    77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77,
+    77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77,
+    77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77,
+    77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77, 77
 };
+
+
+#define NGX_PAYGW_BASE64_BAD  0x40    /* a bit of 77, and of no value */
 
 
 ngx_int_t
 ngx_paygw_base64_decode(ngx_pool_t *pool, ngx_str_t *dst, ngx_str_t *src)
 {
-    u_char  last, spare;
-    size_t  n, pad;
+    size_t   n, pad;
+    u_char  *p;
 
     if (src->len % 4 != 0) {
         return NGX_ABORT;
@@ -58,28 +73,61 @@ ngx_paygw_base64_decode(ngx_pool_t *pool, ngx_str_t *dst, ngx_str_t *src)
 
     n = src->len - pad;
 
-    /* bits of the last character that belong to no byte */
-
-    last = n ? src->data[n - 1] : 'A';
-    spare = (pad == 2) ? 0x0f : (pad == 1) ? 0x03 : 0;
-
-    if (last > 127 || (ngx_paygw_base64[last] & spare)) {
-        return NGX_ABORT;
-    }
-
-    dst->len = 0;
-    dst->data = ngx_pnalloc(pool, ngx_base64_decoded_length(src->len) + 1);
-    if (dst->data == NULL) {
+    p = ngx_pnalloc(pool, ngx_base64_decoded_length(src->len) + 1);
+    if (p == NULL) {
         return NGX_ERROR;
     }
 
-    /* it ends at a "=" that is no padding */
+    dst->data = p;
+    dst->len = n / 4 * 3 + (pad ? 3 - pad : 0);
 
-    if (ngx_decode_base64(dst, src) != NGX_OK || dst->len != n * 3 / 4) {
-        return NGX_ABORT;
+    return ngx_paygw_base64_bytes(p, src->data, n);
+}
+
+
+/* n characters without padding */
+
+static ngx_int_t
+ngx_paygw_base64_bytes(u_char *d, u_char *s, size_t n)
+{
+    u_char  a, b, c, e, bad;
+
+    bad = 0;
+
+    for ( /* void */ ; n >= 4; n -= 4, s += 4) {
+        a = ngx_paygw_base64[s[0]];
+        b = ngx_paygw_base64[s[1]];
+        c = ngx_paygw_base64[s[2]];
+        e = ngx_paygw_base64[s[3]];
+
+        bad |= a | b | c | e;
+
+        *d++ = (u_char) (a << 2 | b >> 4);
+        *d++ = (u_char) (b << 4 | c >> 2);
+        *d++ = (u_char) (c << 6 | e);
     }
 
-    return NGX_OK;
+    if (n) {
+        a = ngx_paygw_base64[s[0]];
+        b = ngx_paygw_base64[s[1]];
+        c = (n == 3) ? ngx_paygw_base64[s[2]] : 0;
+
+        bad |= a | b | c;
+
+        /* bits of the last character that belong to no byte */
+
+        if ((n == 2) ? (b & 0x0f) : (c & 0x03)) {
+            return NGX_ABORT;
+        }
+
+        *d++ = (u_char) (a << 2 | b >> 4);
+
+        if (n == 3) {
+            *d = (u_char) (b << 4 | c >> 2);
+        }
+    }
+
+    return (bad & NGX_PAYGW_BASE64_BAD) ? NGX_ABORT : NGX_OK;
 }
 
 
@@ -422,45 +470,30 @@ ngx_paygw_zone_parse(ngx_str_t *text, ngx_int_t *zone)
 ngx_uint_t
 ngx_paygw_visible(ngx_str_t *s, size_t max)
 {
-    u_char    *p, *last;
-    uint64_t   w;
+    u_char  *last;
 
     if (s->len == 0 || s->len > max) {
         return 0;
     }
 
-    p = s->data;
-    last = p + s->len;
+    last = s->data + s->len;
 
-    while (last - p >= 8) {
+    return ngx_paygw_bytes_find(s->data, last, ngx_paygw_invisible) == last;
+}
 
-        ngx_memcpy(&w, p, 8);
 
-        if (ngx_paygw_word_below(w, 0x21) | ngx_paygw_word_high(w)
-            | ngx_paygw_word_has(w, 0x7f))
-        {
-            return 0;
-        }
-
-        p += 8;
-    }
-
-    for ( /* void */ ; p < last; p++) {
-        if (*p < 0x21 || *p > 0x7e) {
-            return 0;
-        }
-    }
-
-    return 1;
+static void
+ngx_paygw_invisible(ngx_paygw_bytes_t *b)
+{
+    *b = (ngx_paygw_bytes_t) ((*b < 0x21) | (*b > 0x7e));
 }
 
 
 ngx_uint_t
 ngx_paygw_utf8_valid(ngx_str_t *s)
 {
-    size_t    n;
-    u_char   *p, *last;
-    uint64_t  word;
+    size_t   n;
+    u_char  *p, *last;
 
     if (s->len == 0) {
         return 1;
@@ -471,17 +504,8 @@ ngx_paygw_utf8_valid(ngx_str_t *s)
 
     while (p < last) {
 
-        if (last - p >= 8) {
-            ngx_memcpy(&word, p, 8);
-
-            if (ngx_paygw_word_high(word) == 0) {
-                p += 8;
-                continue;
-            }
-        }
-
         if (*p < 0x80) {
-            p++;
+            p = ngx_paygw_bytes_find(p, last, ngx_paygw_not_ascii);
             continue;
         }
 
@@ -495,6 +519,13 @@ ngx_paygw_utf8_valid(ngx_str_t *s)
     }
 
     return 1;
+}
+
+
+static void
+ngx_paygw_not_ascii(ngx_paygw_bytes_t *b)
+{
+    *b = (ngx_paygw_bytes_t) (*b > 0x7f);
 }
 
 

@@ -18,8 +18,9 @@
 /*
  * Strict base64 (RFC 4648, section 4): the standard alphabet, length a
  * multiple of 4, padding only at the end and with zero spare bits, no white
- * space.  ngx_decode_base64() alone stops at the first "=" and ignores what
- * follows.  Returns NGX_OK, NGX_ABORT or NGX_ERROR; dst lives in pool.
+ * space.  ngx_decode_base64() stops at the first "=" and ignores what follows,
+ * and looks at each character twice.  Returns NGX_OK, NGX_ABORT or NGX_ERROR;
+ * dst lives in pool.
  */
 ngx_int_t ngx_paygw_base64_decode(ngx_pool_t *pool, ngx_str_t *dst,
     ngx_str_t *src);

@@ -19,6 +19,7 @@ typedef struct {
     ngx_str_t                  name;
     ngx_str_t                  lowcase;
     ngx_http_paygw_value_e     value;
+    ngx_uint_t                 hash;       /* of lowcase; 0: not yet made */
 } ngx_http_paygw_field_t;
 
 
@@ -28,7 +29,7 @@ static ngx_int_t ngx_http_paygw_deliver_fields(ngx_http_paygw_ctx_t *ctx,
 
 
 #define ngx_http_paygw_field(name, lowcase, value)                            \
-    { ngx_string(name), ngx_string(lowcase), NGX_HTTP_PAYGW_VALUE_##value }
+    { ngx_string(name), ngx_string(lowcase), NGX_HTTP_PAYGW_VALUE_##value, 0 }
 
 
 static ngx_http_paygw_field_t  ngx_http_paygw_fields[] = {
@@ -48,7 +49,7 @@ static ngx_http_paygw_field_t  ngx_http_paygw_fields[] = {
                          REFUND_AMOUNT),
     ngx_http_paygw_field("X-Paygw-Confirm", "x-paygw-confirm", CONFIRM),
 
-    { ngx_null_string, ngx_null_string, 0 }
+    { ngx_null_string, ngx_null_string, 0, 0 }
 };
 
 
@@ -58,7 +59,7 @@ static ngx_http_paygw_field_t  ngx_http_paygw_observed_fields[] = {
     ngx_http_paygw_field("X-Paygw-Reason", "x-paygw-reason", REASON),
     ngx_http_paygw_field("X-Paygw-Event-Id", "x-paygw-event-id", EVENT_ID),
 
-    { ngx_null_string, ngx_null_string, 0 }
+    { ngx_null_string, ngx_null_string, 0, 0 }
 };
 
 
@@ -180,7 +181,12 @@ ngx_http_paygw_deliver_fields(ngx_http_paygw_ctx_t *ctx,
             continue;
         }
 
-        if (ngx_http_paygw_headers_add(r, &f->name, f->lowcase.data, &value)
+        if (f->hash == 0) {
+            f->hash = ngx_hash_key(f->lowcase.data, f->lowcase.len);
+        }
+
+        if (ngx_http_paygw_headers_hashed(r, &f->name, f->lowcase.data,
+                                          f->hash, &value)
             == NULL)
         {
             return NGX_ERROR;

@@ -223,6 +223,16 @@ ngx_table_elt_t *
 ngx_http_paygw_headers_add(ngx_http_request_t *r, const ngx_str_t *name,
     u_char *lowcase, ngx_str_t *value)
 {
+    return ngx_http_paygw_headers_hashed(r, name, lowcase,
+                                         ngx_hash_key(lowcase, name->len),
+                                         value);
+}
+
+
+ngx_table_elt_t *
+ngx_http_paygw_headers_hashed(ngx_http_request_t *r, const ngx_str_t *name,
+    u_char *lowcase, ngx_uint_t hash, ngx_str_t *value)
+{
     ngx_table_elt_t  *h;
 
     h = ngx_list_push(&r->headers_in.headers);
@@ -232,7 +242,7 @@ ngx_http_paygw_headers_add(ngx_http_request_t *r, const ngx_str_t *name,
 
     ngx_memzero(h, sizeof(ngx_table_elt_t));
 
-    h->hash = ngx_hash_key(lowcase, name->len);
+    h->hash = hash;
     h->key = *name;
     h->value = *value;
     h->lowcase_key = lowcase;

@@ -34,5 +34,10 @@ void ngx_http_paygw_headers_collect(ngx_http_request_t *r,
 ngx_table_elt_t *ngx_http_paygw_headers_add(ngx_http_request_t *r,
     const ngx_str_t *name, u_char *lowcase, ngx_str_t *value);
 
+/* the same for who has the hash of lowcase, as of ngx_hash_key(), already */
+ngx_table_elt_t *ngx_http_paygw_headers_hashed(ngx_http_request_t *r,
+    const ngx_str_t *name, u_char *lowcase, ngx_uint_t hash,
+    ngx_str_t *value);
+
 
 #endif /* _NGX_HTTP_PAYGW_HEADERS_H_INCLUDED_ */

@@ -60,7 +60,8 @@ ngx_http_paygw_message_type(ngx_http_request_t *r, ngx_paygw_channel_t *ch)
     for (want = ch->content_types; want->len; want++) {
 
         if (type->len < want->len
-            || ngx_strncasecmp(type->data, want->data, want->len) != 0)
+            || (ngx_memcmp(type->data, want->data, want->len) != 0
+                && ngx_strncasecmp(type->data, want->data, want->len) != 0))
         {
             continue;
         }

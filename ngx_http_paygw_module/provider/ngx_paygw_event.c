@@ -103,6 +103,7 @@ ngx_paygw_event_id(ngx_paygw_notify_t *n, ngx_str_t *id)
 ngx_int_t
 ngx_paygw_event_order_id(ngx_paygw_notify_t *n, ngx_str_t *id)
 {
+    u_char     *p;
     ngx_str_t  *name, *order;
 
     name = &n->channel->name;
@@ -113,12 +114,18 @@ ngx_paygw_event_order_id(ngx_paygw_notify_t *n, ngx_str_t *id)
         return NGX_OK;
     }
 
-    id->data = ngx_pnalloc(n->pool, name->len + 1 + order->len);
-    if (id->data == NULL) {
+    p = ngx_pnalloc(n->pool, name->len + 1 + order->len);
+    if (p == NULL) {
         return NGX_ERROR;
     }
 
-    id->len = ngx_sprintf(id->data, "%V:%V", name, order) - id->data;
+    id->data = p;
+
+    p = ngx_cpymem(p, name->data, name->len);
+    *p++ = ':';
+    p = ngx_cpymem(p, order->data, order->len);
+
+    id->len = p - id->data;
 
     return NGX_OK;
 }
@@ -388,23 +395,15 @@ ngx_paygw_event_fields(ngx_paygw_notify_t *n, ngx_paygw_form_t *form,
     size_t              len, names[NGX_PAYGW_FORM_MAX_FIELDS],
                         values[NGX_PAYGW_FORM_MAX_FIELDS];
     u_char             *p;
-    ngx_uint_t          i;
-    ngx_paygw_field_t  *field;
+    ngx_uint_t          i, nkept;
+    ngx_paygw_field_t  *kept[NGX_PAYGW_FORM_MAX_FIELDS];
 
-    field = form->fields;
-
+    nkept = ngx_paygw_form_kept(form, skip, flags, kept);
     len = 2;
 
-    for (i = 0; i < form->nfields; i++) {
-
-        names[i] = 0;
-
-        if (ngx_paygw_form_left_out(&field[i], skip, flags)) {
-            continue;
-        }
-
-        names[i] = ngx_paygw_json_string_len(&field[i].name);
-        values[i] = ngx_paygw_json_string_len(&field[i].value);
+    for (i = 0; i < nkept; i++) {
+        names[i] = ngx_paygw_json_string_len(&kept[i]->name);
+        values[i] = ngx_paygw_json_string_len(&kept[i]->value);
 
         len += names[i] + 1 + values[i] + 1;
     }
@@ -418,19 +417,15 @@ ngx_paygw_event_fields(ngx_paygw_notify_t *n, ngx_paygw_form_t *form,
 
     *p++ = '{';
 
-    for (i = 0; i < form->nfields; i++) {
+    for (i = 0; i < nkept; i++) {
 
-        if (names[i] == 0) {
-            continue;
-        }
-
-        if (p[-1] != '{') {
+        if (i) {
             *p++ = ',';
         }
 
-        p = ngx_paygw_json_write_string(p, &field[i].name, names[i]);
+        p = ngx_paygw_json_write_string(p, &kept[i]->name, names[i]);
         *p++ = ':';
-        p = ngx_paygw_json_write_string(p, &field[i].value, values[i]);
+        p = ngx_paygw_json_write_string(p, &kept[i]->value, values[i]);
     }
 
     *p++ = '}';

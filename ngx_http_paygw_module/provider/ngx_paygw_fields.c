@@ -6,6 +6,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_paygw_bytes.h"
 #include "ngx_paygw_explain.h"
 #include "ngx_paygw_fields.h"
 #include "ngx_paygw_text.h"
@@ -25,23 +26,10 @@ typedef struct {
 
 
 static ngx_uint_t ngx_paygw_fields_name(ngx_str_t *name);
+static void ngx_paygw_fields_other(ngx_paygw_bytes_t *b);
 static ngx_int_t ngx_paygw_fields_charset(ngx_str_t *value, ngx_uint_t *gbk);
 static ngx_int_t ngx_paygw_fields_gbk(ngx_paygw_notify_t *n,
     ngx_str_t *value);
-
-
-/* what a name is made of: letters, digits, "-", ".", and "_" */
-
-static const u_char  ngx_paygw_fields_chars[256] = {
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0,
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0,
-    0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1,
-    0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0
-};
 
 
 static const ngx_paygw_fields_charset_t  ngx_paygw_fields_charsets[] = {
@@ -98,17 +86,28 @@ ngx_paygw_fields_parse(ngx_paygw_notify_t *n, ngx_paygw_form_t *form)
 static ngx_uint_t
 ngx_paygw_fields_name(ngx_str_t *name)
 {
-    u_char  *p, *last;
+    u_char  *last;
 
     last = name->data + name->len;
 
-    for (p = name->data; p < last; p++) {
-        if (!ngx_paygw_fields_chars[*p]) {
-            return 0;
-        }
-    }
+    return name->len <= 128
+           && ngx_paygw_bytes_find(name->data, last, ngx_paygw_fields_other)
+              == last;
+}
 
-    return name->len <= 128;
+
+/* what a name is not made of: it is letters, digits, "_", "-" and "." */
+
+static void
+ngx_paygw_fields_other(ngx_paygw_bytes_t *b)
+{
+    ngx_paygw_bytes_t  lower;
+
+    lower = *b | 0x20;
+
+    *b = (ngx_paygw_bytes_t) (((lower < 'a') | (lower > 'z'))
+                              & ((*b < '0') | (*b > '9'))
+                              & (*b != '_') & (*b != '-') & (*b != '.'));
 }
 
 

@@ -208,7 +208,7 @@ ngx_paygw_check_hidden(ngx_paygw_notify_t *n, ngx_paygw_channel_t *ch,
 
         value = ngx_paygw_form_get(form, (const char *) words->data);
 
-        if (value && ngx_strlchr(value->data, value->data + value->len, '&')) {
+        if (value && memchr(value->data, '&', value->len)) {
             name = words;
         }
     }

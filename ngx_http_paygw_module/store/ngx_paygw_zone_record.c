@@ -85,7 +85,7 @@ static void ngx_paygw_zone_drop(ngx_paygw_zone_t *zone,
 
 
 #define ngx_paygw_zone_hash(key)                                              \
-    ngx_crc32_short((key)->data, (key)->len)
+    ngx_crc32_long((key)->data, (key)->len)
 
 #define ngx_paygw_zone_hold(rec)  ((ngx_paygw_zone_hold_t *) (rec) - 1)
 

@@ -9,6 +9,8 @@
 
 
 static void test_form_anywhere(void);
+static int test_form_value(ngx_conf_t *cf, u_char *text, size_t len,
+    u_char *want, size_t n);
 static void test_form_refused(void);
 static void test_form_limit(void);
 static void test_form_canonical(void);
@@ -64,14 +66,17 @@ test_form(void)
 }
 
 
-/* an escape at each place of a value that is read by words */
+/*
+ * An escape at each place of values of many lengths, which are read by several
+ * bytes at a time: the last field, and one that another follows.
+ */
 
 static void
 test_form_anywhere(void)
 {
-    int                i, same;
+    int                i, len, same;
     char              *err;
-    u_char             text[21], want[19];
+    u_char             text[64], want[40];
     ngx_str_t          body;
     ngx_conf_t        *cf;
     ngx_paygw_form_t   form;
@@ -79,37 +84,59 @@ test_form_anywhere(void)
     cf = harness_conf();
     same = 1;
 
-    for (i = 0; i < 17; i++) {
-        memset(text, '~', sizeof(text));
-        memcpy(text, "a=", 2);
-        memcpy(text + 2 + i, "%2b", 3);
+    for (len = 3; len <= (int) sizeof(want); len++) {
+        for (i = 0; i <= len - 3; i++) {
+            memset(text, '~', sizeof(text));
+            memcpy(text, "a=", 2);
+            memcpy(text + 2 + i, "%2b", 3);
+            memcpy(text + 2 + len, "&b==%41", 7);
 
-        memset(want, '~', sizeof(want));
-        want[i] = '+';
+            memset(want, '~', sizeof(want));
+            want[i] = '+';
 
-        body.data = text;
-        body.len = sizeof(text);
+            same &= test_form_value(cf, text, 2 + len, want, len - 2)
+                    && test_form_value(cf, text, 2 + len + 7, want, len - 2);
 
-        same &= test_form_parse(cf, body, &form, &err) == NGX_OK
-                && form.fields[0].value.len == 17
-                && memcmp(form.fields[0].value.data, want, 17) == 0;
+            text[2 + i] = '+';
+            want[i] = ' ';
+            memcpy(want + i + 1, "2b", 2);
 
-        text[2 + i] = '+';
-        want[i] = ' ';
-        memcpy(want + i + 1, "2b", 2);
+            same &= test_form_value(cf, text, 2 + len, want, len)
+                    && test_form_value(cf, text, 2 + len + 7, want, len);
 
-        same &= test_form_parse(cf, body, &form, &err) == NGX_OK
-                && form.fields[0].value.len == 19
-                && memcmp(form.fields[0].value.data, want, 19) == 0;
+            text[2 + i] = '\0';
+            body.data = text;
+            body.len = 2 + len;
 
-        text[2 + i] = '\0';
-
-        same &= test_form_parse(cf, body, &form, &err) == NGX_ABORT;
+            same &= test_form_parse(cf, body, &form, &err) == NGX_ABORT;
+        }
     }
 
     ok(same, "form, an escape at each place");
 
     harness_conf_free(cf);
+}
+
+
+/* 1 if the first field has this value, and another one, if any, is "=A" */
+
+static int
+test_form_value(ngx_conf_t *cf, u_char *text, size_t len, u_char *want,
+    size_t n)
+{
+    char              *err;
+    ngx_str_t          body;
+    ngx_paygw_form_t   form;
+
+    body.data = text;
+    body.len = len;
+
+    return test_form_parse(cf, body, &form, &err) == NGX_OK
+           && form.fields[0].value.len == n
+           && memcmp(form.fields[0].value.data, want, n) == 0
+           && (form.nfields == 1
+               || (form.fields[1].value.len == 2
+                   && memcmp(form.fields[1].value.data, "=A", 2) == 0));
 }
 
 

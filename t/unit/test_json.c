@@ -350,7 +350,7 @@ test_json_types(void)
 static void
 test_json_writer(void)
 {
-    int                i, k, same;
+    int                i, k, len, same;
     char              *err;
     u_char            *p;
     ngx_str_t          s, text;
@@ -371,13 +371,25 @@ test_json_writer(void)
 
     same = 1;
 
-    /* it reads by words: each byte at each place */
+    /* it reads by several bytes at a time: each byte at each place */
 
-    s = harness_str(cf->pool, "0123456789012345678");
+    s.data = ngx_pnalloc(cf->pool, 35);
 
     for (i = 1; i < 128; i++) {
-        for (k = 0; k < 19; k++) {
-            s.len = 19;
+
+        /* of many lengths only those that are written in some special way */
+
+        len = (i < 3 || strchr("\x1f \"\\~\x7f", i)) ? 1 : 35;
+
+        for (k = 0; len <= 35; k++) {
+
+            if (k == len) {
+                len++;
+                k = -1;
+                continue;
+            }
+
+            s.len = len;
             memset(s.data, '~', s.len);
             s.data[k] = (u_char) i;
 

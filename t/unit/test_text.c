@@ -10,6 +10,7 @@
 
 static void test_base64(void);
 static void test_base64_oracle(void);
+static void test_base64_anywhere(void);
 static void test_amount(void);
 static void test_timestamp(void);
 static void test_minor(void);
@@ -26,6 +27,7 @@ test_text(void)
 {
     test_base64();
     test_base64_oracle();
+    test_base64_anywhere();
     test_amount();
     test_timestamp();
     test_minor();
@@ -138,6 +140,45 @@ test_base64_oracle(void)
     }
 
     ok(same, "base64 of 1 to 11 bytes as the openssl command writes it");
+
+    harness_conf_free(cf);
+}
+
+
+/* each byte at each place: with others than those of base64 it is refused */
+
+static void
+test_base64_anywhere(void)
+{
+    int          c, i, len, wrong;
+    char         text[] = "QUJDQUJDQUI=";
+    ngx_str_t    dst, src;
+    ngx_conf_t  *cf;
+
+    static const char  chars[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    cf = harness_conf();
+    len = sizeof(text) - 1;
+    wrong = 0;
+
+    src.data = (u_char *) text;
+    src.len = len;
+
+    /* the last of them has spare bits */
+
+    for (i = 0; i < len - 2; i++) {
+        for (c = 0; c < 256; c++) {
+            text[i] = (char) c;
+
+            wrong += (ngx_paygw_base64_decode(cf->pool, &dst, &src) == NGX_OK)
+                     != (c && strchr(chars, c) != NULL);
+        }
+
+        text[i] = "QUJD"[i % 4];
+    }
+
+    is_int(wrong, 0, "base64, each byte at each place");
 
     harness_conf_free(cf);
 }
@@ -474,30 +515,41 @@ test_visible(void)
 }
 
 
-/* each byte at each place of a text that is read by words */
+/*
+ * Each byte at each place of texts of many lengths, which are read by several
+ * bytes at a time; they end where the memory does.
+ */
 
 static void
 test_visible_anywhere(void)
 {
-    int        c, i, wrong;
-    u_char     text[19];
+    int        c, i, len, wrong, high;
+    u_char     text[40];
     ngx_str_t  s;
 
     wrong = 0;
-    s.data = text;
-    s.len = sizeof(text);
+    high = 0;
 
-    for (c = 0; c < 256; c++) {
-        for (i = 0; i < (int) sizeof(text); i++) {
+    for (len = 1; len <= (int) sizeof(text); len++) {
+        s.data = text + sizeof(text) - len;
+        s.len = len;
+
+        for (i = 0; i < len; i++) {
             memset(text, '~', sizeof(text));
-            text[i] = (u_char) c;
 
-            wrong += ngx_paygw_visible(&s, sizeof(text))
-                     != (c > 0x20 && c < 0x7f);
+            for (c = 0; c < 256; c++) {
+                s.data[i] = (u_char) c;
+
+                wrong += ngx_paygw_visible(&s, sizeof(text))
+                         != (c > 0x20 && c < 0x7f);
+
+                high += ngx_paygw_utf8_valid(&s) != (c < 0x80);
+            }
         }
     }
 
     is_int(wrong, 0, "visible, each byte at each place");
+    is_int(high, 0, "UTF-8, each byte at each place");
 }
 
 
