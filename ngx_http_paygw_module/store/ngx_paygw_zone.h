@@ -23,7 +23,7 @@
  */
 
 
-#define NGX_PAYGW_ZONE_LAYOUT  0x70670007
+#define NGX_PAYGW_ZONE_LAYOUT  0x70670008
 #define NGX_PAYGW_ZONE_OURS    (~(uintptr_t) 0xffff)    /* never changes */
 
 
@@ -54,6 +54,39 @@ struct ngx_paygw_zone_s {
     ngx_msec_t                   full;      /* when last logged, of a worker */
 };
 
+
+/*
+ * The key of a record that is found by it, the last of its fields: it ends
+ * where the bytes do.  Where it begins, counted from the node of its tree, is
+ * in the node's own byte, so that each kind of record has its own fields in
+ * front of it, and none costs memory for those of the others.
+ */
+typedef struct {
+    u_short                      len;
+    u_char                       data[1];
+} ngx_paygw_zone_key_t;
+
+
+/* of a record, with a key of so many bytes */
+#define ngx_paygw_zone_size(type, len)                                        \
+    (offsetof(type, key) + offsetof(ngx_paygw_zone_key_t, data) + (len))
+
+/* the timer's comparison: right also when the clock has wrapped around */
+#define ngx_paygw_zone_over(time)                                             \
+    ((ngx_msec_int_t) (ngx_current_msec - (time)) >= 0)
+
+
+/*
+ * A tree by the hash of keys, and by their bytes where the hash is the same.
+ * Insert writes the key at offset bytes from the node, where room for it was
+ * allocated, and takes the record in; no other one may have this key.  Lookup
+ * returns the node with the key, NULL if there is none, whatever the record
+ * says of its life.  Keys are of at most 65535 bytes.  With the mutex.
+ */
+void ngx_paygw_zone_insert(ngx_paygw_zone_t *zone, ngx_rbtree_node_t **root,
+    ngx_rbtree_node_t *node, u_char offset, ngx_str_t *key, uint32_t hash);
+ngx_rbtree_node_t *ngx_paygw_zone_lookup(ngx_paygw_zone_t *zone,
+    ngx_rbtree_node_t *root, ngx_str_t *key, uint32_t hash);
 
 /* nginx's functions on a tree that knows its insertion only meanwhile */
 void ngx_paygw_zone_link(ngx_paygw_zone_t *zone, ngx_rbtree_node_t **root,
