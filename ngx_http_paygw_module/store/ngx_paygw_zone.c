@@ -23,6 +23,7 @@ static ngx_int_t ngx_paygw_zone_make(ngx_shm_zone_t *shm_zone,
 static ngx_uint_t ngx_paygw_zone_replaces(ngx_shm_zone_t *shm_zone);
 static void ngx_paygw_zone_insert_value(ngx_rbtree_node_t *temp,
     ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
+static ngx_uint_t ngx_paygw_zone_quiet(ngx_msec_t *last);
 
 
 #define ngx_paygw_zone_key(node)                                              \
@@ -138,6 +139,8 @@ ngx_paygw_zone_make(ngx_shm_zone_t *shm_zone, ngx_paygw_zone_t *zone)
     sh->runs = &sh->sentinel;
     sh->runs_expiry = &sh->sentinel;
 
+    ngx_memzero(sh->guests, sizeof(sh->guests));
+
     zone->sh = sh;
     zone->shpool->data = sh;
 
@@ -154,6 +157,8 @@ ngx_paygw_zone_make(ngx_shm_zone_t *shm_zone, ngx_paygw_zone_t *zone)
     /* ngx_paygw_zone_full() logs, not for each claim */
 
     zone->shpool->log_nomem = 0;
+
+    sh->share = zone->shpool->pfree * 3 / 4;
 
     return NGX_OK;
 }
@@ -363,13 +368,39 @@ ngx_paygw_zone_unlink(ngx_paygw_zone_t *zone, ngx_rbtree_node_t **root,
 void
 ngx_paygw_zone_full(ngx_paygw_zone_t *zone, ngx_log_t *log)
 {
-    if (zone->full && ngx_current_msec - zone->full < NGX_PAYGW_ZONE_QUIET) {
+    if (ngx_paygw_zone_quiet(&zone->full)) {
         return;
     }
-
-    zone->full = ngx_current_msec;
 
     ngx_log_error(NGX_LOG_ALERT, log, 0,
                   "could not allocate event in paygw zone \"%V\", "
                   "no record has expired", &zone->name);
+}
+
+
+void
+ngx_paygw_zone_crowded(ngx_paygw_zone_t *zone, ngx_log_t *log)
+{
+    if (ngx_paygw_zone_quiet(&zone->crowded)) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ALERT, log, 0,
+                  "could not allocate record of call in paygw zone \"%V\", %s",
+                  &zone->name,
+                  zone->share ? "the share of calls is used up"
+                              : "no record has expired");
+}
+
+
+static ngx_uint_t
+ngx_paygw_zone_quiet(ngx_msec_t *last)
+{
+    if (*last && ngx_current_msec - *last < NGX_PAYGW_ZONE_QUIET) {
+        return 1;
+    }
+
+    *last = ngx_current_msec;
+
+    return 0;
 }

@@ -93,7 +93,7 @@ ngx_paygw_zone_begin(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
     ngx_shmtx_unlock(&zone->shpool->mutex);
 
     if (rc == NGX_ERROR) {
-        ngx_paygw_zone_full(zone, op->log);
+        ngx_paygw_zone_crowded(zone, op->log);
     }
 
     return rc;
@@ -117,7 +117,7 @@ ngx_paygw_zone_finish(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
     ngx_shmtx_unlock(&zone->shpool->mutex);
 
     if (rc == NGX_ERROR || rc == NGX_DONE) {
-        ngx_paygw_zone_full(zone, op->log);
+        ngx_paygw_zone_crowded(zone, op->log);
     }
 
     return rc;
@@ -145,7 +145,7 @@ ngx_paygw_zone_renew(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
     ngx_shmtx_unlock(&zone->shpool->mutex);
 
     if (rc == NGX_ERROR) {
-        ngx_paygw_zone_full(zone, op->log);
+        ngx_paygw_zone_crowded(zone, op->log);
 
     } else if (rc == NGX_DECLINED) {
         ngx_log_error(NGX_LOG_ERR, op->log, 0,
@@ -370,7 +370,8 @@ ngx_paygw_zone_run_add(ngx_paygw_zone_t *zone, ngx_paygw_store_op_t *op)
 {
     ngx_paygw_zone_run_t  *rec;
 
-    rec = ngx_paygw_zone_alloc(zone, ngx_paygw_zone_size(ngx_paygw_zone_run_t,
+    rec = ngx_paygw_zone_guest_alloc(zone,
+                                     ngx_paygw_zone_size(ngx_paygw_zone_run_t,
                                                          op->key.len));
     if (rec == NULL) {
         return NULL;
@@ -415,9 +416,9 @@ ngx_paygw_zone_run_copy(ngx_paygw_zone_t *zone, ngx_str_t *answer)
 
         n = ngx_min(left, max);
 
-        piece = ngx_paygw_zone_alloc(zone,
-                                     offsetof(ngx_paygw_zone_piece_t, data)
-                                     + n);
+        piece = ngx_paygw_zone_guest_alloc(zone,
+                                       offsetof(ngx_paygw_zone_piece_t, data)
+                                       + n);
         if (piece == NULL) {
             ngx_paygw_zone_run_free(zone, first);
             return NULL;
@@ -444,7 +445,9 @@ ngx_paygw_zone_run_free(ngx_paygw_zone_t *zone, ngx_paygw_zone_piece_t *piece)
 
     for ( /* void */ ; piece; piece = next) {
         next = piece->next;
-        ngx_slab_free_locked(zone->shpool, piece);
+        ngx_paygw_zone_guest_free(zone, piece,
+                                  offsetof(ngx_paygw_zone_piece_t, data)
+                                  + piece->len);
     }
 }
 
@@ -496,5 +499,7 @@ ngx_paygw_zone_run_drop(ngx_paygw_zone_t *zone, ngx_paygw_zone_run_t *rec)
     ngx_paygw_zone_unlink(zone, &zone->sh->runs, &rec->node);
 
     ngx_paygw_zone_run_free(zone, rec->answer);
-    ngx_slab_free_locked(zone->shpool, rec);
+    ngx_paygw_zone_guest_free(zone, rec,
+                              ngx_paygw_zone_size(ngx_paygw_zone_run_t,
+                                                  rec->key.len));
 }

@@ -102,7 +102,7 @@ ngx_paygw_zone_limits(ngx_paygw_zone_t *zone, ngx_paygw_limit_t *limits,
     ngx_shmtx_unlock(&zone->shpool->mutex);
 
     if (rc == NGX_ERROR) {
-        ngx_paygw_zone_full(zone, log);
+        ngx_paygw_zone_crowded(zone, log);
     }
 
     return rc;
@@ -289,14 +289,14 @@ ngx_paygw_zone_limit_add(ngx_paygw_zone_t *zone, ngx_str_t *key,
     size = ngx_paygw_zone_size(ngx_paygw_zone_limit_t, key->len);
 
     do {
-        rec = ngx_slab_alloc_locked(zone->shpool, size);
+        rec = ngx_paygw_zone_guest_take(zone, size);
 
         /* the oldest may be of another size, so more than one may have to go */
 
     } while (rec == NULL && (ngx_paygw_zone_limit_sweep(zone, 1, ms)
                              || ngx_paygw_zone_once_expire(zone, 1)
-                             || ngx_paygw_zone_expire(zone, 1)
-                             || ngx_paygw_zone_run_expire(zone, 1)));
+                             || ngx_paygw_zone_run_expire(zone, 1)
+                             || ngx_paygw_zone_expire(zone, 1)));
 
     if (rec == NULL) {
         return NULL;
@@ -386,5 +386,7 @@ ngx_paygw_zone_limit_drop(ngx_paygw_zone_t *zone, ngx_paygw_zone_limit_t *rec)
     ngx_paygw_zone_unlink(zone, &zone->sh->limits_expiry, &rec->expiry);
     ngx_paygw_zone_unlink(zone, root, &rec->node);
 
-    ngx_slab_free_locked(zone->shpool, rec);
+    ngx_paygw_zone_guest_free(zone, rec,
+                              ngx_paygw_zone_size(ngx_paygw_zone_limit_t,
+                                                  rec->key.len));
 }

@@ -70,7 +70,7 @@ ngx_paygw_zone_once(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
     ngx_shmtx_unlock(&zone->shpool->mutex);
 
     if (rc == NGX_ERROR) {
-        ngx_paygw_zone_full(zone, op->log);
+        ngx_paygw_zone_crowded(zone, op->log);
     }
 
     return rc;
@@ -84,10 +84,12 @@ static ngx_int_t
 ngx_paygw_zone_once_add(ngx_paygw_zone_t *zone, ngx_str_t *key,
     uint32_t hash, ngx_msec_t life)
 {
+    size_t                  size;
     ngx_paygw_zone_once_t  *rec;
 
-    rec = ngx_paygw_zone_alloc(zone, ngx_paygw_zone_size(ngx_paygw_zone_once_t,
-                                                         key->len));
+    size = ngx_paygw_zone_size(ngx_paygw_zone_once_t, key->len);
+
+    rec = ngx_paygw_zone_guest_alloc(zone, size);
     if (rec == NULL) {
         return NGX_ERROR;
     }
@@ -136,5 +138,7 @@ ngx_paygw_zone_once_drop(ngx_paygw_zone_t *zone, ngx_paygw_zone_once_t *rec)
     ngx_paygw_zone_unlink(zone, &zone->sh->once_expiry, &rec->expiry);
     ngx_paygw_zone_unlink(zone, &zone->sh->once, &rec->node);
 
-    ngx_slab_free_locked(zone->shpool, rec);
+    ngx_paygw_zone_guest_free(zone, rec,
+                              ngx_paygw_zone_size(ngx_paygw_zone_once_t,
+                                                  rec->key.len));
 }
