@@ -120,7 +120,7 @@ ngx_paygw_redis_limit_size(ngx_paygw_redis_t *redis, ngx_paygw_store_op_t *op)
 
 /*
  * The value, in front of the last colon, is put in braces.  Braces with nothing
- * in them, as Redis sees those of a value that begins with "}", would not choose
+ * in them, as Redis sees those of a value that begins with "}", do not choose
  * the slot, and the client chooses the value: such a value gets a "%" in front,
  * and so does one with a "%", for two values have two names.
  */
