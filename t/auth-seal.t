@@ -324,3 +324,44 @@ for (qw(/plain /off)) {
 }
 my $m = call(target => '/on');
 sealed_ok(send_callback($m), $m, 'inherited');
+
+
+
+=== TEST 30: SSI of an answer of a backend, whose parts come when it has ended
+--- config
+    location = /page {
+        default_type text/html;
+        return 200 'a <!--# include virtual="/part/1" wait="yes" -->
+                    b <!--# include virtual="/part/2" --> c';
+    }
+    location /part { proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT; }
+    location /ssi {
+        paygw_auth shop sign_response;
+        ssi on; ssi_types *;
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/page;
+    }
+    location /unbuffered {
+        paygw_auth shop sign_response;
+        ssi on; ssi_types *;
+        proxy_buffering off;
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/page;
+    }
+    location /kept {
+        paygw_auth shop; paygw_idempotency on;
+        ssi on; ssi_types *;
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/page;
+    }
+--- run
+for my $at ('/ssi', '/unbuffered', '/kept') {
+    shop_plan({ body => 'one', hold => 'part' }, { body => 'two' });
+    my $m = call(target => $at, method => 'POST', body => 'x',
+                 headers => [ 'Idempotency-Key', "ssi-$$-" . rand ]);
+    my $s = begin($m);
+    shop_requests(1);
+    Time::HiRes::sleep(0.5);
+    shop_release('part');
+    my $res = finish($s);
+    is($res->{status}, 200, $at);
+    like($res->{body}, qr/^a (?:one\s+b two|two\s+b one) c$/, "$at: whole");
+    sealed_ok($res, $m, $at) if $at ne '/kept';
+}

@@ -323,9 +323,13 @@ one('map of any size', "*2147483647\r\n", qr/^error$/,
     qr/redis sent unexpected reply/);
 
 one('endless map', sub {
-        my $range = slots([ 0, 1, 'a' x 200, 1 ]) =~ s/^\*1\r\n//r;
-        "*16384\r\n" . $range x 16384;
+        "*16384\r\n" . join '', map {
+            slots([ $_, $_, 'a' x 200, 1 ]) =~ s/^\*1\r\n//r } 0 .. 16383;
     }, qr/^error$/, qr/redis sent too big reply/);
+
+one('map with a slot of two', sub {
+        slots([ 0, 9, '127.0.0.1', $_[1] ], [ 9, 16383, '127.0.0.1', $_[1] ])
+    }, qr/^error$/, qr/redis sent unexpected reply/);
 
 one('no map in time', sub { $_[0]->pause(1.5 * $Timeout / 1000); '' },
     qr/^error$/);

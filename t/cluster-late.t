@@ -76,9 +76,11 @@ sub done {
 
 
 # -- the time of a command is over, and in the same turn of the event loop Redis
-# says that it is to be sent again --
+# says that it is to be sent again, or has done it while replicas are missing --
 
-for my $what (qw(TRYAGAIN READONLY)) {
+for my $what (qw(TRYAGAIN READONLY append)) {
+    my $reply = $what eq 'append' ? ":1\r\n" : "-$what later\r\n";
+    my $op = $what eq 'append' ? 'append&stream={foo}s&replicas=1' : 'claim';
     my $port = free_port();
     my $fake = FakeRedis->start(sub {
         my $conn = shift;
@@ -91,10 +93,12 @@ for my $what (qw(TRYAGAIN READONLY)) {
                 my $n = grep { /foo.*late/ } $conn->seen;
                 $conn->pause(0.5 * $Timeout) if $n == 1;
                 $conn->pause(0.25 * $Timeout) if $n == 2;
-                $conn->write($n == 2 ? "-$what later\r\n"
-                                     : "-TRYAGAIN later\r\n") or return;
+                $conn->write($n == 2 ? $reply : "-TRYAGAIN later\r\n")
+                    or return;
                 next;
             }
+            $conn->pause(0.9 * $Timeout)
+                if $c[0] eq 'WAIT' && 2 == grep { /foo.*late/ } $conn->seen;
             $conn->write(":1\r\n") or return;
         }
     });
@@ -104,7 +108,7 @@ for my $what (qw(TRYAGAIN READONLY)) {
     like($nginx->get('/s?op=claim&key=foo:first'), qr/^ok 1 /, $what);
 
     my $begin = time;
-    my $s = $nginx->begin('/s?op=claim&key=foo:late');
+    my $s = $nginx->begin("/s?op=$op&key=foo:late");
     ok($nginx->wait_for(sub {
            2 <= grep { /foo.*late/ } $fake->seen }), "$what: sent twice");
 
@@ -115,9 +119,11 @@ for my $what (qw(TRYAGAIN READONLY)) {
     kill 'CONT', $worker;
 
     is($nginx->finish($s), 'error', "$what: late");
-    sleep 0.2;
-    like($nginx->get('/s?op=claim&key=foo:last'), qr/^ok 1 /,
-         "$what: worker is alive");
+    # (it may be that the connection has to be made again, a while later)
+    my $n = 0;
+    ok($nginx->wait_for(sub {
+           $nginx->get('/s?op=claim&key=foo:last' . ++$n) =~ /^ok 1 / }, 10),
+       "$what: worker is alive");
     done($nginx, $what);
     $relay->stop;
     $fake->stop;

@@ -75,3 +75,37 @@ answer_ok(send_callback(under($key)), 200);
 my @req = shop_requests();
 is(scalar @req, 2, 'since the plan');
 cmp_ok(shop_header($req[1], 'X-Paygw-Attempt'), '>', 1);
+
+
+
+=== TEST 4: access rules: before a kept answer, but not with directives of the rewrite module
+--- http_config
+    set_real_ip_from 127.0.0.1; real_ip_header X-Real-IP;
+--- config
+    location /plain {
+        deny 203.0.113.9;
+        paygw_auth shop; paygw_idempotency on;
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT;
+    }
+    location /early {
+        set $early 1;
+        deny 203.0.113.9;
+        paygw_auth shop; paygw_idempotency on;
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT;
+    }
+--- run
+my @denied = (headers => [ 'X-Real-IP', '203.0.113.9' ]);
+for my $at ('/plain', '/early') {
+    my $key = key();
+    is(send_callback(under($key, target => $at, @denied))->{status}, 403,
+       "$at: denied");
+    is(shop_count(), 0, 'not run');
+    answer_ok(send_callback(under($key, target => $at)), 200, $at);
+    is(shop_count(), 1, 'run');
+    my $res = send_callback(under($key, target => $at, @denied));
+    is($res->{status}, $at eq '/plain' ? 403 : 200, "$at: kept");
+    is($res->{header}{'idempotent-replayed'},
+       $at eq '/plain' ? undef : 'true', "$at: replayed");
+    is(shop_count(), 1, 'once');
+    shop_plan();
+}

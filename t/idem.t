@@ -698,4 +698,4 @@ answer_ok(send_callback(call(body => 'x')), 200, 'without a key');
 answer_ok(send_callback(under(key())), 'UNAVAILABLE');
 is(shop_count(), 1, 'nothing is run');
 --- error_log
-could not allocate event in paygw zone "small"
+could not allocate record of call in paygw zone "small"

@@ -57,6 +57,17 @@ is(get("/a?b=$On[1]"), '200 "b";r=3',
    'other nodes were charged for what was refused');
 is(get("/one?a=$On[0]"), '429 "1r/h";r=0', 'the same bucket');
 
+# values that Redis would find no hash tag in, or less of one: several limits of
+# one are one step, and no two values are one
+
+for my $value ('}', "}$On[0]", "}$$", "}}$$", "%}$$", "%%}$$", "%$$",
+               "$$}", "{$$}", "$$}x", '%')
+{
+    is(get("/a?a=$value"), "200 \"1r/h\";r=$_", "$value: two limits")
+        for 3, 2, 1, 0;
+    is(get("/a?a=$value"), '429 "1r/h";r=0', "$value: over");
+}
+
 # a slot is moved, with the bucket that is in it
 
 my $slot = $Cluster->slot("{$On[0]}");

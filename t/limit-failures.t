@@ -248,4 +248,4 @@ for (1 .. 5) {
     is(forged($addr), 'BAD_SIGNATURE');
 }
 --- error_log
-could not allocate event in paygw zone "small"
+could not allocate record of call in paygw zone "small"

@@ -369,3 +369,35 @@ ok(wait_for(sub {
     4 == (() = error_log_text()
           =~ /later: nil no request, nil no request/g) }));
 like(error_log_text(), qr/in a coroutine: wxpay:\Q$m->{id}\E/);
+
+
+
+=== TEST 14: merchants that a metamethod makes
+--- block
+local n = 0
+local names = setmetatable({ nil, "shop" }, { __index = function ()
+    n = n + 1
+    return n == 1 and "shop" or {}
+end })
+ngx.say((select(2, paygw.verify_call(names, {}))), " ", n)
+-- and that nobody else holds
+local bad = 0
+local message = setmetatable({}, { __index = function (t, k)
+    if k == "method" then
+        collectgarbage()
+        local more = {}
+        for i = 10000, 10999 do more[i] = "" .. i end
+    end
+end })
+for i = 1, 200 do
+    names = setmetatable({ nil, "shop" }, { __index = function ()
+        return ("rehto"):reverse()
+    end })
+    local err = select(2, paygw.verify_call(names, message))
+    if err ~= "missing_header" then
+        bad = bad + 1
+    end
+end
+ngx.say(bad, " bad")
+--- run
+is(x(), "missing_header 1\n0 bad\ndone\n");

@@ -339,7 +339,7 @@ ngx_int_t ngx_paygw_redis_submit(ngx_paygw_redis_cmd_t *cmd, ngx_uint_t argc,
 /* takes over a command that was not executed, to send it again in a moment */
 void ngx_paygw_redis_park(ngx_paygw_redis_cmd_t *cmd);
 
-/* sends all that was put aside again */
+/* sends all that was put aside again, as soon as the caller has returned */
 void ngx_paygw_redis_unpark(ngx_paygw_redis_t *redis);
 
 /* at the end of a worker: no handler is called */

@@ -343,7 +343,6 @@ ngx_paygw_redis_map(ngx_paygw_redis_conn_t *conn, u_char *p, size_t len,
 
         cl->loaded = 1;
 
-        ngx_paygw_redis_unasked(redis);
         ngx_paygw_redis_node_sweep(redis);
         ngx_paygw_redis_unpark(redis);
     }

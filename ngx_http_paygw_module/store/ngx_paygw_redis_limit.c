@@ -109,7 +109,7 @@ ngx_paygw_redis_limit_size(ngx_paygw_redis_t *redis, ngx_paygw_store_op_t *op)
     size = NGX_INT_T_LEN;
 
     for (i = 0; i < op->nlimits; i++) {
-        size += redis->prefix.len + sizeof("limit:{}") - 1
+        size += redis->prefix.len + sizeof("limit:{%}") - 1
                 + op->limits[i].key.len
                 + NGX_PAYGW_REDIS_LIMIT_ARGV * NGX_INT64_LEN;
     }
@@ -118,12 +118,18 @@ ngx_paygw_redis_limit_size(ngx_paygw_redis_t *redis, ngx_paygw_store_op_t *op)
 }
 
 
-/* the value, in front of the last colon, is put in braces */
+/*
+ * The value, in front of the last colon, is put in braces.  Braces with nothing
+ * in them, as Redis sees those of a value that begins with "}", do not choose
+ * the slot, and the client chooses the value: such a value gets a "%" in front,
+ * and so does one with a "%", for two values have two names.
+ */
 
 static u_char *
 ngx_paygw_redis_limit_name(ngx_paygw_redis_t *redis, u_char *p, ngx_str_t *key)
 {
-    size_t  len;
+    size_t       len;
+    const char  *mark;
 
     for (len = key->len; len && key->data[len - 1] != ':'; len--) {
         /* void */
@@ -131,8 +137,10 @@ ngx_paygw_redis_limit_name(ngx_paygw_redis_t *redis, u_char *p, ngx_str_t *key)
 
     len = len ? len - 1 : key->len;
 
-    return ngx_sprintf(p, "%Vlimit:{%*s}%*s", &redis->prefix, len, key->data,
-                       key->len - len, key->data + len);
+    mark = (len == 0 || key->data[0] == '}' || key->data[0] == '%') ? "%" : "";
+
+    return ngx_sprintf(p, "%Vlimit:{%s%*s}%*s", &redis->prefix, mark, len,
+                       key->data, key->len - len, key->data + len);
 }
 
 

@@ -136,16 +136,20 @@ ngx_paygw_redis_park(ngx_paygw_redis_cmd_t *cmd)
 }
 
 
-static void
-ngx_paygw_redis_again(ngx_event_t *ev)
-{
-    ngx_paygw_redis_unpark(ev->data);
-}
-
-
 void
 ngx_paygw_redis_unpark(ngx_paygw_redis_t *redis)
 {
+    if (!ngx_queue_empty(&redis->parked)) {
+        ngx_post_event(&redis->again, &ngx_posted_events);
+    }
+}
+
+
+static void
+ngx_paygw_redis_again(ngx_event_t *ev)
+{
+    ngx_paygw_redis_t *redis = ev->data;
+
     ngx_queue_t             parked, *q;
     ngx_paygw_redis_cmd_t  *cmd;
 
@@ -192,6 +196,10 @@ ngx_paygw_redis_route_exit(ngx_paygw_redis_t *redis)
 
     if (redis->again.timer_set) {
         ngx_del_timer(&redis->again);
+    }
+
+    if (redis->again.posted) {
+        ngx_delete_posted_event(&redis->again);
     }
 
     if (redis->cluster) {

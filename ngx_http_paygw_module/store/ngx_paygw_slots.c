@@ -29,6 +29,8 @@ static ngx_int_t ngx_paygw_slots_walk(ngx_paygw_slots_in_t *in,
     ngx_paygw_slots_pt handler, void *data);
 static ngx_int_t ngx_paygw_slots_range(ngx_paygw_slots_in_t *in,
     ngx_paygw_slots_range_t *range);
+static ngx_uint_t ngx_paygw_slots_again(u_char *taken,
+    ngx_paygw_slots_range_t *range);
 static ngx_int_t ngx_paygw_slots_head(ngx_paygw_slots_in_t *in, u_char type,
     ngx_int_t min, ngx_int_t max, ngx_int_t *n);
 static ngx_int_t ngx_paygw_slots_text(ngx_paygw_slots_in_t *in,
@@ -226,7 +228,10 @@ ngx_paygw_slots_walk(ngx_paygw_slots_in_t *in, ngx_paygw_slots_pt handler,
     void *data)
 {
     ngx_int_t                rc, n;
+    u_char                   taken[NGX_PAYGW_SLOTS / 8];
     ngx_paygw_slots_range_t  range;
+
+    ngx_memzero(taken, sizeof(taken));
 
     rc = ngx_paygw_slots_head(in, '*', 0, NGX_PAYGW_SLOTS, &n);
 
@@ -234,12 +239,41 @@ ngx_paygw_slots_walk(ngx_paygw_slots_in_t *in, ngx_paygw_slots_pt handler,
 
         rc = ngx_paygw_slots_range(in, &range);
 
+        if (rc == NGX_OK && ngx_paygw_slots_again(taken, &range)) {
+            return NGX_ERROR;
+        }
+
         if (rc == NGX_OK && handler) {
             handler(data, &range);
         }
     }
 
     return rc;
+}
+
+
+/*
+ * 1 if a range before has one of its slots: two servers may not take writes of
+ * one, and so no map costs more than there are slots.
+ */
+
+static ngx_uint_t
+ngx_paygw_slots_again(u_char *taken, ngx_paygw_slots_range_t *range)
+{
+    u_char      bit;
+    ngx_uint_t  i;
+
+    for (i = range->first; i <= range->last; i++) {
+        bit = (u_char) (1 << (i % 8));
+
+        if (taken[i / 8] & bit) {
+            return 1;
+        }
+
+        taken[i / 8] |= bit;
+    }
+
+    return 0;
 }
 
 

@@ -14,10 +14,20 @@
                                          events, and for one of limits */
 
 
+#define NGX_PAYGW_ZONE_QUIET  1000    /* ms between two "zone is full" */
+
+
 static ngx_int_t ngx_paygw_zone_init(ngx_shm_zone_t *shm_zone, void *data);
 static ngx_int_t ngx_paygw_zone_make(ngx_shm_zone_t *shm_zone,
     ngx_paygw_zone_t *zone);
 static ngx_uint_t ngx_paygw_zone_replaces(ngx_shm_zone_t *shm_zone);
+static void ngx_paygw_zone_insert_value(ngx_rbtree_node_t *temp,
+    ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
+static ngx_uint_t ngx_paygw_zone_quiet(ngx_msec_t *last);
+
+
+#define ngx_paygw_zone_key(node)                                              \
+    ((ngx_paygw_zone_key_t *) ((u_char *) (node) + (node)->data))
 
 
 ngx_paygw_zone_t *
@@ -129,6 +139,8 @@ ngx_paygw_zone_make(ngx_shm_zone_t *shm_zone, ngx_paygw_zone_t *zone)
     sh->runs = &sh->sentinel;
     sh->runs_expiry = &sh->sentinel;
 
+    ngx_memzero(sh->guests, sizeof(sh->guests));
+
     zone->sh = sh;
     zone->shpool->data = sh;
 
@@ -145,6 +157,8 @@ ngx_paygw_zone_make(ngx_shm_zone_t *shm_zone, ngx_paygw_zone_t *zone)
     /* ngx_paygw_zone_full() logs, not for each claim */
 
     zone->shpool->log_nomem = 0;
+
+    sh->share = zone->shpool->pfree * 3 / 4;
 
     return NGX_OK;
 }
@@ -228,4 +242,165 @@ ngx_paygw_zone_alloc(ngx_paygw_zone_t *zone, size_t size)
                            || ngx_paygw_zone_run_expire(zone, 1)));
 
     return p;
+}
+
+
+void
+ngx_paygw_zone_insert(ngx_paygw_zone_t *zone, ngx_rbtree_node_t **root,
+    ngx_rbtree_node_t *node, u_char offset, ngx_str_t *key, uint32_t hash)
+{
+    ngx_paygw_zone_key_t  *k;
+
+    node->key = hash;
+    node->data = offset;
+
+    k = ngx_paygw_zone_key(node);
+
+    k->len = (u_short) key->len;
+    ngx_memcpy(k->data, key->data, key->len);
+
+    ngx_paygw_zone_link(zone, root, node, ngx_paygw_zone_insert_value);
+}
+
+
+static void
+ngx_paygw_zone_insert_value(ngx_rbtree_node_t *temp, ngx_rbtree_node_t *node,
+    ngx_rbtree_node_t *sentinel)
+{
+    ngx_rbtree_node_t     **p;
+    ngx_paygw_zone_key_t   *k, *kt;
+
+    for ( ;; ) {
+
+        if (node->key != temp->key) {
+            p = (node->key < temp->key) ? &temp->left : &temp->right;
+
+        } else {
+            k = ngx_paygw_zone_key(node);
+            kt = ngx_paygw_zone_key(temp);
+
+            p = (ngx_memn2cmp(k->data, kt->data, k->len, kt->len) < 0)
+                ? &temp->left : &temp->right;
+        }
+
+        if (*p == sentinel) {
+            break;
+        }
+
+        temp = *p;
+    }
+
+    *p = node;
+    node->parent = temp;
+    node->left = sentinel;
+    node->right = sentinel;
+    ngx_rbt_red(node);
+}
+
+
+ngx_rbtree_node_t *
+ngx_paygw_zone_lookup(ngx_paygw_zone_t *zone, ngx_rbtree_node_t *root,
+    ngx_str_t *key, uint32_t hash)
+{
+    ngx_int_t              rc;
+    ngx_rbtree_node_t     *node, *sentinel;
+    ngx_paygw_zone_key_t  *k;
+
+    node = root;
+    sentinel = &zone->sh->sentinel;
+
+    while (node != sentinel) {
+
+        if (hash != node->key) {
+            node = (hash < node->key) ? node->left : node->right;
+            continue;
+        }
+
+        /* hash == node->key */
+
+        k = ngx_paygw_zone_key(node);
+
+        rc = ngx_memn2cmp(key->data, k->data, key->len, k->len);
+
+        if (rc == 0) {
+            return node;
+        }
+
+        node = (rc < 0) ? node->left : node->right;
+    }
+
+    return NULL;
+}
+
+
+void
+ngx_paygw_zone_link(ngx_paygw_zone_t *zone, ngx_rbtree_node_t **root,
+    ngx_rbtree_node_t *node, ngx_rbtree_insert_pt insert)
+{
+    ngx_rbtree_t  tree;
+
+    tree.root = *root;
+    tree.sentinel = &zone->sh->sentinel;
+    tree.insert = insert;
+
+    ngx_rbtree_insert(&tree, node);
+
+    *root = tree.root;
+}
+
+
+void
+ngx_paygw_zone_unlink(ngx_paygw_zone_t *zone, ngx_rbtree_node_t **root,
+    ngx_rbtree_node_t *node)
+{
+    ngx_rbtree_t  tree;
+
+    tree.root = *root;
+    tree.sentinel = &zone->sh->sentinel;
+    tree.insert = NULL;
+
+    ngx_rbtree_delete(&tree, node);
+
+    *root = tree.root;
+}
+
+
+void
+ngx_paygw_zone_full(ngx_paygw_zone_t *zone, ngx_log_t *log)
+{
+    if (ngx_paygw_zone_quiet(&zone->full)) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ALERT, log, 0,
+                  "could not allocate event in paygw zone \"%V\", "
+                  "no record has expired", &zone->name);
+}
+
+
+void
+ngx_paygw_zone_crowded(ngx_paygw_zone_t *zone, ngx_log_t *log)
+{
+    if (ngx_paygw_zone_quiet(&zone->crowded)) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ALERT, log, 0,
+                  "could not allocate record of call in paygw zone \"%V\", %s",
+                  &zone->name,
+                  zone->share ? "the share of calls is used up"
+                              : "no record has expired");
+}
+
+
+static ngx_uint_t
+ngx_paygw_zone_quiet(ngx_msec_t *last)
+{
+    if (*last && ngx_current_msec - *last < NGX_PAYGW_ZONE_QUIET) {
+        return 1;
+    }
+
+    *last = ngx_current_msec;
+
+    return 0;
 }

@@ -23,8 +23,10 @@
  */
 
 
-#define NGX_PAYGW_ZONE_LAYOUT  0x70670007
+#define NGX_PAYGW_ZONE_LAYOUT  0x70670008
 #define NGX_PAYGW_ZONE_OURS    (~(uintptr_t) 0xffff)    /* never changes */
+
+#define NGX_PAYGW_ZONE_SLOTS   16       /* not less than a slab pool has */
 
 
 typedef struct ngx_paygw_ring_sh_s  ngx_paygw_ring_sh_t;
@@ -44,6 +46,9 @@ typedef struct {
     ngx_msec_t                   limits_next;  /* none ends before this */
     ngx_rbtree_node_t           *runs;      /* the same of calls */
     ngx_rbtree_node_t           *runs_expiry;
+    ngx_uint_t                   share;     /* pages that guests may take */
+    ngx_uint_t                   guests[NGX_PAYGW_ZONE_SLOTS + 1];
+                                            /* chunks by slot, and pages */
 } ngx_paygw_zone_sh_t;
 
 
@@ -52,8 +57,44 @@ struct ngx_paygw_zone_s {
     ngx_slab_pool_t             *shpool;
     ngx_str_t                    name;
     ngx_msec_t                   full;      /* when last logged, of a worker */
+    ngx_msec_t                   crowded;   /* the same of guests */
+
+    unsigned                     share:1;   /* guests had no more of theirs */
 };
 
+
+/*
+ * The key of a record that is found by it, the last of its fields: it ends
+ * where the bytes do.  Where it begins, counted from the node of its tree, is
+ * in the node's own byte, so that each kind of record has its own fields in
+ * front of it, and none costs memory for those of the others.
+ */
+typedef struct {
+    u_short                      len;
+    u_char                       data[1];
+} ngx_paygw_zone_key_t;
+
+
+/* of a record, with a key of so many bytes */
+#define ngx_paygw_zone_size(type, len)                                        \
+    (offsetof(type, key) + offsetof(ngx_paygw_zone_key_t, data) + (len))
+
+/* the timer's comparison: right also when the clock has wrapped around */
+#define ngx_paygw_zone_over(time)                                             \
+    ((ngx_msec_int_t) (ngx_current_msec - (time)) >= 0)
+
+
+/*
+ * A tree by the hash of keys, and by their bytes where the hash is the same.
+ * Insert writes the key at offset bytes from the node, where room for it was
+ * allocated, and takes the record in; no other one may have this key.  Lookup
+ * returns the node with the key, NULL if there is none, whatever the record
+ * says of its life.  Keys are of at most 65535 bytes.  With the mutex.
+ */
+void ngx_paygw_zone_insert(ngx_paygw_zone_t *zone, ngx_rbtree_node_t **root,
+    ngx_rbtree_node_t *node, u_char offset, ngx_str_t *key, uint32_t hash);
+ngx_rbtree_node_t *ngx_paygw_zone_lookup(ngx_paygw_zone_t *zone,
+    ngx_rbtree_node_t *root, ngx_str_t *key, uint32_t hash);
 
 /* nginx's functions on a tree that knows its insertion only meanwhile */
 void ngx_paygw_zone_link(ngx_paygw_zone_t *zone, ngx_rbtree_node_t **root,
@@ -61,8 +102,12 @@ void ngx_paygw_zone_link(ngx_paygw_zone_t *zone, ngx_rbtree_node_t **root,
 void ngx_paygw_zone_unlink(ngx_paygw_zone_t *zone, ngx_rbtree_node_t **root,
     ngx_rbtree_node_t *node);
 
-/* tells, not too often, that there is no room; without the mutex */
+/*
+ * Tells, not too often, that there is no room for an event, or for a guest;
+ * without the mutex.
+ */
 void ngx_paygw_zone_full(ngx_paygw_zone_t *zone, ngx_log_t *log);
+void ngx_paygw_zone_crowded(ngx_paygw_zone_t *zone, ngx_log_t *log);
 
 /*
  * Gives up to n records whose life is over, of events, of keys that may come
@@ -79,6 +124,17 @@ ngx_uint_t ngx_paygw_zone_run_expire(ngx_paygw_zone_t *zone, ngx_uint_t n);
  * if there is none.  With the mutex.
  */
 void *ngx_paygw_zone_alloc(ngx_paygw_zone_t *zone, size_t size);
+
+/*
+ * The same for guests, which are records that a call makes: keys that may come
+ * once, limits, and calls with their answers.  They get no more than three
+ * quarters of the zone together, whatever room there is; the rest is left to
+ * events and keyrings.  Take asks nothing back.  Free wants the size that was
+ * asked for.  With the mutex.
+ */
+void *ngx_paygw_zone_guest_alloc(ngx_paygw_zone_t *zone, size_t size);
+void *ngx_paygw_zone_guest_take(ngx_paygw_zone_t *zone, size_t size);
+void ngx_paygw_zone_guest_free(ngx_paygw_zone_t *zone, void *p, size_t size);
 
 /* ngx_paygw_zone_once.c */
 ngx_int_t ngx_paygw_zone_once(ngx_paygw_store_t *store,

@@ -39,7 +39,7 @@ struct ngx_paygw_zone_piece_s {
 
 
 typedef struct {
-    ngx_str_node_t               sn;        /* its node's key: hash */
+    ngx_rbtree_node_t            node;      /* key: hash */
     ngx_rbtree_node_t            expiry;    /* key: end of the life */
     uint64_t                     token;
     ngx_msec_t                   lease;     /* end of the lease */
@@ -48,7 +48,7 @@ typedef struct {
     uint32_t                     attempt;
     u_short                      state;
     u_char                       fingerprint[NGX_PAYGW_STORE_PRINT];
-    u_char                       data[1];   /* the key */
+    ngx_paygw_zone_key_t         key;
 } ngx_paygw_zone_run_t;
 
 
@@ -76,10 +76,6 @@ static void ngx_paygw_zone_run_drop(ngx_paygw_zone_t *zone,
     ngx_paygw_zone_run_t *rec);
 
 
-#define ngx_paygw_zone_run_over(time)                                         \
-    ((ngx_msec_int_t) (ngx_current_msec - (time)) >= 0)
-
-
 ngx_int_t
 ngx_paygw_zone_begin(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
 {
@@ -97,7 +93,7 @@ ngx_paygw_zone_begin(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
     ngx_shmtx_unlock(&zone->shpool->mutex);
 
     if (rc == NGX_ERROR) {
-        ngx_paygw_zone_full(zone, op->log);
+        ngx_paygw_zone_crowded(zone, op->log);
     }
 
     return rc;
@@ -121,7 +117,7 @@ ngx_paygw_zone_finish(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
     ngx_shmtx_unlock(&zone->shpool->mutex);
 
     if (rc == NGX_ERROR || rc == NGX_DONE) {
-        ngx_paygw_zone_full(zone, op->log);
+        ngx_paygw_zone_crowded(zone, op->log);
     }
 
     return rc;
@@ -149,7 +145,7 @@ ngx_paygw_zone_renew(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
     ngx_shmtx_unlock(&zone->shpool->mutex);
 
     if (rc == NGX_ERROR) {
-        ngx_paygw_zone_full(zone, op->log);
+        ngx_paygw_zone_crowded(zone, op->log);
 
     } else if (rc == NGX_DECLINED) {
         ngx_log_error(NGX_LOG_ERR, op->log, 0,
@@ -244,7 +240,7 @@ ngx_paygw_zone_run_found(ngx_paygw_zone_run_t *rec, ngx_paygw_store_op_t *op)
     }
 
     if (rec->state == NGX_PAYGW_ZONE_RUNNING
-        && !ngx_paygw_zone_run_over(rec->lease))
+        && !ngx_paygw_zone_over(rec->lease))
     {
         return NGX_BUSY;
     }
@@ -348,23 +344,18 @@ ngx_paygw_zone_run_held(ngx_paygw_zone_t *zone, ngx_paygw_store_op_t *op,
 static ngx_paygw_zone_run_t *
 ngx_paygw_zone_run_find(ngx_paygw_zone_t *zone, ngx_str_t *key)
 {
-    ngx_rbtree_t           tree;
-    ngx_str_node_t        *sn;
+    ngx_rbtree_node_t     *node;
     ngx_paygw_zone_run_t  *rec;
 
-    tree.root = zone->sh->runs;
-    tree.sentinel = &zone->sh->sentinel;
-    tree.insert = NULL;
-
-    sn = ngx_str_rbtree_lookup(&tree, key,
-                               ngx_crc32_short(key->data, key->len));
-    if (sn == NULL) {
+    node = ngx_paygw_zone_lookup(zone, zone->sh->runs, key,
+                                 ngx_crc32_short(key->data, key->len));
+    if (node == NULL) {
         return NULL;
     }
 
-    rec = (ngx_paygw_zone_run_t *) sn;
+    rec = ngx_rbtree_data(node, ngx_paygw_zone_run_t, node);
 
-    if (!ngx_paygw_zone_run_over(rec->expiry.key)) {
+    if (!ngx_paygw_zone_over(rec->expiry.key)) {
         return rec;
     }
 
@@ -379,8 +370,9 @@ ngx_paygw_zone_run_add(ngx_paygw_zone_t *zone, ngx_paygw_store_op_t *op)
 {
     ngx_paygw_zone_run_t  *rec;
 
-    rec = ngx_paygw_zone_alloc(zone, offsetof(ngx_paygw_zone_run_t, data)
-                                     + op->key.len);
+    rec = ngx_paygw_zone_guest_alloc(zone,
+                                     ngx_paygw_zone_size(ngx_paygw_zone_run_t,
+                                                         op->key.len));
     if (rec == NULL) {
         return NULL;
     }
@@ -393,16 +385,12 @@ ngx_paygw_zone_run_add(ngx_paygw_zone_t *zone, ngx_paygw_store_op_t *op)
     rec->state = NGX_PAYGW_ZONE_RUNNING;
 
     ngx_memcpy(rec->fingerprint, op->run->fingerprint, NGX_PAYGW_STORE_PRINT);
-    ngx_memcpy(rec->data, op->key.data, op->key.len);
-
-    rec->sn.str.data = rec->data;
-    rec->sn.str.len = op->key.len;
-    rec->sn.node.key = ngx_crc32_short(op->key.data, op->key.len);
 
     rec->expiry.key = ngx_current_msec + ngx_paygw_store_life(op);
 
-    ngx_paygw_zone_link(zone, &zone->sh->runs, &rec->sn.node,
-                        ngx_str_rbtree_insert_value);
+    ngx_paygw_zone_insert(zone, &zone->sh->runs, &rec->node,
+                          offsetof(ngx_paygw_zone_run_t, key), &op->key,
+                          ngx_crc32_short(op->key.data, op->key.len));
     ngx_paygw_zone_link(zone, &zone->sh->runs_expiry, &rec->expiry,
                         ngx_rbtree_insert_timer_value);
 
@@ -428,9 +416,9 @@ ngx_paygw_zone_run_copy(ngx_paygw_zone_t *zone, ngx_str_t *answer)
 
         n = ngx_min(left, max);
 
-        piece = ngx_paygw_zone_alloc(zone,
-                                     offsetof(ngx_paygw_zone_piece_t, data)
-                                     + n);
+        piece = ngx_paygw_zone_guest_alloc(zone,
+                                       offsetof(ngx_paygw_zone_piece_t, data)
+                                       + n);
         if (piece == NULL) {
             ngx_paygw_zone_run_free(zone, first);
             return NULL;
@@ -457,7 +445,9 @@ ngx_paygw_zone_run_free(ngx_paygw_zone_t *zone, ngx_paygw_zone_piece_t *piece)
 
     for ( /* void */ ; piece; piece = next) {
         next = piece->next;
-        ngx_slab_free_locked(zone->shpool, piece);
+        ngx_paygw_zone_guest_free(zone, piece,
+                                  offsetof(ngx_paygw_zone_piece_t, data)
+                                  + piece->len);
     }
 }
 
@@ -489,7 +479,7 @@ ngx_paygw_zone_run_expire(ngx_paygw_zone_t *zone, ngx_uint_t n)
 
         node = ngx_rbtree_min(zone->sh->runs_expiry, &zone->sh->sentinel);
 
-        if (!ngx_paygw_zone_run_over(node->key)) {
+        if (!ngx_paygw_zone_over(node->key)) {
             break;
         }
 
@@ -506,8 +496,10 @@ static void
 ngx_paygw_zone_run_drop(ngx_paygw_zone_t *zone, ngx_paygw_zone_run_t *rec)
 {
     ngx_paygw_zone_unlink(zone, &zone->sh->runs_expiry, &rec->expiry);
-    ngx_paygw_zone_unlink(zone, &zone->sh->runs, &rec->sn.node);
+    ngx_paygw_zone_unlink(zone, &zone->sh->runs, &rec->node);
 
     ngx_paygw_zone_run_free(zone, rec->answer);
-    ngx_slab_free_locked(zone->shpool, rec);
+    ngx_paygw_zone_guest_free(zone, rec,
+                              ngx_paygw_zone_size(ngx_paygw_zone_run_t,
+                                                  rec->key.len));
 }

@@ -29,8 +29,7 @@ typedef struct {
     ngx_msec_t                   end;       /* of its life */
     uint64_t                     level;
     uint64_t                     time;      /* of the level, microseconds */
-    u_short                      len;
-    u_char                       data[1];
+    ngx_paygw_zone_key_t         key;
 } ngx_paygw_zone_limit_t;
 
 
@@ -40,8 +39,6 @@ typedef struct {
 } ngx_paygw_zone_bucket_t;
 
 
-static void ngx_paygw_zone_limit_insert(ngx_rbtree_node_t *temp,
-    ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
 static uint64_t ngx_paygw_zone_limit_now(void);
 static ngx_uint_t ngx_paygw_zone_limit_look(ngx_paygw_zone_t *zone,
     ngx_paygw_zone_bucket_t *buckets, ngx_paygw_limit_t *limits, ngx_uint_t n,
@@ -105,7 +102,7 @@ ngx_paygw_zone_limits(ngx_paygw_zone_t *zone, ngx_paygw_limit_t *limits,
     ngx_shmtx_unlock(&zone->shpool->mutex);
 
     if (rc == NGX_ERROR) {
-        ngx_paygw_zone_full(zone, log);
+        ngx_paygw_zone_crowded(zone, log);
     }
 
     return rc;
@@ -159,41 +156,6 @@ ngx_paygw_zone_limits_undo(ngx_paygw_zone_t *zone, ngx_paygw_limit_t *limits,
     }
 
     ngx_shmtx_unlock(&zone->shpool->mutex);
-}
-
-
-static void
-ngx_paygw_zone_limit_insert(ngx_rbtree_node_t *temp, ngx_rbtree_node_t *node,
-    ngx_rbtree_node_t *sentinel)
-{
-    ngx_rbtree_node_t       **p;
-    ngx_paygw_zone_limit_t   *rec, *other;
-
-    for ( ;; ) {
-
-        if (node->key != temp->key) {
-            p = (node->key < temp->key) ? &temp->left : &temp->right;
-
-        } else {
-            rec = ngx_rbtree_data(node, ngx_paygw_zone_limit_t, node);
-            other = ngx_rbtree_data(temp, ngx_paygw_zone_limit_t, node);
-
-            p = (ngx_memn2cmp(rec->data, other->data, rec->len, other->len) < 0)
-                ? &temp->left : &temp->right;
-        }
-
-        if (*p == sentinel) {
-            break;
-        }
-
-        temp = *p;
-    }
-
-    *p = node;
-    node->parent = temp;
-    node->left = sentinel;
-    node->right = sentinel;
-    ngx_rbt_red(node);
 }
 
 
@@ -303,33 +265,15 @@ static ngx_paygw_zone_limit_t *
 ngx_paygw_zone_limit_find(ngx_paygw_zone_t *zone, ngx_str_t *key,
     uint32_t hash)
 {
-    ngx_int_t                rc;
-    ngx_rbtree_node_t       *node;
-    ngx_paygw_zone_limit_t  *rec;
+    ngx_rbtree_node_t  *node;
 
-    node = zone->sh->limits[hash & zone->sh->mask];
-
-    while (node != &zone->sh->sentinel) {
-
-        if (hash != node->key) {
-            node = (hash < node->key) ? node->left : node->right;
-            continue;
-        }
-
-        /* hash == node->key */
-
-        rec = ngx_rbtree_data(node, ngx_paygw_zone_limit_t, node);
-
-        rc = ngx_memn2cmp(key->data, rec->data, key->len, (size_t) rec->len);
-
-        if (rc == 0) {
-            return rec;
-        }
-
-        node = (rc < 0) ? node->left : node->right;
+    node = ngx_paygw_zone_lookup(zone, zone->sh->limits[hash & zone->sh->mask],
+                                 key, hash);
+    if (node == NULL) {
+        return NULL;
     }
 
-    return NULL;
+    return ngx_rbtree_data(node, ngx_paygw_zone_limit_t, node);
 }
 
 
@@ -342,17 +286,17 @@ ngx_paygw_zone_limit_add(ngx_paygw_zone_t *zone, ngx_str_t *key,
     ngx_paygw_zone_limit_t  *rec;
 
     ms = ngx_paygw_zone_limit_ms(now);
-    size = offsetof(ngx_paygw_zone_limit_t, data) + key->len;
+    size = ngx_paygw_zone_size(ngx_paygw_zone_limit_t, key->len);
 
     do {
-        rec = ngx_slab_alloc_locked(zone->shpool, size);
+        rec = ngx_paygw_zone_guest_take(zone, size);
 
         /* the oldest may be of another size, so more than one may have to go */
 
     } while (rec == NULL && (ngx_paygw_zone_limit_sweep(zone, 1, ms)
                              || ngx_paygw_zone_once_expire(zone, 1)
-                             || ngx_paygw_zone_expire(zone, 1)
-                             || ngx_paygw_zone_run_expire(zone, 1)));
+                             || ngx_paygw_zone_run_expire(zone, 1)
+                             || ngx_paygw_zone_expire(zone, 1)));
 
     if (rec == NULL) {
         return NULL;
@@ -361,14 +305,11 @@ ngx_paygw_zone_limit_add(ngx_paygw_zone_t *zone, ngx_str_t *key,
     rec->level = 0;
     rec->time = now;
     rec->end = ms + 1;
-    rec->len = (u_short) key->len;
-    ngx_memcpy(rec->data, key->data, key->len);
-
-    rec->node.key = hash;
     rec->expiry.key = rec->end;
 
-    ngx_paygw_zone_link(zone, &zone->sh->limits[hash & zone->sh->mask],
-                        &rec->node, ngx_paygw_zone_limit_insert);
+    ngx_paygw_zone_insert(zone, &zone->sh->limits[hash & zone->sh->mask],
+                          &rec->node, offsetof(ngx_paygw_zone_limit_t, key),
+                          key, hash);
     ngx_paygw_zone_link(zone, &zone->sh->limits_expiry, &rec->expiry,
                         ngx_rbtree_insert_timer_value);
 
@@ -445,5 +386,7 @@ ngx_paygw_zone_limit_drop(ngx_paygw_zone_t *zone, ngx_paygw_zone_limit_t *rec)
     ngx_paygw_zone_unlink(zone, &zone->sh->limits_expiry, &rec->expiry);
     ngx_paygw_zone_unlink(zone, root, &rec->node);
 
-    ngx_slab_free_locked(zone->shpool, rec);
+    ngx_paygw_zone_guest_free(zone, rec,
+                              ngx_paygw_zone_size(ngx_paygw_zone_limit_t,
+                                                  rec->key.len));
 }

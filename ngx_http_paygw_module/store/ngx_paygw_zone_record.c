@@ -29,7 +29,6 @@
 
 
 #define NGX_PAYGW_ZONE_EXPIRE   2       /* records looked at by each call */
-#define NGX_PAYGW_ZONE_QUIET    1000    /* ms between two "zone is full" */
 
 
 typedef enum {
@@ -53,13 +52,10 @@ typedef struct {
     ngx_rbtree_node_t            expiry;    /* key: end of the record's life */
     uint32_t                     delivery;
     u_short                      state;
-    u_short                      len;
-    u_char                       data[1];
+    ngx_paygw_zone_key_t         key;
 } ngx_paygw_zone_record_t;
 
 
-static void ngx_paygw_zone_insert_value(ngx_rbtree_node_t *temp,
-    ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
 static ngx_int_t ngx_paygw_zone_claim(ngx_paygw_store_t *store,
     ngx_paygw_store_op_t *op);
 static void ngx_paygw_zone_commit(ngx_paygw_store_t *store,
@@ -88,10 +84,6 @@ static void ngx_paygw_zone_drop(ngx_paygw_zone_t *zone,
     ngx_crc32_long((key)->data, (key)->len)
 
 #define ngx_paygw_zone_hold(rec)  ((ngx_paygw_zone_hold_t *) (rec) - 1)
-
-/* the timer's comparison: right also when the clock has wrapped around */
-#define ngx_paygw_zone_over(time)                                             \
-    ((ngx_msec_int_t) (ngx_current_msec - (time)) >= 0)
 
 
 static const ngx_paygw_backend_t  ngx_paygw_zone_backend = {
@@ -127,41 +119,6 @@ ngx_paygw_store_zone(ngx_conf_t *cf, ngx_paygw_zone_t *zone)
     store->data = zone;
 
     return store;
-}
-
-
-static void
-ngx_paygw_zone_insert_value(ngx_rbtree_node_t *temp, ngx_rbtree_node_t *node,
-    ngx_rbtree_node_t *sentinel)
-{
-    ngx_rbtree_node_t        **p;
-    ngx_paygw_zone_record_t   *rec, *rect;
-
-    for ( ;; ) {
-
-        if (node->key != temp->key) {
-            p = (node->key < temp->key) ? &temp->left : &temp->right;
-
-        } else {
-            rec = ngx_rbtree_data(node, ngx_paygw_zone_record_t, node);
-            rect = ngx_rbtree_data(temp, ngx_paygw_zone_record_t, node);
-
-            p = (ngx_memn2cmp(rec->data, rect->data, rec->len, rect->len) < 0)
-                ? &temp->left : &temp->right;
-        }
-
-        if (*p == sentinel) {
-            break;
-        }
-
-        temp = *p;
-    }
-
-    *p = node;
-    node->parent = temp;
-    node->left = sentinel;
-    node->right = sentinel;
-    ngx_rbt_red(node);
 }
 
 
@@ -368,39 +325,22 @@ ngx_paygw_zone_order(ngx_paygw_zone_t *zone, ngx_paygw_store_op_t *op)
 static ngx_paygw_zone_record_t *
 ngx_paygw_zone_find(ngx_paygw_zone_t *zone, ngx_str_t *key, uint32_t hash)
 {
-    ngx_int_t                 rc;
-    ngx_rbtree_node_t        *node, *sentinel;
+    ngx_rbtree_node_t        *node;
     ngx_paygw_zone_record_t  *rec;
 
-    node = zone->sh->roots[hash & zone->sh->mask];
-    sentinel = &zone->sh->sentinel;
-
-    while (node != sentinel) {
-
-        if (hash != node->key) {
-            node = (hash < node->key) ? node->left : node->right;
-            continue;
-        }
-
-        /* hash == node->key */
-
-        rec = ngx_rbtree_data(node, ngx_paygw_zone_record_t, node);
-
-        rc = ngx_memn2cmp(key->data, rec->data, key->len, (size_t) rec->len);
-
-        if (rc == 0) {
-
-            if (!ngx_paygw_zone_over(rec->expiry.key)) {
-                return rec;
-            }
-
-            ngx_paygw_zone_drop(zone, rec);
-
-            return NULL;
-        }
-
-        node = (rc < 0) ? node->left : node->right;
+    node = ngx_paygw_zone_lookup(zone, zone->sh->roots[hash & zone->sh->mask],
+                                 key, hash);
+    if (node == NULL) {
+        return NULL;
     }
+
+    rec = ngx_rbtree_data(node, ngx_paygw_zone_record_t, node);
+
+    if (!ngx_paygw_zone_over(rec->expiry.key)) {
+        return rec;
+    }
+
+    ngx_paygw_zone_drop(zone, rec);
 
     return NULL;
 }
@@ -415,7 +355,7 @@ ngx_paygw_zone_add(ngx_paygw_zone_t *zone, ngx_str_t *key, uint32_t hash,
     ngx_paygw_zone_record_t  *rec;
 
     hold = (state == NGX_PAYGW_ZONE_PAID) ? 0 : sizeof(ngx_paygw_zone_hold_t);
-    size = hold + offsetof(ngx_paygw_zone_record_t, data) + key->len;
+    size = hold + ngx_paygw_zone_size(ngx_paygw_zone_record_t, key->len);
 
     p = ngx_paygw_zone_alloc(zone, size);
     if (p == NULL) {
@@ -426,13 +366,10 @@ ngx_paygw_zone_add(ngx_paygw_zone_t *zone, ngx_str_t *key, uint32_t hash,
 
     rec->delivery = 0;
     rec->state = (u_short) state;
-    rec->len = (u_short) key->len;
-    ngx_memcpy(rec->data, key->data, key->len);
 
-    rec->node.key = hash;
-
-    ngx_paygw_zone_link(zone, &zone->sh->roots[hash & zone->sh->mask],
-                        &rec->node, ngx_paygw_zone_insert_value);
+    ngx_paygw_zone_insert(zone, &zone->sh->roots[hash & zone->sh->mask],
+                          &rec->node, offsetof(ngx_paygw_zone_record_t, key),
+                          key, hash);
 
     ngx_paygw_zone_last(zone, rec, ngx_current_msec + life);
 
@@ -497,38 +434,6 @@ ngx_paygw_zone_drop(ngx_paygw_zone_t *zone, ngx_paygw_zone_record_t *rec)
 }
 
 
-void
-ngx_paygw_zone_link(ngx_paygw_zone_t *zone, ngx_rbtree_node_t **root,
-    ngx_rbtree_node_t *node, ngx_rbtree_insert_pt insert)
-{
-    ngx_rbtree_t  tree;
-
-    tree.root = *root;
-    tree.sentinel = &zone->sh->sentinel;
-    tree.insert = insert;
-
-    ngx_rbtree_insert(&tree, node);
-
-    *root = tree.root;
-}
-
-
-void
-ngx_paygw_zone_unlink(ngx_paygw_zone_t *zone, ngx_rbtree_node_t **root,
-    ngx_rbtree_node_t *node)
-{
-    ngx_rbtree_t  tree;
-
-    tree.root = *root;
-    tree.sentinel = &zone->sh->sentinel;
-    tree.insert = NULL;
-
-    ngx_rbtree_delete(&tree, node);
-
-    *root = tree.root;
-}
-
-
 ngx_uint_t
 ngx_paygw_zone_expire(ngx_paygw_zone_t *zone, ngx_uint_t n)
 {
@@ -560,19 +465,4 @@ ngx_paygw_zone_expire(ngx_paygw_zone_t *zone, ngx_uint_t n)
     }
 
     return i;
-}
-
-
-void
-ngx_paygw_zone_full(ngx_paygw_zone_t *zone, ngx_log_t *log)
-{
-    if (zone->full && ngx_current_msec - zone->full < NGX_PAYGW_ZONE_QUIET) {
-        return;
-    }
-
-    zone->full = ngx_current_msec;
-
-    ngx_log_error(NGX_LOG_ALERT, log, 0,
-                  "could not allocate event in paygw zone \"%V\", "
-                  "no record has expired", &zone->name);
 }

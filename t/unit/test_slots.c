@@ -259,6 +259,17 @@ test_slots_map(void)
         { T("*1\r\n*4\r\n:1\r\n:2\r\n" NODE("1")
             "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n"), NGX_ERROR, "" },
 
+        /* a slot that two have, and two that are next to each other */
+        { T("*2\r\n*3\r\n:0\r\n:99\r\n" NODE("1")
+            "*3\r\n:99\r\n:200\r\n" NODE("2")), NGX_ERROR, "" },
+        { T("*2\r\n*3\r\n:9\r\n:99\r\n" NODE("1")
+            "*3\r\n:0\r\n:9\r\n" NODE("1")), NGX_ERROR, "" },
+        { T("*2\r\n*3\r\n:0\r\n:16383\r\n" NODE("1")
+            "*3\r\n:16383\r\n:16383\r\n" NODE("1")), NGX_ERROR, "" },
+        { T("*2\r\n*3\r\n:9\r\n:99\r\n" NODE("1")
+            "*3\r\n:0\r\n:8\r\n" NODE("2")), NGX_OK,
+          "9-99 127.0.0.1:1,0-8 127.0.0.1:2," },
+
         /* a range that is fine is not seen before one that is not */
         { T("*2\r\n*3\r\n:1\r\n:2\r\n" NODE("1") "*3\r\n:x\r\n"),
           NGX_ERROR, "" }

@@ -694,14 +694,19 @@ function _M.verify_call(merchants, message)
         return nil, n == 0 and "no merchants" or "too many merchants"
     end
 
-    local names = strs_t(n)
+    local names, list = strs_t(n), {}
 
     for i = 1, n do
-        if type(merchants[i]) ~= "string" then
+        -- read once: a metamethod may make another one each time, and forget it
+
+        local name = merchants[i]
+
+        if type(name) ~= "string" then
             return nil, "the name of a merchant is not a string"
         end
 
-        put(names[i - 1], merchants[i])
+        list[i] = name
+        put(names[i - 1], name)
     end
 
     local m, kept = new_message(message, headers_of(message))
@@ -712,7 +717,7 @@ function _M.verify_call(merchants, message)
     local res = new_result()
     local rc = C.ngx_http_paygw_ffi_verify_call(names, n, m, res)
 
-    keep(merchants, kept)
+    keep(list, kept)
 
     if rc ~= OK then
         return failed(res)
