@@ -23,7 +23,7 @@ lane() {
     options="$options --log-file=$out/$1/%p.log"
 
     rc=0
-    TEST_NGINX_USE_VALGRIND=$options TEST_NGINX_SLEEP=1 \
+    TEST_NGINX_USE_VALGRIND=$options TEST_NGINX_SLEEP=0.2 \
     TEST_NGINX_TIMEOUT="${TEST_NGINX_TIMEOUT:-20}" \
         sh "$tools/prove.sh" "$1" "$2" $FILES || rc=1
 
