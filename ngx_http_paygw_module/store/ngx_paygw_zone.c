@@ -73,7 +73,7 @@ ngx_paygw_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     if (ozone || shm_zone->shm.exists) {
         zone->sh = zone->shpool->data;
 
-        return NGX_OK;
+        return ngx_paygw_zone_metrics_init(zone, shm_zone->shm.log, 0);
     }
 
     if (ngx_paygw_zone_replaces(shm_zone)) {
@@ -84,7 +84,11 @@ ngx_paygw_zone_init(ngx_shm_zone_t *shm_zone, void *data)
         return NGX_ERROR;
     }
 
-    return ngx_paygw_zone_make(shm_zone, zone);
+    if (ngx_paygw_zone_make(shm_zone, zone) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_paygw_zone_metrics_init(zone, shm_zone->shm.log, 1);
 }
 
 
@@ -128,6 +132,7 @@ ngx_paygw_zone_make(ngx_shm_zone_t *shm_zone, ngx_paygw_zone_t *zone)
     sh->limits_next = ngx_current_msec;
     sh->runs = &sh->sentinel;
     sh->runs_expiry = &sh->sentinel;
+    sh->metrics = NULL;
 
     zone->sh = sh;
     zone->shpool->data = sh;

@@ -10,6 +10,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_paygw_metrics.h"
 #include "ngx_paygw_store.h"
 
 
@@ -23,11 +24,12 @@
  */
 
 
-#define NGX_PAYGW_ZONE_LAYOUT  0x70670007
+#define NGX_PAYGW_ZONE_LAYOUT  0x70670009
 #define NGX_PAYGW_ZONE_OURS    (~(uintptr_t) 0xffff)    /* never changes */
 
 
-typedef struct ngx_paygw_ring_sh_s  ngx_paygw_ring_sh_t;
+typedef struct ngx_paygw_ring_sh_s       ngx_paygw_ring_sh_t;
+typedef struct ngx_paygw_zone_metrics_s  ngx_paygw_zone_metrics_t;
 
 typedef struct {
     ngx_uint_t                   mask;      /* number of roots less one */
@@ -44,6 +46,7 @@ typedef struct {
     ngx_msec_t                   limits_next;  /* none ends before this */
     ngx_rbtree_node_t           *runs;      /* the same of calls */
     ngx_rbtree_node_t           *runs_expiry;
+    ngx_paygw_zone_metrics_t    *metrics;   /* the newest block of counters */
 } ngx_paygw_zone_sh_t;
 
 
@@ -52,6 +55,11 @@ struct ngx_paygw_zone_s {
     ngx_slab_pool_t             *shpool;
     ngx_str_t                    name;
     ngx_msec_t                   full;      /* when last logged, of a worker */
+
+    ngx_array_t                 *blocks;    /* ngx_paygw_metrics_t *; NULL:
+                                               nothing is counted */
+    uint32_t                     number;    /* of them */
+    ngx_paygw_metrics_t         *metrics;   /* the one of the zone, or NULL */
 };
 
 
@@ -79,6 +87,10 @@ ngx_uint_t ngx_paygw_zone_run_expire(ngx_paygw_zone_t *zone, ngx_uint_t n);
  * if there is none.  With the mutex.
  */
 void *ngx_paygw_zone_alloc(ngx_paygw_zone_t *zone, size_t size);
+
+/* ngx_paygw_zone_metrics.c: finds the blocks of a zone, or makes them */
+ngx_int_t ngx_paygw_zone_metrics_init(ngx_paygw_zone_t *zone, ngx_log_t *log,
+    ngx_uint_t fresh);
 
 /* ngx_paygw_zone_once.c */
 ngx_int_t ngx_paygw_zone_once(ngx_paygw_store_t *store,

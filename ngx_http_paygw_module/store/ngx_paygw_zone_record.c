@@ -566,6 +566,8 @@ ngx_paygw_zone_expire(ngx_paygw_zone_t *zone, ngx_uint_t n)
 void
 ngx_paygw_zone_full(ngx_paygw_zone_t *zone, ngx_log_t *log)
 {
+    ngx_paygw_metrics_add(zone->metrics, NGX_PAYGW_METRICS_FULL);
+
     if (zone->full && ngx_current_msec - zone->full < NGX_PAYGW_ZONE_QUIET) {
         return;
     }
