@@ -229,8 +229,7 @@ was not taken in time
 my $None = 'channel=,provider=alipay';
 my $Two = 'channel=alipay2,provider=alipay';
 get('/notify/alipay');
-my $m = alipay(fields => { app_id => '2021000000000009' });
-send_callback($m);
+is(send_callback(alipay(app_id => '2021000000000009'))->{status}, 403);
 is(send_callback(alipay())->{status}, 200);
 counts_ok(\&shown, {
     result('refused', 'method', $None) => 1,
@@ -273,7 +272,7 @@ counts_ok(\&shown, {
 --- run
 my $m = alipay(order_id => 'M9');
 is(send_callback($m)->{status}, 200);
-my $late = alipay(order_id => 'M9', status => 'TRADE_CLOSED');
+my $late = alipay(order_id => 'M9', type => 'close');
 is(send_callback($late)->{status}, 200);
 counts_ok(\&shown, {
     result('taken', undef, $::Ali) => 1,
@@ -358,10 +357,9 @@ redirect of a payment callback to a location with "paygw_metrics" is refused
 my $before = metrics_of(shown())->{samples};
 for my $i (1 .. 5) {
     send_callback(wechat(serial => "SERIAL$i"));
-    send_callback(alipay(fields => { app_id => "20210000000001$i",
-                                     notify_id => "id$i" }));
+    send_callback(alipay(app_id => "202100000000001$i", id => "id$i"));
     get("/notify/wxpay?x=$i");
-    my $c = begin("X$i /notify/wxpay HTTP/1.1\r\nHost: h$i\r\n"
+    my $c = begin('X' x $i . " /notify/wxpay HTTP/1.1\r\nHost: h$i\r\n"
                   . "User-Agent: a$i\r\nConnection: close\r\n\r\n");
     finish($c);
 }

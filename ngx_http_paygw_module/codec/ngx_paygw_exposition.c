@@ -16,6 +16,7 @@
 #define NGX_PAYGW_EXPOSITION_TIME    (NGX_INT64_LEN + sizeof(".000000"))
 
 
+static void ngx_paygw_exposition_open(ngx_paygw_exposition_t *e);
 static void ngx_paygw_exposition_head(ngx_paygw_exposition_t *e,
     ngx_paygw_exposition_sample_t *sample, const char *suffix, ngx_str_t *le);
 static void ngx_paygw_exposition_label(ngx_paygw_exposition_t *e,
@@ -87,14 +88,27 @@ void
 ngx_paygw_exposition_family(ngx_paygw_exposition_t *e,
     const ngx_paygw_exposition_family_t *family)
 {
-    ngx_str_t  *type;
-
     ngx_paygw_exposition_close(e);
-
-    type = &ngx_paygw_exposition_types[family->type];
 
     e->family = family;
     e->samples = 0;
+}
+
+
+/* a family without samples is not shown at all */
+
+static void
+ngx_paygw_exposition_open(ngx_paygw_exposition_t *e)
+{
+    ngx_str_t                            *type;
+    const ngx_paygw_exposition_family_t  *family;
+
+    if (e->samples++) {
+        return;
+    }
+
+    family = e->family;
+    type = &ngx_paygw_exposition_types[family->type];
 
     if (e->json) {
 
@@ -130,6 +144,8 @@ void
 ngx_paygw_exposition_value(ngx_paygw_exposition_t *e,
     ngx_paygw_exposition_sample_t *sample, uint64_t value)
 {
+    ngx_paygw_exposition_open(e);
+
     if (e->json) {
         ngx_paygw_exposition_json_head(e, sample);
         ngx_paygw_exposition_word(e, "\"value\": ");
@@ -153,6 +169,8 @@ ngx_paygw_exposition_histogram(ngx_paygw_exposition_t *e,
     uint64_t    count;
     ngx_str_t   text;
     ngx_uint_t  i;
+
+    ngx_paygw_exposition_open(e);
 
     count = 0;
 
@@ -297,7 +315,7 @@ ngx_paygw_exposition_json_head(ngx_paygw_exposition_t *e,
 {
     ngx_uint_t  i;
 
-    if (e->samples++) {
+    if (e->samples > 1) {
         ngx_paygw_exposition_word(e, ",\n  {");
 
     } else {
@@ -324,7 +342,7 @@ ngx_paygw_exposition_json_head(ngx_paygw_exposition_t *e,
 static void
 ngx_paygw_exposition_close(ngx_paygw_exposition_t *e)
 {
-    if (e->json && e->family) {
+    if (e->json && e->samples) {
         ngx_paygw_exposition_word(e, "]}");
     }
 }

@@ -15,14 +15,14 @@
 /*
  * Metrics as text: the text format 0.0.4 of Prometheus, or one object of JSON,
  *
- *   { "NAME": VALUE, ...,                          of ngx_paygw_exposition_text
+ *   { "NAME": "VALUE", ...,                        of ngx_paygw_exposition_text
  *     "metrics": { "NAME": { "type": "...", "help": "...",
  *                  "samples": [ { "labels": { ... }, "value": N }, ... ] } } }
  *
  * in which a histogram has "count", "sum" and "buckets" in place of "value".
  *
- * begin, then the texts, then each family with its samples, then end.  If
- * memory is short that is told by end alone.
+ * begin, then the texts, then each family with its samples, then end.  A family
+ * without samples is left out.  If memory is short that is told by end alone.
  */
 
 
