@@ -394,6 +394,11 @@ ngx_paygw_exposition_json(ngx_paygw_exposition_t *e, ngx_str_t *value)
     size_t   len;
     u_char  *p;
 
+    if (value->len == 0) {
+        ngx_paygw_exposition_word(e, "\"\"");
+        return;
+    }
+
     len = ngx_paygw_json_string_len(value);
 
     p = ngx_pnalloc(e->pool, len);
