@@ -53,7 +53,7 @@ typedef struct {
     ngx_pool_t                  *pool;
     ngx_uint_t                   json;
 
-    ngx_chain_t                 *out;      /* what has been written: its bytes */
+    ngx_chain_t                 *out;      /* what was written: its bytes, */
     off_t                        size;     /* and their number */
 
     /* private */
