@@ -16,6 +16,7 @@ use PaygwTest ();
 my $Shop = PaygwTest::shop_port();
 my $Keys = PaygwTest::keys_dir();
 my $Log = PaygwProcess::folder('pids') . '/pids';
+my $Port = PaygwProcess::free_port();
 
 sub channel {
     my ($name, $mchid) = @_;
@@ -30,19 +31,25 @@ sub channel {
 CONF
 }
 
+# each worker has a socket of its own, so that none takes all callbacks
+
 sub http {
-    my ($zone, @channels) = @_;
-    return "    paygw_zone metrics:$zone;\n" . join '', @channels;
+    my ($zone, $notify, @channels) = @_;
+    return "    log_format pid '\$pid';\n    paygw_zone metrics:$zone;\n"
+        . join('', @channels) . <<"CONF";
+    server {
+        listen 127.0.0.1:$Port reuseport;
+        location = /n {
+            access_log    $Log pid;
+            paygw_notify  $notify;
+            proxy_pass    http://127.0.0.1:$Shop;
+        }
+    }
+CONF
 }
 
-sub server {
-    my ($notify, $more) = @_;
-    return "location = /n { paygw_notify $notify; access_log $Log pid;\n"
-        . "proxy_pass http://127.0.0.1:$Shop; }\n"
-        . ($more // 'location = /metrics { paygw_metrics; }');
-}
+my $Metrics = 'location = /metrics { paygw_metrics; }';
 
-my $Format = "    log_format pid '\$pid';\n";
 my ($wx, $wx2) = (channel('wx', '1900009191'), channel('wx2', '1900009192'));
 
 sub send_to {
@@ -50,7 +57,8 @@ sub send_to {
     my $m = PaygwTest::peer('wechat', order_id => "M$$-" . int rand 1e9,
                             key => 'wx_pub', uri => '/n', @_);
     my $body = MIME::Base64::decode_base64($m->{body});
-    my $s = $nginx->connect or die;
+    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $Port,
+                                  Timeout => 5) or die "connect: $!";
     print $s "POST /n HTTP/1.1\r\nHost: x\r\n"
         . join('', map { "$_->[0]: $_->[1]\r\n" }
                grep { $_->[0] !~ /^(?:host|content-length|connection)$/i }
@@ -84,11 +92,9 @@ PaygwTest::shop_plan();
 # -- two workers --
 
 {
-    my $nginx = PaygwNginx->start(http => $Format . http('1m', $wx),
-                                  server => server('wx'), workers => 2);
+    my $nginx = PaygwNginx->start(http => http('1m', 'wx', $wx),
+                                  server => $Metrics, workers => 2);
     my $n = 0;
-
-    # the kernel chooses the worker
 
     while ($n < 500 && pids() < 2) {
         is(send_to($nginx), 204) or last;
@@ -118,30 +124,29 @@ PaygwTest::shop_plan();
 
     # -- a channel more, one less, and back --
 
-    ok($nginx->reload(http => $Format . http('1m', $wx, $wx2)), 'a channel');
+    ok($nginx->reload(http => http('1m', 'wx', $wx, $wx2)), 'a channel');
     counts_ok(getter($nginx), { taken('wx') => $n + 1, taken('wx2') => 0 },
               'another channel has its own');
 
-    ok($nginx->reload(http => $Format . http('1m', $wx2),
-                      server => server('wx2')), 'and one less');
+    ok($nginx->reload(http => http('1m', 'wx2', $wx2)), 'and one less');
     my $less = metrics_of(getter($nginx)->())->{samples};
     ok(!exists $less->{taken('wx')}, 'what is not configured is not shown');
     is(send_to($nginx, mchid => '1900009192'), 204);
     counts_ok(getter($nginx), { taken('wx2') => 1 }, 'the other one counts');
 
-    ok($nginx->reload(http => $Format . http('1m', $wx, $wx2),
-                      server => server('wx wx2')), 'it is back');
+    ok($nginx->reload(http => http('1m', 'wx wx2', $wx, $wx2)), 'it is back');
     counts_ok(getter($nginx), { taken('wx') => $n + 1, taken('wx2') => 1 },
               'it goes on where it was');
 
 
     # -- nobody shows them: nothing is counted --
 
-    ok($nginx->reload(http => $Format . http('1m', $wx, $wx2),
-                      server => server('wx', '')), 'nothing is shown');
+    ok($nginx->reload(http => http('1m', 'wx', $wx, $wx2),
+                      server => 'location = /s { return 200; }'),
+       'nothing is shown');
     is(send_to($nginx), 204);
-    ok($nginx->reload(http => $Format . http('1m', $wx, $wx2),
-                      server => server('wx wx2')), 'and shown again');
+    ok($nginx->reload(http => http('1m', 'wx wx2', $wx, $wx2)),
+       'and shown again');
     counts_ok(getter($nginx), { taken('wx') => $n + 1, taken('wx2') => 1 },
               'what nobody could see was not counted');
 
@@ -151,8 +156,8 @@ PaygwTest::shop_plan();
 
     # -- a restart --
 
-    $nginx = PaygwNginx->start(http => $Format . http('1m', $wx),
-                               server => server('wx'));
+    $nginx = PaygwNginx->start(http => http('1m', 'wx', $wx),
+                               server => $Metrics);
     my $new = metrics_of(getter($nginx)->())->{samples};
     is($new->{taken('wx')}, 0, 'a restart begins anew');
     ok($new->{paygw_start_time_seconds}
@@ -176,18 +181,18 @@ PaygwTest::shop_plan();
 
 {
     my $many = join '', map { channel("c$_", 1900000000 + $_) } 1 .. 40;
-    my $said = PaygwNginx->test(http => $Format . http('64k', $many),
-                                server => server('c1'));
+    my $said = PaygwNginx->test(http => http('64k', 'c1', $many),
+                                server => $Metrics);
     like($said, qr/\[emerg\]/, 'too small: an error');
     like($said, qr/zone "metrics" is too small for the counters of "channel:/,
          'too small: it says so');
 
-    my $nginx = PaygwNginx->start(http => $Format . http('64k', $wx),
-                                  server => server('wx'));
+    my $nginx = PaygwNginx->start(http => http('64k', 'wx', $wx),
+                                  server => $Metrics);
     is(send_to($nginx), 204);
     counts_ok(getter($nginx), { taken('wx') => 1 }, 'small');
 
-    ok($nginx->reload(http => $Format . http('64k', $wx, $many)),
+    ok($nginx->reload(http => http('64k', 'wx', $wx, $many)),
        'full: a reload goes on');
     like($nginx->log, qr/\[alert\].*could not allocate counters of "channel:/,
          'full: it says so');
