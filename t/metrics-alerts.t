@@ -32,6 +32,8 @@ my $nginx = PaygwNginx->start(http => <<"CONF", server => <<'CONF');
         mchid                 1900009191;
         apiv3_key             file:$keys/apiv3.key;
         platform_certificate  $keys/wx_a.crt;
+        merchant_private_key  $keys/mch.key;
+        merchant_certificate  $keys/mch.crt;
     }
     paygw_merchant shop { key k text:0123456789012345678901234567890123456; }
 CONF
@@ -66,9 +68,8 @@ ok(keys %seen > 15, 'metrics in rules');
 is(scalar @Alerts, 17, 'alerts');
 for my $alert (@Alerts) {
     my @expect = $Tests =~ /alertname: $alert\n +exp_alerts:(.*)$/mg;
-    is(scalar @expect, 2, "$alert: two tests");
-    is(join(' ', map { length } sort @expect), '0 3',
-       "$alert: one fires, one does not");
+    ok(grep({ $_ eq '' } @expect), "$alert: a test in which it fires");
+    ok(grep({ $_ eq ' []' } @expect), "$alert: and one in which not");
 }
 is(scalar(() = $Rules =~ /^ +summary: "\S/mg), scalar @Alerts,
    'each says what it is about');

@@ -367,3 +367,28 @@ counts_ok(\&shown, { result('refused', 'method') => 10 }, 'counted');
 my $after = metrics_of(shown())->{samples};
 is(join("\n", sort keys %$after), join("\n", sort keys %$before),
    'no sample is new');
+
+
+
+=== TEST 15: UnionPay: the certificates that lead to the one in a message
+--- http_config
+    paygw_channel up {
+        provider     unionpay;
+        merId        777290058110048;
+        signMethod   01;
+        root_cert    $TEST_NGINX_KEYS/up_root.crt;
+        middle_cert  $TEST_NGINX_KEYS/up_middle.crt;
+        cert_name    00040000:SIGN;
+    }
+--- config eval: $::Config
+--- run
+my $have = metrics_of(shown())->{samples};
+for my $name (qw(up_root up_middle)) {
+    my $cert = keys_dir() . "/$name.crt";
+    my ($serial) = `openssl x509 -noout -serial -in $cert` =~ /=(\w+)/;
+    my ($end) = `openssl x509 -noout -enddate -in $cert` =~ /=(.*)/;
+    chomp(my $at = `date -d '$end' +%s`);
+    is($have->{of('key_expiry_timestamp_seconds',
+                  "key=$serial,owner=configuration",
+                  'channel=up,provider=unionpay')}, $at, "$name: its end");
+}

@@ -226,7 +226,8 @@ struct ngx_paygw_channel_s {
 
     /*
      * Certificates that are of no keyring, ngx_paygw_key_t *: our own, and
-     * those of a provider that has none; NULL: none
+     * those of a provider that has none; of use are their ids and validity
+     * alone.  NULL: none
      */
     ngx_array_t                 *certs;
 
