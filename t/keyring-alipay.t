@@ -127,7 +127,7 @@ for my $workers (1, 2) {
     last_is($nginx, qr/^refused unknown_key/, 'absent: too short');
     ok($nginx->wait_for(
            sub { $nginx->log =~ /provider has no such certificate/ }, 40),
-       'absent: the provider says so');
+       'absent: the provider says so') or diag($nginx->log);
     clean($nginx, 'absent');
 }
 

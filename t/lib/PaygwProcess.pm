@@ -18,7 +18,7 @@ use IO::Socket::INET ();
 use POSIX ();
 use Time::HiRes ();
 
-our @EXPORT_OK = qw(folder free_port nginx_port spawn gone wait_for);
+our @EXPORT_OK = qw(folder free_port nginx_port listens spawn gone wait_for);
 
 our $Pid = $$;
 our $Slow = $ENV{TEST_NGINX_USE_VALGRIND} ? 4 : 1;
@@ -86,6 +86,21 @@ sub nginx_port {
 
     $Test::Nginx::Util::ServerPort = &$name() // die 'no free port';
     $Test::Nginx::Util::ServerPortForClient = $Test::Nginx::Util::ServerPort;
+}
+
+
+# whether somebody listens on a port, without a connection that would be seen
+
+sub listens {
+    my $port = sprintf ':%04X', shift;
+    for my $file (grep { -e } '/proc/net/tcp', '/proc/net/tcp6') {
+        open my $fh, '<', $file or die "$file: $!";
+        while (my $line = <$fh>) {
+            my @f = split ' ', $line;
+            return 1 if $f[3] eq '0A' && $f[1] =~ /\Q$port\E$/;
+        }
+    }
+    return 0;
 }
 
 

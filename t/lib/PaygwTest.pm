@@ -773,6 +773,16 @@ $Test::Nginx::Util::RunTestHelper = sub {
                 error => -s $Test::Nginx::Util::ErrLogFile || 0 };
     @Callbacks = ();
 
+    # valgrind needs a while, longer than Test::Nginx waits on a busy machine
+
+    if ($ENV{TEST_NGINX_USE_VALGRIND} && !$dry_run
+        && !defined $block->must_die)
+    {
+        PaygwProcess::wait_for(sub {
+            PaygwProcess::listens($Test::Nginx::Util::ServerPortForClient) },
+            30);
+    }
+
     if ($dry_run || defined $block->must_die
         || (!defined $block->callback && !defined $block->run))
     {

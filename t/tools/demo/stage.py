@@ -35,16 +35,24 @@ def module():
     return os.path.join(BUILD, "ngx_http_paygw_module.so")
 
 
-def free_port():
-    """A port that the kernel gives to nobody who asks for any port."""
+def free(port):
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def free_port(more=0):
+    """A port that the kernel gives to nobody who asks for any port.
+
+    So is the one that is so much above it.
+    """
     while True:
-        port = random.randrange(20000, 32000)
-        with socket.socket() as s:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                s.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        port = random.randrange(20000, 32000) - more
+        if free(port) and free(port + more):
             return port
 
 
@@ -123,6 +131,7 @@ def redis(folder, port, password=None, cluster=False):
     if password:
         argv += ["--requirepass", password]
     if cluster:
+        # its nodes have another port, 10000 above: see free_port()
         argv += ["--cluster-enabled", "yes"]
     program = Program("redis-server", argv, folder)
     program.ready(port)
