@@ -34,7 +34,8 @@ my $Json = <<'JSON';
 "paygw_a_total": {"type": "counter", "help": "What a is.", "samples": [
   {"labels": {"l": "x", "m": ""}, "value": 1},
   {"labels": {"l": "a\\b\"c\nd", "m": "y"}, "value": 0}]},
-"paygw_wait_seconds": {"type": "histogram", "help": "What wait is.", "samples": [
+"paygw_wait_seconds": {"type": "histogram", "help": "What wait is.", "samples":
+ [
   {"labels": {}, "buckets": [{"le": "0.1", "count": 1},
    {"le": "2", "count": 3}, {"le": "+Inf", "count": 4}],
    "sum": 12.5, "count": 4}]},
