@@ -19,6 +19,8 @@ static ngx_int_t ngx_paygw_chain_load(ngx_conf_t *cf,
     ngx_paygw_chain_t *chain, ngx_str_t *path, ngx_uint_t root);
 static ngx_int_t ngx_paygw_chain_ca(ngx_conf_t *cf, ngx_str_t *path,
     X509 *cert, ngx_uint_t root);
+static ngx_int_t ngx_paygw_chain_end(ngx_conf_t *cf,
+    ngx_paygw_chain_t *chain, ngx_str_t *path, X509 *cert);
 static void ngx_paygw_chain_bounds(STACK_OF(X509) *certs,
     ngx_paygw_key_t *key);
 
@@ -45,6 +47,11 @@ ngx_paygw_chain_create(ngx_conf_t *cf, ngx_paygw_chain_name_pt name,
 
     chain->name = name;
     chain->data = data;
+
+    chain->ends = ngx_array_create(cf->pool, 4, sizeof(ngx_paygw_key_t *));
+    if (chain->ends == NULL) {
+        return NULL;
+    }
 
     chain->store = X509_STORE_new();
     chain->middles = sk_X509_new_null();
@@ -120,7 +127,9 @@ ngx_paygw_chain_load(ngx_conf_t *cf, ngx_paygw_chain_t *chain,
 
     while (rc == 1 && (cert = sk_X509_shift(certs)) != NULL) {
 
-        if (ngx_paygw_chain_ca(cf, path, cert, root) != NGX_OK) {
+        if (ngx_paygw_chain_ca(cf, path, cert, root) != NGX_OK
+            || ngx_paygw_chain_end(cf, chain, path, cert) != NGX_OK)
+        {
             X509_free(cert);
             sk_X509_pop_free(certs, X509_free);
             return NGX_ERROR;
@@ -185,7 +194,37 @@ ngx_paygw_chain_ca(ngx_conf_t *cf, ngx_str_t *path, X509 *cert,
         return NGX_ERROR;
     }
 
-    return ngx_paygw_cert_validity(cf, path, cert, NULL);
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_paygw_chain_end(ngx_conf_t *cf, ngx_paygw_chain_t *chain, ngx_str_t *path,
+    X509 *cert)
+{
+    ngx_paygw_key_t  *key, **slot;
+
+    key = ngx_pcalloc(cf->pool, sizeof(ngx_paygw_key_t));
+    slot = ngx_array_push(chain->ends);
+
+    if (key == NULL || slot == NULL) {
+        return NGX_ERROR;
+    }
+
+    *slot = key;
+
+    if (ngx_paygw_cert_serial(cf->pool, cert, &key->id) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_paygw_cert_validity(cf, path, cert, key);
+}
+
+
+ngx_array_t *
+ngx_paygw_chain_ends(ngx_paygw_chain_t *chain)
+{
+    return chain->ends;
 }
 
 

@@ -47,6 +47,12 @@ ngx_int_t ngx_paygw_chain_middle(ngx_conf_t *cf, ngx_paygw_chain_t *chain,
     ngx_str_t *path);
 
 /*
+ * All of them, as ngx_paygw_key_t *, with id (the serial in hexadecimal) and
+ * validity alone.
+ */
+ngx_array_t *ngx_paygw_chain_ends(ngx_paygw_chain_t *chain);
+
+/*
  * The pre-flight, after the last of them: each intermediate leads to a root,
  * whatever the time.  NGX_OK or NGX_ERROR (logged).
  */

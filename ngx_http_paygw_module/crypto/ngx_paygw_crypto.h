@@ -71,6 +71,7 @@ typedef struct {
 struct ngx_paygw_chain_s {
     X509_STORE                *store;
     STACK_OF(X509)            *middles;
+    ngx_array_t               *ends;        /* ngx_paygw_key_t *, of both */
     ngx_paygw_chain_name_pt    name;
     void                      *data;
     ngx_uint_t                 used;        /* grows with every use */

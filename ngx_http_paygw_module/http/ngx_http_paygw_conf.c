@@ -14,6 +14,7 @@
 #include "ngx_http_paygw_gate.h"
 #include "ngx_http_paygw_keyring.h"
 #include "ngx_http_paygw_limit.h"
+#include "ngx_http_paygw_metrics.h"
 #include "ngx_http_paygw_sign.h"
 
 
@@ -155,6 +156,20 @@ ngx_command_t  ngx_http_paygw_commands[] = {
       0,
       NULL },
 
+    { ngx_string("paygw_metrics"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_paygw_metrics_set,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paygw_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_paygw_metrics_set,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      1,
+      NULL },
+
       ngx_null_command
 };
 
@@ -176,6 +191,8 @@ ngx_http_paygw_create_main_conf(ngx_conf_t *cf)
      *     mcf->store = NULL;
      *     mcf->store_set = 0;
      *     mcf->local = 0;
+     *     mcf->metrics = NULL;
+     *     mcf->shown_file = NULL;
      *     mcf->in_use = 0;
      */
 
@@ -186,6 +203,8 @@ ngx_http_paygw_create_main_conf(ngx_conf_t *cf)
            != NGX_OK
         || ngx_array_init(&mcf->idems, cf->pool, 4,
                           sizeof(ngx_http_paygw_idem_conf_t *))
+           != NGX_OK
+        || ngx_array_init(&mcf->limits, cf->pool, 4, sizeof(void *))
            != NGX_OK
         || ngx_paygw_callers_init(cf, &mcf->callers) != NGX_OK)
     {
@@ -248,6 +267,7 @@ ngx_http_paygw_create_loc_conf(ngx_conf_t *cf)
      *     conf->gate = 0;
      *     conf->queue = NULL;
      *     conf->sign = NULL;
+     *     conf->shows = NULL;
      */
 
     conf->deliver = NGX_CONF_UNSET_UINT;

@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_ctx.h"
+#include "ngx_http_paygw_metrics.h"
 #include "ngx_http_paygw_wait.h"
 
 
@@ -68,6 +69,7 @@ ngx_http_paygw_ctx_create(ngx_http_request_t *r,
 
     ctx->request = r;
     ctx->http_version = r->http_version;
+    ctx->began = ngx_current_msec;
 
     ctx->notify.pool = r->pool;
     ctx->notify.log = r->connection->log;
@@ -130,6 +132,8 @@ ngx_http_paygw_request_cleanup(void *data)
         r->headers_out.status = ctx->status;
         r->err_status = 0;
     }
+
+    ngx_http_paygw_metrics_callback(ctx);
 }
 
 

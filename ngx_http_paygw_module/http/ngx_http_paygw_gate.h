@@ -64,6 +64,7 @@ typedef struct {
     ngx_http_paygw_loc_conf_t   *at;          /* the location that asks now */
     ngx_http_paygw_gate_state_e  state;
     ngx_uint_t                   status;      /* of a refusal */
+    ngx_msec_t                   began;       /* by ngx_current_msec */
 
     ngx_uint_t                   due;         /* parts of this turn, bits */
     ngx_uint_t                   done;        /* those that have decided */

@@ -10,6 +10,7 @@
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_gate.h"
 #include "ngx_http_paygw_idem.h"
+#include "ngx_http_paygw_metrics.h"
 
 
 #define NGX_HTTP_PAYGW_GATE_QUIET  1000    /* ms between two lines */
@@ -71,6 +72,7 @@ ngx_http_paygw_gate_ctx_create(ngx_http_request_t *r)
     hcln->data = ctx;
 
     ctx->request = r;
+    ctx->began = ngx_current_msec;
     ctx->call.log = r->connection->log;
 
     ngx_http_set_ctx(r, ctx, ngx_http_paygw_ack_module);
@@ -83,6 +85,8 @@ static void
 ngx_http_paygw_gate_request_cleanup(void *data)
 {
     ngx_http_paygw_gate_ctx_t *ctx = data;
+
+    ngx_http_paygw_metrics_gate(ctx);
 
     ngx_http_paygw_digest_cancel(&ctx->digest);
     ngx_http_paygw_idem_close(ctx);

@@ -10,6 +10,7 @@
 #include "ngx_paygw_crypto.h"
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_limit.h"
+#include "ngx_http_paygw_metrics.h"
 
 
 #define NGX_HTTP_PAYGW_LIMIT_VALUE  128     /* bytes of a key as it is */
@@ -299,6 +300,8 @@ ngx_http_paygw_limit_away(ngx_http_paygw_gate_ctx_t *ctx,
     }
 
     mcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_paygw_module);
+
+    ngx_http_paygw_metrics_fallback(mcf);
 
     ngx_log_error(ngx_http_paygw_gate_level(&mcf->limits_away), log, 0,
                   "the store does not answer, limits are counted in the zone "

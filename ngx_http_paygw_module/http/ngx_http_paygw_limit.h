@@ -42,6 +42,8 @@ typedef struct {
 
     u_char                      *file;       /* where it stands */
     ngx_uint_t                   line;
+
+    struct ngx_http_paygw_subject_s  *subject;  /* what counts, or NULL */
 } ngx_http_paygw_limit_t;
 
 

@@ -43,7 +43,8 @@ ngx_http_paygw_limit_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     char                              *rv;
     ngx_str_t                         *value, rate;
     ngx_uint_t                         i;
-    ngx_http_paygw_limit_t            *limit;
+    ngx_http_paygw_limit_t            *limit, **lp;
+    ngx_http_paygw_main_conf_t        *mcf;
     ngx_http_compile_complex_value_t   ccv;
 
     value = cf->args->elts;
@@ -123,7 +124,23 @@ ngx_http_paygw_limit_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return rv;
     }
 
-    return ngx_http_paygw_limit_distinct(cf, lcf->limits);
+    rv = ngx_http_paygw_limit_distinct(cf, lcf->limits);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    /* the array has room for all that there may be: it does not move */
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_paygw_module);
+
+    lp = ngx_array_push(&mcf->limits);
+    if (lp == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *lp = limit;
+
+    return NGX_CONF_OK;
 }
 
 

@@ -48,6 +48,15 @@ ngx_http_paygw_location_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
         return NGX_CONF_ERROR;
     }
 
+    if (conf->shows) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"%V\" cannot be used with \"paygw_notify\" in "
+                      "%s:%ui: it would take events in place of the shop, "
+                      "give it a location of its own",
+                      &conf->shows->name, conf->file, conf->line);
+        return NGX_CONF_ERROR;
+    }
+
     mcf->in_use = 1;
 
     if (conf->deliver_timeout == 0 || conf->body_max == 0) {

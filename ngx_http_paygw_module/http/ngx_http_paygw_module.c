@@ -11,6 +11,7 @@
 #include "ngx_http_paygw_auth.h"
 #include "ngx_http_paygw_conf.h"
 #include "ngx_http_paygw_keyring.h"
+#include "ngx_http_paygw_metrics.h"
 #include "ngx_http_paygw_phases.h"
 #include "ngx_http_paygw_reply.h"
 #include "ngx_http_paygw_variables.h"
@@ -76,6 +77,10 @@ ngx_http_paygw_init(ngx_conf_t *cf)
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_paygw_module);
 
     if (ngx_http_paygw_idem_used(cf, mcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_paygw_metrics_init(cf, mcf) != NGX_OK) {
         return NGX_ERROR;
     }
 

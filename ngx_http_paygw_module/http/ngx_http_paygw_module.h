@@ -22,6 +22,12 @@
 #define NGX_HTTP_PAYGW_RAW    1
 
 
+#define NGX_HTTP_PAYGW_VERSION  "0.1.0"
+
+
+typedef struct ngx_http_paygw_metrics_s  ngx_http_paygw_metrics_t;
+
+
 typedef struct {
     ngx_array_t                  channels;     /* ngx_paygw_channel_t * */
     ngx_paygw_zone_t            *zone;
@@ -32,6 +38,13 @@ typedef struct {
     ngx_paygw_callers_t          callers;      /* merchants */
     ngx_array_t                  idems;        /* ngx_http_paygw_idem_conf_t *,
                                                   all that are "on" */
+    ngx_array_t                  limits;       /* ngx_http_paygw_limit_t *,
+                                                  all of them */
+
+    /* paygw_metrics and paygw_status */
+    ngx_http_paygw_metrics_t    *metrics;      /* NULL: nothing is counted */
+    u_char                      *shown_file;   /* where the first one stands */
+    ngx_uint_t                   shown_line;
 
     /* when a worker has last logged what could be each request */
     ngx_msec_t                   limits_over;
@@ -130,6 +143,8 @@ typedef struct {
     ngx_array_t                 *limits;       /* ngx_http_paygw_limit_t; NULL:
                                                   none */
     ngx_http_paygw_idem_conf_t  *idem;         /* NULL: off */
+    ngx_command_t               *shows;        /* paygw_metrics, or
+                                                  paygw_status */
 } ngx_http_paygw_loc_conf_t;
 
 
@@ -144,7 +159,8 @@ typedef enum {
     NGX_HTTP_PAYGW_LATE,         /* says less than what is known */
     NGX_HTTP_PAYGW_IGNORED,      /* genuine, of a kind that is not wanted */
     NGX_HTTP_PAYGW_BUSY,         /* another delivery is under way */
-    NGX_HTTP_PAYGW_UNAVAILABLE   /* we could not decide */
+    NGX_HTTP_PAYGW_UNAVAILABLE,  /* we could not decide */
+    NGX_HTTP_PAYGW_RESULTS
 } ngx_http_paygw_result_e;
 
 
@@ -189,6 +205,13 @@ struct ngx_http_paygw_ctx_s {
     ngx_http_paygw_state_e       state;
     ngx_http_paygw_result_e      result;
     ngx_uint_t                   status;       /* for the provider */
+    ngx_uint_t                   heard;        /* the same, before his words */
+
+    /* when, by ngx_current_msec: for metrics alone */
+    ngx_msec_t                   began;
+    ngx_msec_t                   handed;       /* over to the shop, */
+    ngx_msec_t                   shop_at;      /* which has answered */
+    ngx_msec_t                   acked;
 
     ngx_paygw_notify_t           notify;
     ngx_str_t                    event_id;
@@ -218,6 +241,7 @@ struct ngx_http_paygw_ctx_s {
     unsigned                     timed_out:1;  /* the shop was too slow */
     unsigned                     failed:1;     /* an error page answers */
     unsigned                     waits:1;      /* is counted in waiting */
+    unsigned                     answered:1;   /* by the shop: shop_at is set */
 };
 
 

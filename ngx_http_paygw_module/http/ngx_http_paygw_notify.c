@@ -430,6 +430,7 @@ ngx_http_paygw_notify_deliver(ngx_http_paygw_ctx_t *ctx)
 
     ctx->state = NGX_HTTP_PAYGW_DELIVERING;
     ctx->result = NGX_HTTP_PAYGW_VERIFIED;
+    ctx->handed = ngx_current_msec;
     ctx->clcf = ngx_http_get_module_loc_conf(ctx->request,
                                              ngx_http_core_module);
 

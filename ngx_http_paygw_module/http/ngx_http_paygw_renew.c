@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_keyring.h"
+#include "ngx_http_paygw_metrics.h"
 
 
 /*
@@ -433,6 +434,8 @@ ngx_http_paygw_renew_result(ngx_http_paygw_main_conf_t *mcf,
 
     ngx_paygw_ring_end(mcf->zone, kr->ring, rc != NGX_ERROR,
                        kr->channel->keyring->source->list, wanted, pause);
+
+    ngx_http_paygw_metrics_fetch(mcf, kr->channel, rc == NGX_ERROR);
 
     if (rc == NGX_ERROR) {
         ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,

@@ -200,6 +200,9 @@ ngx_http_paygw_finish(ngx_http_paygw_ctx_t *ctx, ngx_uint_t complete)
     ngx_uint_t  taken, status;
 
     if (ctx->state == NGX_HTTP_PAYGW_DELIVERING) {
+        ctx->answered = 1;
+        ctx->shop_at = ngx_current_msec;
+
         taken = complete && ngx_http_paygw_taken(ctx);
 
         if (!taken && !ctx->settled) {
@@ -350,6 +353,8 @@ ngx_http_paygw_reply(ngx_http_paygw_ctx_t *ctx, ngx_uint_t status)
     r = ctx->request;
 
     ctx->replied = 1;
+    ctx->heard = status;
+    ctx->acked = ngx_current_msec;
 
     ctx->notify.provider->ack(&ctx->notify, status, &ack);
 

@@ -22,7 +22,7 @@ static ngx_int_t ngx_http_paygw_number(ngx_pool_t *pool, int64_t n,
 
 /* the order of ngx_http_paygw_result_e */
 
-static const ngx_str_t  ngx_http_paygw_results[] = {
+const ngx_str_t  ngx_http_paygw_results[] = {
     ngx_null_string,
     ngx_string("refused"),
     ngx_string("verified"),

@@ -36,6 +36,10 @@ typedef enum {
 } ngx_http_paygw_value_e;
 
 
+/* the words of $paygw_result, by ngx_http_paygw_result_e */
+extern const ngx_str_t  ngx_http_paygw_results[];
+
+
 /*
  * The text of one value, empty if it is not known.  Numbers are printed into
  * pool.  Nothing of the message is told before it was verified, but for

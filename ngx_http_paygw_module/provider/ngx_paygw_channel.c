@@ -110,6 +110,30 @@ ngx_paygw_channel_own_key(ngx_conf_t *cf, ngx_paygw_key_t **key,
 }
 
 
+ngx_int_t
+ngx_paygw_channel_cert(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_paygw_key_t *cert)
+{
+    ngx_paygw_key_t  **slot;
+
+    if (ch->certs == NULL) {
+        ch->certs = ngx_array_create(cf->pool, 2, sizeof(ngx_paygw_key_t *));
+        if (ch->certs == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    slot = ngx_array_push(ch->certs);
+    if (slot == NULL) {
+        return NGX_ERROR;
+    }
+
+    *slot = cert;
+
+    return NGX_OK;
+}
+
+
 ngx_uint_t
 ngx_paygw_channel_has(ngx_array_t *list, ngx_str_t *s)
 {
@@ -283,6 +307,10 @@ ngx_paygw_channel_check_pair(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     ngx_paygw_key_t *cert, const char *cert_name)
 {
     ngx_int_t  rc;
+
+    if (cert && ngx_paygw_channel_cert(cf, ch, cert) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     if (key == NULL) {
         return NGX_OK;

@@ -38,6 +38,10 @@ char *ngx_paygw_channel_own_key(ngx_conf_t *cf, ngx_paygw_key_t **key,
     ngx_str_t *path, ngx_int_t (*load)(ngx_conf_t *cf, ngx_str_t *path,
     ngx_paygw_key_t *key));
 
+/* a certificate that is looked after by no keyring: NGX_OK or NGX_ERROR */
+ngx_int_t ngx_paygw_channel_cert(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_paygw_key_t *cert);
+
 /* 1 if the list holds s */
 ngx_uint_t ngx_paygw_channel_has(ngx_array_t *list, ngx_str_t *s);
 

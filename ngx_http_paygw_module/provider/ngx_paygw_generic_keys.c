@@ -275,11 +275,19 @@ ngx_paygw_generic_file(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
     rv = ngx_paygw_channel_own_key(cf, &key->key, &args[0], load);
 
-    if (rv == NGX_CONF_OK) {
-        key->id = id.len ? id : key->key->id;
+    if (rv != NGX_CONF_OK) {
+        return rv;
     }
 
-    return rv;
+    key->id = id.len ? id : key->key->id;
+
+    if (key->key->not_after
+        && ngx_paygw_channel_cert(cf, ch, key->key) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
 }
 
 

@@ -126,7 +126,8 @@ typedef enum {
     NGX_PAYGW_REASON_IDEM_KEY,
     NGX_PAYGW_REASON_IDEM_MISMATCH,
     NGX_PAYGW_REASON_IDEM_RUNNING,
-    NGX_PAYGW_REASON_IDEM_NOT_KEPT
+    NGX_PAYGW_REASON_IDEM_NOT_KEPT,
+    NGX_PAYGW_REASONS                  /* how many there are */
 } ngx_paygw_reason_e;
 
 extern const ngx_str_t  ngx_paygw_reasons[];
@@ -199,6 +200,8 @@ typedef struct {
  */
 struct ngx_paygw_channel_s {
     ngx_str_t                    name;
+    ngx_uint_t                   index;       /* from 0; set by the floor
+                                                 above */
     const ngx_paygw_provider_t  *provider;
     void                        *conf;        /* the provider's own */
     ngx_msec_t                   window;      /* clock window, both ways */
@@ -220,6 +223,13 @@ struct ngx_paygw_channel_s {
      */
     ngx_array_t                 *keys;
     ngx_paygw_keyring_t         *keyring;
+
+    /*
+     * Certificates that are of no keyring, ngx_paygw_key_t *: our own, and
+     * those of a provider that has none; of use are their ids and validity
+     * alone.  NULL: none
+     */
+    ngx_array_t                 *certs;
 
     void                        *upper;       /* what the floor above has */
 };

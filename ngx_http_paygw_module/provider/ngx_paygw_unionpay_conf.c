@@ -33,6 +33,8 @@ static ngx_int_t ngx_paygw_unionpay_check_unused(ngx_conf_t *cf,
     ngx_uint_t present, const char *name);
 static ngx_int_t ngx_paygw_unionpay_check_hash(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_paygw_unionpay_conf_t *conf);
+static ngx_int_t ngx_paygw_unionpay_certs(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_paygw_unionpay_conf_t *conf);
 
 
 /* the first one is the default */
@@ -290,11 +292,36 @@ ngx_paygw_unionpay_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
         return NGX_CONF_ERROR;
     }
 
+    if (conf->chain && ngx_paygw_unionpay_certs(cf, ch, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     /* no worker has to load the table */
 
     (void) ngx_paygw_gbk_available();
 
     return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_paygw_unionpay_certs(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_paygw_unionpay_conf_t *conf)
+{
+    ngx_uint_t         i;
+    ngx_array_t       *ends;
+    ngx_paygw_key_t  **cert;
+
+    ends = ngx_paygw_chain_ends(conf->chain);
+    cert = ends->elts;
+
+    for (i = 0; i < ends->nelts; i++) {
+        if (ngx_paygw_channel_cert(cf, ch, cert[i]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 

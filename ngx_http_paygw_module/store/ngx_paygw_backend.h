@@ -11,6 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
+#include "ngx_paygw_metrics.h"
 #include "ngx_paygw_store.h"
 
 
@@ -63,6 +64,7 @@ struct ngx_paygw_store_s {
     void                        *data;      /* the backend's own */
     ngx_msec_t                   timeout;   /* of an answer; 0: at once */
     ngx_uint_t                   apart;     /* keys have places of their own */
+    ngx_paygw_metrics_t         *metrics;   /* NULL: nothing is counted */
 
     /* the source of fencing tokens, of one worker */
     uint64_t                     seed[2];
@@ -74,6 +76,15 @@ struct ngx_paygw_store_s {
 typedef struct {
     const ngx_paygw_backend_t   *backend;
 } ngx_paygw_store_pending_t;
+
+
+/*
+ * Of a backend that returns NGX_AGAIN: op has its answer, in op->rc, and the
+ * handler is about to be called; what nobody waits for has failed.
+ */
+void ngx_paygw_store_answered(ngx_paygw_store_op_t *op);
+void ngx_paygw_store_failed(ngx_paygw_store_t *store,
+    ngx_paygw_metrics_store_e what);
 
 
 /* the life of a record: never shorter than the lease that it holds */

@@ -98,6 +98,8 @@ ngx_paygw_redis_create(ngx_conf_t *cf, ngx_paygw_redis_t *redis)
     store->timeout = redis->timeout;
     store->apart = (redis->cluster != NULL);
 
+    redis->store = store;
+
     return store;
 }
 
@@ -361,6 +363,11 @@ static void
 ngx_paygw_redis_lost(ngx_paygw_redis_cmd_t *cmd, ngx_int_t rc)
 {
     if (rc == NGX_ERROR) {
+        ngx_paygw_store_failed(cmd->redis->store,
+                               (cmd->type == NGX_PAYGW_REDIS_COMMIT)
+                               ? NGX_PAYGW_METRICS_COMMIT
+                               : NGX_PAYGW_METRICS_RELEASE);
+
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "%s of event \"%V\" was lost, its lease ends it",
                       (cmd->type == NGX_PAYGW_REDIS_COMMIT) ? "commit"
@@ -430,6 +437,8 @@ ngx_paygw_redis_done(ngx_event_t *ev)
     } else {
         ngx_paygw_redis_free(cmd);
     }
+
+    ngx_paygw_store_answered(op);
 
     op->handler(op);
 }

@@ -279,6 +279,8 @@ struct ngx_paygw_redis_s {
     ngx_uint_t                   nconns;    /* of each node */
     ngx_uint_t                   streams;   /* in use, INFO was not sent yet */
 
+    ngx_paygw_store_t           *store;     /* that this is the backend of */
+
     ngx_str_t                    sha1[NGX_PAYGW_REDIS_SCRIPTS];
 };
 

@@ -258,6 +258,16 @@ ngx_paygw_redis_run_ended(ngx_paygw_redis_cmd_t *cmd, ngx_int_t rc)
     }
 
     if (rc == NGX_ERROR) {
+        if (cmd->type != NGX_PAYGW_REDIS_FINISH) {
+
+            /* one that was given up is counted already */
+
+            ngx_paygw_store_failed(cmd->redis->store,
+                                   (cmd->type == NGX_PAYGW_REDIS_RENEW)
+                                   ? NGX_PAYGW_METRICS_RENEW
+                                   : NGX_PAYGW_METRICS_ABANDON);
+        }
+
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "%s of call \"%V\" was lost, its lease ends it",
                       (cmd->type == NGX_PAYGW_REDIS_FINISH) ? "answer"

@@ -12,6 +12,9 @@
 #include "ngx_paygw_backend.h"
 
 
+static void ngx_paygw_store_began(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op, ngx_paygw_metrics_store_e what);
+static ngx_int_t ngx_paygw_store_asked(ngx_paygw_store_op_t *op, ngx_int_t rc);
 static ngx_uint_t ngx_paygw_store_valid(ngx_paygw_store_op_t *op);
 static ngx_uint_t ngx_paygw_store_key_valid(ngx_str_t *key, ngx_log_t *log);
 static uint64_t ngx_paygw_store_token(ngx_paygw_store_t *store);
@@ -31,9 +34,9 @@ ngx_paygw_store_claim(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
     }
 
     op->token = ngx_paygw_store_token(store);
-    op->rc = store->backend->claim(store, op);
+    ngx_paygw_store_began(store, op, NGX_PAYGW_METRICS_CLAIM);
 
-    return op->rc;
+    return ngx_paygw_store_asked(op, store->backend->claim(store, op));
 }
 
 
@@ -49,9 +52,9 @@ ngx_paygw_store_append(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
     }
 
     op->token = ngx_paygw_store_token(store);
-    op->rc = store->backend->append(store, op);
+    ngx_paygw_store_began(store, op, NGX_PAYGW_METRICS_APPEND);
 
-    return op->rc;
+    return ngx_paygw_store_asked(op, store->backend->append(store, op));
 }
 
 
@@ -62,10 +65,14 @@ ngx_paygw_store_once(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
     op->delivery = 0;
     op->lease = 0;
 
-    op->rc = ngx_paygw_store_valid(op) ? store->backend->once(store, op)
-                                       : NGX_ERROR;
+    if (!ngx_paygw_store_valid(op)) {
+        op->rc = NGX_ERROR;
+        return NGX_ERROR;
+    }
 
-    return op->rc;
+    ngx_paygw_store_began(store, op, NGX_PAYGW_METRICS_ONCE);
+
+    return ngx_paygw_store_asked(op, store->backend->once(store, op));
 }
 
 
@@ -85,9 +92,9 @@ ngx_paygw_store_limit(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
         }
     }
 
-    op->rc = store->backend->limit(store, op);
+    ngx_paygw_store_began(store, op, NGX_PAYGW_METRICS_LIMIT);
 
-    return op->rc;
+    return ngx_paygw_store_asked(op, store->backend->limit(store, op));
 }
 
 
@@ -104,9 +111,9 @@ ngx_paygw_store_begin(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
     }
 
     op->token = ngx_paygw_store_token(store);
-    op->rc = store->backend->begin(store, op);
+    ngx_paygw_store_began(store, op, NGX_PAYGW_METRICS_BEGIN);
 
-    return op->rc;
+    return ngx_paygw_store_asked(op, store->backend->begin(store, op));
 }
 
 
@@ -126,9 +133,9 @@ ngx_paygw_store_finish(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
         op->run->answer.data = NULL;
     }
 
-    op->rc = store->backend->finish(store, op);
+    ngx_paygw_store_began(store, op, NGX_PAYGW_METRICS_FINISH);
 
-    return op->rc;
+    return ngx_paygw_store_asked(op, store->backend->finish(store, op));
 }
 
 
@@ -136,6 +143,8 @@ void
 ngx_paygw_store_renew(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
 {
     if (ngx_paygw_store_valid(op)) {
+        ngx_paygw_metrics_add(store->metrics, NGX_PAYGW_METRICS_ASKED
+                                              + NGX_PAYGW_METRICS_RENEW);
         store->backend->renew(store, op);
     }
 }
@@ -145,6 +154,8 @@ void
 ngx_paygw_store_abandon(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
 {
     if (ngx_paygw_store_valid(op)) {
+        ngx_paygw_metrics_add(store->metrics, NGX_PAYGW_METRICS_ASKED
+                                              + NGX_PAYGW_METRICS_ABANDON);
         store->backend->abandon(store, op);
     }
 }
@@ -167,6 +178,8 @@ void
 ngx_paygw_store_commit(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
 {
     if (ngx_paygw_store_valid(op)) {
+        ngx_paygw_metrics_add(store->metrics, NGX_PAYGW_METRICS_ASKED
+                                              + NGX_PAYGW_METRICS_COMMIT);
         store->backend->commit(store, op);
     }
 }
@@ -176,6 +189,8 @@ void
 ngx_paygw_store_release(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
 {
     if (ngx_paygw_store_valid(op)) {
+        ngx_paygw_metrics_add(store->metrics, NGX_PAYGW_METRICS_ASKED
+                                              + NGX_PAYGW_METRICS_RELEASE);
         store->backend->release(store, op);
     }
 }
@@ -236,6 +251,72 @@ ngx_paygw_store_exit_process(ngx_paygw_store_t *store)
     if (store->backend->exit_process) {
         store->backend->exit_process(store);
     }
+}
+
+
+void
+ngx_paygw_store_metrics(ngx_paygw_store_t *store, ngx_paygw_metrics_t *m)
+{
+    store->metrics = m;
+}
+
+
+/* what answers at once is not worth a look at the clock */
+
+static void
+ngx_paygw_store_began(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op,
+    ngx_paygw_metrics_store_e what)
+{
+    op->metrics = store->metrics;
+    op->what = what;
+
+    if (op->metrics == NULL) {
+        return;
+    }
+
+    ngx_paygw_metrics_add(op->metrics, NGX_PAYGW_METRICS_ASKED + what);
+
+    if (store->timeout) {
+        op->began = ngx_paygw_metrics_now();
+    }
+}
+
+
+static ngx_int_t
+ngx_paygw_store_asked(ngx_paygw_store_op_t *op, ngx_int_t rc)
+{
+    op->rc = rc;
+
+    if (rc == NGX_ERROR) {
+        ngx_paygw_metrics_add(op->metrics, NGX_PAYGW_METRICS_FAILED
+                                           + op->what);
+    }
+
+    return rc;
+}
+
+
+void
+ngx_paygw_store_answered(ngx_paygw_store_op_t *op)
+{
+    if (op->metrics == NULL) {
+        return;
+    }
+
+    (void) ngx_paygw_store_asked(op, op->rc);
+
+    ngx_paygw_metrics_observe(op->metrics,
+                              NGX_PAYGW_METRICS_TIMES
+                              + op->what * NGX_PAYGW_METRICS_HISTOGRAM,
+                              ngx_paygw_metrics_now() - op->began);
+}
+
+
+void
+ngx_paygw_store_failed(ngx_paygw_store_t *store,
+    ngx_paygw_metrics_store_e what)
+{
+    ngx_paygw_metrics_add(store->metrics, NGX_PAYGW_METRICS_FAILED + what);
 }
 
 

@@ -82,6 +82,7 @@
 typedef struct ngx_paygw_store_s     ngx_paygw_store_t;
 typedef struct ngx_paygw_store_op_s  ngx_paygw_store_op_t;
 typedef struct ngx_paygw_zone_s      ngx_paygw_zone_t;
+typedef struct ngx_paygw_metrics_s   ngx_paygw_metrics_t;
 
 typedef void (*ngx_paygw_store_handler_pt)(ngx_paygw_store_op_t *op);
 
@@ -158,6 +159,11 @@ struct ngx_paygw_store_op_s {
     ngx_int_t                    rc;        /* set before the handler runs */
 
     void                        *pending;   /* the store's own, NULL if idle */
+
+    /* what is counted of it */
+    ngx_paygw_metrics_t         *metrics;   /* where, or NULL */
+    ngx_uint_t                   what;      /* ngx_paygw_metrics_store_e */
+    uint64_t                     began;     /* microseconds */
 };
 
 

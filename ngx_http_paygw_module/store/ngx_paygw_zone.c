@@ -83,7 +83,7 @@ ngx_paygw_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     if (ozone || shm_zone->shm.exists) {
         zone->sh = zone->shpool->data;
 
-        return NGX_OK;
+        return ngx_paygw_zone_metrics_init(zone, shm_zone->shm.log, 0);
     }
 
     if (ngx_paygw_zone_replaces(shm_zone)) {
@@ -94,7 +94,19 @@ ngx_paygw_zone_init(ngx_shm_zone_t *shm_zone, void *data)
         return NGX_ERROR;
     }
 
-    return ngx_paygw_zone_make(shm_zone, zone);
+    if (ngx_paygw_zone_make(shm_zone, zone) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_paygw_zone_metrics_init(zone, shm_zone->shm.log, 1) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /* of what is left for records */
+
+    zone->sh->share = zone->shpool->pfree * 3 / 4;
+
+    return NGX_OK;
 }
 
 
@@ -138,6 +150,7 @@ ngx_paygw_zone_make(ngx_shm_zone_t *shm_zone, ngx_paygw_zone_t *zone)
     sh->limits_next = ngx_current_msec;
     sh->runs = &sh->sentinel;
     sh->runs_expiry = &sh->sentinel;
+    sh->metrics = NULL;
 
     ngx_memzero(sh->guests, sizeof(sh->guests));
 
@@ -157,8 +170,6 @@ ngx_paygw_zone_make(ngx_shm_zone_t *shm_zone, ngx_paygw_zone_t *zone)
     /* ngx_paygw_zone_full() logs, not for each claim */
 
     zone->shpool->log_nomem = 0;
-
-    sh->share = zone->shpool->pfree * 3 / 4;
 
     return NGX_OK;
 }
@@ -368,6 +379,8 @@ ngx_paygw_zone_unlink(ngx_paygw_zone_t *zone, ngx_rbtree_node_t **root,
 void
 ngx_paygw_zone_full(ngx_paygw_zone_t *zone, ngx_log_t *log)
 {
+    ngx_paygw_metrics_add(zone->metrics, NGX_PAYGW_METRICS_FULL);
+
     if (ngx_paygw_zone_quiet(&zone->full)) {
         return;
     }
@@ -381,6 +394,8 @@ ngx_paygw_zone_full(ngx_paygw_zone_t *zone, ngx_log_t *log)
 void
 ngx_paygw_zone_crowded(ngx_paygw_zone_t *zone, ngx_log_t *log)
 {
+    ngx_paygw_metrics_add(zone->metrics, NGX_PAYGW_METRICS_FULL);
+
     if (ngx_paygw_zone_quiet(&zone->crowded)) {
         return;
     }

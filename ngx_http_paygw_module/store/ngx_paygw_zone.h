@@ -10,6 +10,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_paygw_metrics.h"
 #include "ngx_paygw_store.h"
 
 
@@ -23,13 +24,14 @@
  */
 
 
-#define NGX_PAYGW_ZONE_LAYOUT  0x70670008
+#define NGX_PAYGW_ZONE_LAYOUT  0x70670009
 #define NGX_PAYGW_ZONE_OURS    (~(uintptr_t) 0xffff)    /* never changes */
 
 #define NGX_PAYGW_ZONE_SLOTS   16       /* not less than a slab pool has */
 
 
-typedef struct ngx_paygw_ring_sh_s  ngx_paygw_ring_sh_t;
+typedef struct ngx_paygw_ring_sh_s       ngx_paygw_ring_sh_t;
+typedef struct ngx_paygw_zone_metrics_s  ngx_paygw_zone_metrics_t;
 
 typedef struct {
     ngx_uint_t                   mask;      /* number of roots less one */
@@ -49,6 +51,7 @@ typedef struct {
     ngx_uint_t                   share;     /* pages that guests may take */
     ngx_uint_t                   guests[NGX_PAYGW_ZONE_SLOTS + 1];
                                             /* chunks by slot, and pages */
+    ngx_paygw_zone_metrics_t    *metrics;   /* the newest block of counters */
 } ngx_paygw_zone_sh_t;
 
 
@@ -58,6 +61,11 @@ struct ngx_paygw_zone_s {
     ngx_str_t                    name;
     ngx_msec_t                   full;      /* when last logged, of a worker */
     ngx_msec_t                   crowded;   /* the same of guests */
+
+    ngx_array_t                 *blocks;    /* ngx_paygw_metrics_t *; NULL:
+                                               nothing is counted */
+    uint32_t                     number;    /* of them */
+    ngx_paygw_metrics_t         *metrics;   /* the one of the zone, or NULL */
 
     unsigned                     share:1;   /* guests had no more of theirs */
 };
@@ -135,6 +143,10 @@ void *ngx_paygw_zone_alloc(ngx_paygw_zone_t *zone, size_t size);
 void *ngx_paygw_zone_guest_alloc(ngx_paygw_zone_t *zone, size_t size);
 void *ngx_paygw_zone_guest_take(ngx_paygw_zone_t *zone, size_t size);
 void ngx_paygw_zone_guest_free(ngx_paygw_zone_t *zone, void *p, size_t size);
+
+/* ngx_paygw_zone_metrics.c: finds the blocks of a zone, or makes them */
+ngx_int_t ngx_paygw_zone_metrics_init(ngx_paygw_zone_t *zone, ngx_log_t *log,
+    ngx_uint_t fresh);
 
 /* ngx_paygw_zone_once.c */
 ngx_int_t ngx_paygw_zone_once(ngx_paygw_store_t *store,

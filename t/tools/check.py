@@ -322,6 +322,9 @@ def check_documented(root):
          r'ngx_string\("(paygw_\w+)"\)', r'^#+ +`?(paygw_\w+)'),
         ('variables', 'variable', 'ngx_http_variable_t',
          r'(?:ngx_string|ngx_http_paygw_var)\("(paygw_\w+)"', r'\$(paygw_\w+)'),
+        ('metrics', 'metric', 'ngx_http_paygw_family_t',
+         r'ngx_http_paygw_(?:counter|gauge|histogram)\("(paygw_\w+)"',
+         r'^\| `(paygw_\w+)`'),
     )
     for document, what, kind, start, mention in pairs:
         path = 'docs/%s.md' % document

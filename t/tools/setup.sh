@@ -207,6 +207,20 @@ if in_set test || in_set valgrind; then
         # lists of a whole suite, for one package
         rm -rf "$PAYGW_DEPS/apt"
     fi
+
+    # promtool alone, out of a large package; the tests do without it, so it
+    # is asked for once
+    if [ ! -d "$PAYGW_DEPS/prometheus" ] \
+        && ! command -v promtool > /dev/null
+    then
+        started=1
+        fetch_deb "$PAYGW_DEPS/promtool" prometheus system || :
+        mkdir -p "$PAYGW_DEPS/prometheus/usr/bin"
+        mv "$PAYGW_DEPS/promtool/usr/bin/promtool" \
+            "$PAYGW_DEPS/prometheus/usr/bin/" 2> /dev/null \
+            || say "setup: no promtool, its tests are skipped"
+        rm -rf "$PAYGW_DEPS/promtool"
+    fi
 fi
 
 if [ -n "$started" ]; then

@@ -42,6 +42,7 @@ main(int argc, char **argv)
     test_call();
     test_slots();
     test_idem();
+    test_metrics();
 
     printf("1..%lu\n", (unsigned long) test_count);
 

@@ -54,6 +54,10 @@ class Case:
         text = luashop.local(stage.local(self.text, self.folder))
         self.port = stage.free_port()
         text = text.replace("listen 80;", "listen 127.0.0.1:%d;" % self.port)
+        if "127.0.0.1:9145" in text:
+            self.inside = stage.free_port()
+            text = text.replace("127.0.0.1:9145",
+                                "127.0.0.1:%d" % self.inside)
         if "php-fpm.sock" in text:
             path = os.path.join(self.folder, "php-fpm.sock")
             text = text.replace("/run/php/php-fpm.sock", path)
@@ -382,6 +386,37 @@ def fetched(case):
     case.same(kept, [case.channels()[0][1] + ".pem"], "and kept")
 
 
+def metrics(case):
+    """The numbers are those of the callbacks that were sent."""
+    plain(case)
+    wanted = {(p, r, w): n for p in ("alipay", "wechat_v3") for r, w, n in (
+        ("taken", "", 2), ("duplicate", "", 1), ("refused", "signature", 1),
+        ("released", "", 1))}
+
+    def get(target):
+        return stage.send(case.inside, target, {}, b"", "GET")
+
+    def counted():
+        status, _, body = get("/status")
+        if status != 200:
+            return status
+        samples = json.loads(body)["metrics"]["paygw_callbacks_total"]
+        return {(s["labels"]["provider"], s["labels"]["result"],
+                 s["labels"]["reason"]): s["value"]
+                for s in samples["samples"]
+                if s["value"] and s["labels"]["result"] != "in_flight"}
+
+    end = time.monotonic() + 5
+    while counted() != wanted and time.monotonic() < end:
+        time.sleep(0.05)
+    case.same(counted(), wanted, "each is counted")
+    status, headers, body = get("/metrics")
+    case.same((status, headers.get("content-type")),
+              (200, "text/plain; version=0.0.4; charset=utf-8"),
+              "the text format")
+    case.ok(b'result="taken",reason=""} 2\n' in body, "with the same")
+
+
 def queueing(case):
     Scene(case, PASSWORD).run()
 
@@ -455,6 +490,7 @@ SCENES = {
     "merchant-limits.conf": merchants.limits,
     "merchant-params.conf": merchants.params,
     "merchant-public-key.conf": merchants.public_key,
+    "metrics.conf": metrics,
     "queue.conf": queueing,
     "signed-delivery.conf": signed,
     "unionpay.conf": confirming,

@@ -1,0 +1,133 @@
+package PaygwMetrics;
+
+# What paygw_metrics and paygw_status answer, read by metrics_check.py, which
+# is not our C code, and by promtool where it is.
+
+use strict;
+use warnings;
+
+use base 'Exporter';
+
+use Cwd ();
+use File::Basename ();
+use JSON::PP ();
+use Test::More ();
+
+use PaygwProcess ();
+
+our @EXPORT = qw(metrics_of metrics_ok counts_ok promtool);
+
+our $Root = Cwd::realpath(File::Basename::dirname(__FILE__) . '/../..');
+
+my $dir;
+my $json = JSON::PP->new->canonical;
+
+
+# its path, or nothing
+
+sub promtool {
+    for my $path ($ENV{PROMTOOL} // (),
+                  ($ENV{PAYGW_DEPS} || "$Root/.deps")
+                  . '/prometheus/usr/bin/promtool',
+                  map { "$_/promtool" } split /:/, $ENV{PATH} // '')
+    {
+        return $path if -x $path;
+    }
+    return;
+}
+
+
+sub write_file {
+    my ($name, $text) = @_;
+    $dir //= PaygwProcess::folder('metrics');
+    open my $fh, '>', "$dir/$name" or die "$dir/$name: $!";
+    binmode $fh;
+    print $fh $text;
+    close $fh;
+    return "$dir/$name";
+}
+
+
+# The samples, by "name{label=value,...}" with sorted labels; the name alone if
+# there are none.  Of what cannot be read, or says other things than the second
+# text, "errors" is a list.
+
+sub metrics_of {
+    my ($text, $status) = @_;
+
+    my @files = write_file('text', $text);
+    push @files, write_file('json', $status) if defined $status;
+
+    open my $fh, '-|', '/usr/bin/python3', '-B',
+         "$Root/t/lib/metrics_check.py", @files or die "python3: $!";
+    my $got = $json->decode(do { local $/; <$fh> });
+    close $fh;
+
+    my %samples;
+    while (my ($key, $value) = each %{ $got->{samples} }) {
+        my ($name, $labels) = $key =~ /^([^{]+)(.*)$/;
+        $labels = $json->decode($labels);
+        $key = join ',', map { "$_=$labels->{$_}" } sort keys %$labels;
+        $samples{length $key ? "$name\{$key}" : $name} = $value;
+    }
+
+    return { %$got, samples => \%samples };
+}
+
+
+# The text is what it should be; returns its samples.
+
+sub metrics_ok {
+    my ($text, $status, $name) = @_;
+
+    my $got = metrics_of($text, $status);
+
+    Test::More::is(join("\n", @{ $got->{errors} }), '', "$name: text format");
+
+  SKIP: {
+        my $promtool = promtool()
+            or Test::More::skip('no promtool here', 1);
+        open my $fh, '-|', "$promtool check metrics < "
+             . write_file('text', $text) . ' 2>&1' or die "$promtool: $!";
+        my $said = do { local $/; <$fh> } // '';
+        close $fh;
+        Test::More::is("$? $said", '0 ', "$name: promtool");
+    }
+
+    return $got->{samples};
+}
+
+
+# Waits until get() returns a text in which all of these are so: a request is
+# counted behind its answer.  A value is a number, or a pattern.  Those of a
+# counter that are not named must be 0, if the name ends with "*".
+
+sub counts_ok {
+    my ($get, $want, $name) = @_;
+
+    my ($have, %all);
+    my $good = sub {
+        my ($got, $want) = @_;
+        return defined $got && (ref $want ? $got =~ $want : $got == $want);
+    };
+
+    PaygwProcess::wait_for(sub {
+        $have = metrics_of($get->())->{samples};
+        %all = map { ($_, $want->{$_}) } grep { !/\*$/ } keys %$want;
+        for my $star (grep { /\*$/ } keys %$want) {
+            my $from = substr $star, 0, -1;
+            $all{$_} //= $want->{$star}
+                for grep { index($_, $from) == 0 } keys %$have;
+        }
+        return !grep { !$good->($have->{$_}, $all{$_}) } keys %all;
+    });
+
+    my @bad = map { "$_: " . ($have->{$_} // '-') . ", not $all{$_}" }
+              grep { !$good->($have->{$_}, $all{$_}) } sort keys %all;
+    Test::More::is(join("\n", @bad), '', $name);
+
+    return $have;
+}
+
+
+1;

@@ -1,0 +1,112 @@
+# The alert rules of conf-examples/prometheus: each names metrics that there
+# are, fires when it should, and its tests would see if it did not.
+
+use strict;
+use warnings;
+use lib 't/lib';
+
+use Test::More;
+
+use PaygwMetrics;
+use PaygwNginx;
+use PaygwTest ();
+
+if (($ENV{PAYGW_TEST_STORE} || '') eq 'redis') {
+    plan skip_all => 'the rules do not know which store there is';
+}
+
+my $Dir = "$PaygwMetrics::Root/conf-examples/prometheus";
+my $Rules = PaygwTest::file_from("$Dir/paygw-alerts.yml", 0);
+my $Tests = PaygwTest::file_from("$Dir/paygw-alerts-test.yml", 0);
+my @Alerts = $Rules =~ /^ +- alert: (\w+)$/mg;
+
+
+# -- what the rules are about is there --
+
+my $keys = PaygwTest::keys_dir();
+my $nginx = PaygwNginx->start(http => <<"CONF", server => <<'CONF');
+    paygw_zone metrics:1m;
+    paygw_channel wxpay {
+        provider              wechat_v3;
+        appid                 wxd678efh567hg6787;
+        mchid                 1900009191;
+        apiv3_key             file:$keys/apiv3.key;
+        platform_certificate  $keys/wx_a.crt;
+        merchant_private_key  $keys/mch.key;
+        merchant_certificate  $keys/mch.crt;
+    }
+    paygw_merchant shop { key k text:0123456789012345678901234567890123456; }
+CONF
+    location = /metrics { paygw_metrics; }
+    location = /api { paygw_auth shop; return 200; }
+CONF
+my $have = metrics_ok($nginx->get('/metrics') . "\n", undef, 'metrics');
+$nginx->quit;
+
+my %family;
+for (keys %$have) {
+    my ($name, $labels) = /^(\w+)(?:\{(.*)\})?$/;
+    for (split /,/, $labels // '') {
+        my ($label, $value) = split /=/, $_, 2;
+        $family{$name}{$label}{$value} = 1;
+    }
+    $family{$name} //= {};
+}
+
+(my $exprs = $Rules) =~ s/^ +summary:.*$//mg;
+my %seen;
+while ($exprs =~ /\b(paygw_\w+)(?:\{([^}]*)\})?/g) {
+    my ($name, $labels) = ($1, $2 // '');
+    next if $seen{"$name $labels"}++;
+    ok($family{$name}, "$name is there");
+    while ($labels =~ /(\w+)(=|!=)"([^"]*)"/g) {
+        ok($family{$name}{$1}{$3}, "$name: $1 \"$3\" is there");
+    }
+}
+ok(keys %seen > 15, 'metrics in rules');
+
+is(scalar @Alerts, 17, 'alerts');
+for my $alert (@Alerts) {
+    my @expect = $Tests =~ /alertname: $alert\n +exp_alerts:(.*)$/mg;
+    ok(grep({ $_ eq '' } @expect), "$alert: a test in which it fires");
+    ok(grep({ $_ eq ' []' } @expect), "$alert: and one in which not");
+}
+is(scalar(() = $Rules =~ /^ +summary: "\S/mg), scalar @Alerts,
+   'each says what it is about');
+
+
+# -- promtool --
+
+SKIP: {
+    my $promtool = promtool() or skip 'no promtool here', 4;
+    my $dir = PaygwProcess::folder('alerts');
+
+    my $run = sub {
+        my $rules = shift;
+        for (['paygw-alerts.yml', $rules], ['paygw-alerts-test.yml', $Tests]) {
+            open my $fh, '>', "$dir/$_->[0]" or die $!;
+            print $fh $_->[1];
+            close $fh;
+        }
+        my $said = `cd $dir && $promtool test rules paygw-alerts-test.yml 2>&1`;
+        my %failed = map { ($_, 1) } $said =~ /alertname: (\w+)/g;
+        return $? == 0 ? 'all good' : join ' ', sort keys %failed;
+    };
+
+    my $checked = `$promtool check rules $Dir/paygw-alerts.yml 2>&1`;
+    like($checked, qr/SUCCESS: 17 rules found/, 'promtool check rules');
+    is($run->($Rules), 'all good', 'promtool test rules');
+
+    # the last comparison of an expression; "unless" has one of its own
+
+    (my $never = $Rules) =~ s/ > [\d.]+$/ > 1e15/mg;
+    $never =~ s/ < [\d. *]+$/ < -1e15/mg;
+    is($run->($never), join(' ', sort @Alerts), 'each is seen not to fire');
+
+    (my $always = $Rules) =~ s/ > [\d.]+$/ > -1/mg;
+    $always =~ s/ < [\d. *]+$/ < 1e15/mg;
+    $always =~ s/^ +unless\n.*\n//m;
+    is($run->($always), join(' ', sort @Alerts), 'each is seen to fire');
+}
+
+done_testing();
