@@ -24,6 +24,10 @@ sub suite {
                 "use PaygwProcess;\n",
                 "BEGIN { PaygwProcess::nginx_port() }\n$_[0]";
     close $file;
+
+    # it waits for its nginx as long as it is told to, and no longer
+
+    local $ENV{TEST_NGINX_SLEEP} = $ENV{TEST_NGINX_USE_VALGRIND} ? 3 : '';
     return scalar `$^X $file 2>&1`;
 }
 
