@@ -187,6 +187,17 @@ PaygwTest::shop_plan();
     like($said, qr/zone "metrics" is too small for the counters of "channel:/,
          'too small: it says so');
 
+    # what is counted must leave room for what is kept
+
+    for my $n (1 .. 40) {
+        my $some = join '', map { channel("c$_", 1900000000 + $_) } 1 .. $n;
+        $said = PaygwNginx->test(http => http('64k', 'c1', $some),
+                                 server => $Metrics);
+        last if $said =~ /\[emerg\]/;
+    }
+    like($said, qr/zone "metrics" is too small, its counters leave no room/,
+         'too small: for anything else');
+
     my $nginx = PaygwNginx->start(http => http('64k', 'wx', $wx),
                                   server => $Metrics);
     is(send_to($nginx), 204);

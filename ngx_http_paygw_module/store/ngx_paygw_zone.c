@@ -106,6 +106,13 @@ ngx_paygw_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 
     zone->sh->share = zone->shpool->pfree * 3 / 4;
 
+    if (zone->sh->share == 0) {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                      "paygw zone \"%V\" is too small, its counters leave no "
+                      "room for records, make it larger", &zone->name);
+        return NGX_ERROR;
+    }
+
     return NGX_OK;
 }
 
