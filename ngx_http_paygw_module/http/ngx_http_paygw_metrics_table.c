@@ -34,6 +34,8 @@ static ngx_uint_t ngx_http_paygw_metrics_limit(ngx_uint_t i,
     ngx_str_t *values);
 static ngx_uint_t ngx_http_paygw_metrics_operation(ngx_uint_t i,
     ngx_str_t *values);
+static ngx_uint_t ngx_http_paygw_metrics_full(ngx_uint_t i,
+    ngx_str_t *values);
 
 
 #define ngx_http_paygw_reason_bit(reason)                                     \
@@ -286,8 +288,9 @@ const ngx_http_paygw_family_t  ngx_http_paygw_families[] = {
     { ngx_http_paygw_counter("paygw_zone_full_total",
                              "Records for which the zone had no room."),
       NGX_HTTP_PAYGW_SUBJECT_NGINX,
-      NGX_PAYGW_METRICS_FULL, 1, 0,
-      ngx_http_paygw_labels0, NULL, NULL },
+      NGX_PAYGW_METRICS_FULL, 2, 0,
+      ngx_http_paygw_labels1("for"),
+      ngx_http_paygw_metrics_full, NULL },
 
     { ngx_http_paygw_gauge("paygw_zone_size_bytes",
                            "Size of the zone."),
@@ -495,6 +498,20 @@ ngx_http_paygw_metrics_operation(ngx_uint_t i, ngx_str_t *values)
     };
 
     values[0] = operations[i];
+
+    return 1;
+}
+
+
+static ngx_uint_t
+ngx_http_paygw_metrics_full(ngx_uint_t i, ngx_str_t *values)
+{
+    if (i) {
+        ngx_str_set(&values[0], "call");
+
+    } else {
+        ngx_str_set(&values[0], "event");
+    }
 
     return 1;
 }
