@@ -67,7 +67,7 @@ ngx_http_paygw_metrics_callback(ngx_http_paygw_ctx_t *ctx)
                                  + ngx_http_paygw_metrics_class(ctx->heard));
     }
 
-    if (ctx->event_id.len == 0) {
+    if (!ctx->notify.genuine) {
         /* a stranger's, who could make times what he wants */
         return;
     }
