@@ -7,13 +7,14 @@ use lib 't/lib';
 
 use Test::More;
 
+BEGIN {
+    plan skip_all => 'the rules do not know which store there is'
+        if ($ENV{PAYGW_TEST_STORE} // '') eq 'redis';
+}
+
 use PaygwMetrics;
 use PaygwNginx;
 use PaygwTest ();
-
-if (($ENV{PAYGW_TEST_STORE} || '') eq 'redis') {
-    plan skip_all => 'the rules do not know which store there is';
-}
 
 my $Dir = "$PaygwMetrics::Root/conf-examples/prometheus";
 my $Rules = PaygwTest::file_from("$Dir/paygw-alerts.yml", 0);

@@ -230,3 +230,28 @@ for my $i (1 .. 2000) {
 my ($rc, $l) = limit("living:x/1/1000000/5000");
 is($rc, 'ok');
 ok($l->{left} >= 3000 && $l->{left} < 3500, "$l->{left} are left");
+
+
+
+=== TEST 12: one of a request is not given up for the room of another one
+--- no_store
+--- http_config
+    paygw_zone small:64k;
+--- config eval: $::Config
+--- faulty
+--- run
+# all are over, and not yet swept; the new key is of another size
+
+my $n = 0;
+$n++ while $n < 2000 && ask("op=limit&limits=n$n:x/1/5000000/0") =~ /^ok/;
+cmp_ok($n, '>', 100);
+cmp_ok($n, '<', 2000);
+Time::HiRes::sleep(5.5);
+
+my @old = map { 4 * $_ } 1 .. 20;
+is((limit('m' x 140 . "$_:x/1/3600000000/9", "n$_:x/1/3600000000/0"))[0],
+   'ok', "both, $_") for @old;
+is((limit("n$_:x/1/3600000000/0"))[0], 'refused', "it was charged, $_")
+    for @old;
+--- error_log
+could not allocate record of call in paygw zone "small"

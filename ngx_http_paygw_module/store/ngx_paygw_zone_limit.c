@@ -215,19 +215,22 @@ ngx_paygw_zone_limit_charge(ngx_paygw_zone_t *zone,
     ngx_uint_t               i;
     ngx_paygw_zone_limit_t  *rec;
 
+    /* none is to be given up for the room of another one of them */
+
+    end = ngx_paygw_zone_limit_ms(now) + 1;
+
     for (i = 0; i < n; i++) {
 
         rec = buckets[i].rec;
 
-        if (rec) {
-            /* it is not to be given up for the room of another one */
+        if (rec && (ngx_msec_int_t) (end - rec->end) > 0) {
+            rec->end = end;
+        }
+    }
 
-            end = ngx_paygw_zone_limit_ms(now) + 1;
+    for (i = 0; i < n; i++) {
 
-            if ((ngx_msec_int_t) (end - rec->end) > 0) {
-                rec->end = end;
-            }
-
+        if (buckets[i].rec) {
             continue;
         }
 

@@ -105,14 +105,14 @@ sub metrics_ok {
 sub counts_ok {
     my ($get, $want, $name) = @_;
 
-    my ($have, %all);
+    my ($text, $have, %all);
     my $good = sub {
         my ($got, $want) = @_;
         return defined $got && (ref $want ? $got =~ $want : $got == $want);
     };
 
     PaygwProcess::wait_for(sub {
-        $have = metrics_of($get->())->{samples};
+        $have = metrics_of($text = $get->())->{samples};
         %all = map { ($_, $want->{$_}) } grep { !/\*$/ } keys %$want;
         for my $star (grep { /\*$/ } keys %$want) {
             my $from = substr $star, 0, -1;
@@ -124,7 +124,8 @@ sub counts_ok {
 
     my @bad = map { "$_: " . ($have->{$_} // '-') . ", not $all{$_}" }
               grep { !$good->($have->{$_}, $all{$_}) } sort keys %all;
-    Test::More::is(join("\n", @bad), '', $name);
+    Test::More::is(join("\n", @bad), '', $name)
+        or Test::More::diag(substr $text, 0, 4000);
 
     return $have;
 }

@@ -46,18 +46,24 @@ sub folder {
 
 # Below the ports that the system gives to connections: none of them may take
 # it before it is used, or while a server is started again.  With $more the port
-# so much above it is free as well.
+# so much above it is free as well.  None is given twice: the first may not be
+# in use yet.
+
+my %Given;
 
 sub free_port {
     my $more = shift // 0;
 
-    for (1 .. 100) {
+    for (1 .. 1000) {
         my $port = 20000 + int rand 12000 - $more;
+        next if $Given{$port};
         my @s = map { IO::Socket::INET->new(Listen => 1, ReuseAddr => 1,
                                             LocalAddr => '127.0.0.1',
                                             LocalPort => $_) // () }
                 $port, $more ? $port + $more : ();
-        return $port if @s == ($more ? 2 : 1);
+        next if @s < ($more ? 2 : 1);
+        $Given{$port} = 1;
+        return $port;
     }
     die 'no free port';
 }
