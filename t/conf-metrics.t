@@ -102,3 +102,29 @@ GET /m
 --- request
 GET /m
 --- error_code: 403
+
+=== TEST 13: with proxy_pass behind it
+--- config
+    location = /m { paygw_metrics; proxy_pass http://127.0.0.1:1; }
+--- must_die
+--- error_log eval
+qr/"paygw_metrics" in \S+:\d+ stands in a location that has another content handler, give each a location of its own/
+
+=== TEST 14: the same of the other one, with another one
+--- config
+    location = /m { paygw_status; stub_status; }
+--- must_die
+--- error_log
+"paygw_status" in
+
+=== TEST 15: "if", "limit_except" and locations in it have none
+--- config
+    location /m {
+        paygw_metrics;
+        if ($arg_x) { set $x 1; }
+        limit_except GET { deny all; }
+        location /m/p { proxy_pass http://127.0.0.1:1; }
+    }
+--- request
+GET /m?x=1
+--- error_code: 200

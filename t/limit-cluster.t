@@ -33,6 +33,10 @@ location = /a {
 location = /one { paygw_limit $arg_a rate=1r/h burst=3 store_error=refuse;
                   return 200; }
 location = /zone { paygw_limit $arg_a rate=1r/h burst=1; return 200; }
+location = /zones { paygw_limit $arg_a rate=1r/h burst=1 name=za;
+                    paygw_limit $arg_b rate=1r/h burst=1 name=zb;
+                    return 200; }
+location = /metrics { paygw_metrics; }
 CONF
 
 sub get {
@@ -83,6 +87,15 @@ is(get("/zone?a=$On[1]"), '200 "1r/h";r=1', 'the zone counts');
 is(get("/zone?a=$On[1]"), '200 "1r/h";r=0');
 is(get("/zone?a=$On[1]"), '429 "1r/h";r=0');
 is(get("/one?a=$On[1]"), '503', 'refused');
+
+my @two = map { $Cluster->key_on(1, "{$_$$-%d}") =~ tr/{}//dr } qw(l m);
+like(get("/zones?a=$two[0]&b=$two[1]"), qr/^200 /, 'the zone counts both');
+my $metrics;
+ok($nginx->wait_for(sub {
+    $metrics = $nginx->get('/metrics');
+    return $metrics =~ /^paygw_limit_fallbacks_total 4$/m;
+}, 5), 'each request is counted once')
+    or diag($metrics =~ /^(paygw_limit_fallbacks_total.*)$/m);
 is(get("/a?a=z$$&b=$On[1]"), '503');
 ok(works("/one?a=$On[2]"), 'other nodes go on');
 like(get("/a?a=$On[0]&b=$On[1]"), qr/^429 "1r\/h";r=0/,

@@ -116,7 +116,8 @@ counts_ok(\&shown, {
     ops('limit') => 2, errors('limit') => 2,
     'paygw_store_operations_total{*' => 0,
     'paygw_store_errors_total{*' => 0,
-}, 'counted');
+    'paygw_store_duration_seconds_count{*' => 0,
+}, 'counted, and nothing was sent');
 redis_start();
 metrics_ok(shown(), get('/status')->{body}, 'both');
 

@@ -8,6 +8,8 @@ use lib 't/lib';
 use PaygwTest;
 use PaygwMetrics;
 
+use Digest::SHA ();
+
 our $Shown = <<'CONF';
     location = /metrics { paygw_metrics; }
     location = /status  { paygw_status; }
@@ -43,6 +45,38 @@ sub main::result {
     my ($result, $reason, $channel) = @_;
     return of('callbacks_total', "result=$result,reason=" . ($reason // ''),
               $channel);
+}
+
+# of a kind, signed as the channel hook of a block wants it
+
+sub main::hook {
+    my $body = qq({"id":"$_[0]","kind":"$_[0]"});
+    return bless {
+        provider => 'generic', method => 'POST', target => '/hook',
+        body => $body,
+        headers => [ [ 'Content-Type', 'application/json' ],
+                     [ 'X-Signature', Digest::SHA::hmac_sha256_hex($body,
+                           '0123456789abcdefghijklmnopqrstuv') ] ],
+    }, 'PaygwTest::Message';
+}
+
+# a root and a certificate of it, which ends sooner, both with the serial 1
+
+our $Certs = PaygwProcess::folder('certs');
+
+for (['root', 'root', 900], ['middle', 'root', 90]) {
+    my ($name, $by, $days) = @$_;
+    my $at = "$Certs/$name";
+    my $sign = $name eq $by ? "-signkey $at.key"
+                            : "-CA $Certs/$by.crt -CAkey $Certs/$by.key";
+    open my $fh, '>', "$Certs/ca.ext" or die $!;
+    print $fh "basicConstraints = critical, CA:TRUE\n";
+    close $fh;
+    system("{ openssl req -new -newkey rsa:2048 -nodes -subj '/CN=$name'"
+           . " -keyout $at.key -out $at.csr && openssl x509 -req"
+           . " -in $at.csr $sign -days $days -set_serial 1"
+           . " -extfile $Certs/ca.ext -out $at.crt; } > $at.log 2>&1") == 0
+        or die "openssl: $at.log";
 }
 
 our $Ali = 'channel=alipay,provider=alipay';
@@ -267,19 +301,58 @@ counts_ok(\&shown, {
 
 
 
-=== TEST 9: late, and ignored
---- config eval: $::Config
+=== TEST 9: late, ignored, and for another account: all of it is genuine
+--- generic
+kind json(/kind);
+map paid payment success;
+ignore test;
+--- http_config eval
+"    paygw_channel wxv2 {\n$PaygwTest::Wxv2    }\n"
+--- config eval
+$::Config . $PaygwTest::LocationWxv2 . <<'CONF'
+    location = /hook {
+        paygw_notify  hook;
+        proxy_pass    http://127.0.0.1:$TEST_NGINX_SHOP_PORT/shop;
+    }
+CONF
 --- run
 my $m = alipay(order_id => 'M9');
 is(send_callback($m)->{status}, 200);
 my $late = alipay(order_id => 'M9', type => 'close');
 is(send_callback($late)->{status}, 200);
+is(send_callback(alipay(seller_id => '2088101122136249'))->{status}, 403);
+is(send_callback(alipay(seller_id => '2088101122136249',
+                        key => 'rogue'))->{status}, 401, 'forged');
+is(send_callback(wechat(mchid => '1900009192'))->{status}, 403);
+is(send_callback(wechat2(appid => 'wx000000000000other'))->{status}, 403);
+is(send_callback(wechat2(type => 'refund', fields => {
+                             appid => 'wx000000000000other' }))->{status},
+   403, 'nothing of it is proved yet');
+is(send_callback(main::hook($_))->{status}, 200, $_) for qw(paid test test);
+my $Hook = 'channel=hook,provider=generic';
+my $V2 = 'channel=wxv2,provider=wechat_v2';
 counts_ok(\&shown, {
     result('taken', undef, $::Ali) => 1,
     result('late', undef, $::Ali) => 1,
+    result('refused', 'account_mismatch', $::Ali) => 1,
+    result('refused', 'signature', $::Ali) => 1,
+    result('refused', 'account_mismatch') => 1,
+    result('refused', 'account_mismatch', $V2) => 2,
+    result('taken', undef, $Hook) => 1,
+    result('ignored', undef, $Hook) => 2,
     'paygw_callbacks_total{*' => 0,
+    of('callbacks_verified_total', '', $::Ali) => 3,
+    of('callbacks_verified_total') => 1,
+    of('callbacks_verified_total', '', $Hook) => 3,
+    of('callbacks_verified_total', '', $V2) => 1,
+    of('callback_duration_seconds_count', '', $::Ali) => 3,
+    of('callback_duration_seconds_count') => 1,
+    of('callback_duration_seconds_count', '', $Hook) => 3,
     of('acks_total', 'code=2xx', $::Ali) => 2,
+    of('acks_total', 'code=2xx', $Hook) => 3,
     of('deliveries_total', 'to=shop,delivery=first', $::Ali) => 1,
+    of('deliveries_total', 'to=shop,delivery=first', $Hook) => 1,
+    'paygw_deliveries_total{*' => 0,
 }, 'counted');
 
 
@@ -392,3 +465,54 @@ for my $name (qw(up_root up_middle)) {
                   "key=$serial,owner=configuration",
                   'channel=up,provider=unionpay')}, $at, "$name: its end");
 }
+
+
+
+=== TEST 16: UnionPay: two certificates of one serial, the first end counts
+--- http_config eval
+<<"CONF"
+    paygw_channel up {
+        provider     unionpay;
+        merId        777290058110048;
+        signMethod   01;
+        root_cert    $::Certs/root.crt;
+        middle_cert  $::Certs/middle.crt;
+        cert_name    00040000:SIGN;
+    }
+CONF
+--- config eval: $::Config
+--- run
+my $have = metrics_of(shown())->{samples};
+my ($end) = `openssl x509 -noout -enddate -in $::Certs/middle.crt` =~ /=(.*)/;
+chomp(my $at = `date -d '$end' +%s`);
+is(join(' ', map { $have->{$_} }
+             grep { /^paygw_key_expiry.*channel=up/ } keys %$have), $at);
+
+
+
+=== TEST 17: no room in the zone: for calls, and for events
+--- no_store
+--- no_channels
+--- http_config
+    paygw_zone small:64k;
+--- config
+    location = /s       { paygw_test_store; }
+    location = /metrics { paygw_metrics; }
+    location = /status  { paygw_status; }
+--- faulty
+--- run
+my $fill = sub {
+    my ($n) = get("/s?op=$_[0]&key=k&n=2000&spread=1")->{body} =~ /^ok=(\d+) /;
+    return $n // 'no answer';
+};
+my ($event, $call) = map { "paygw_zone_full_total{for=$_}" } qw(event call);
+counts_ok(\&shown, { $event => 0, $call => 0 }, 'none');
+cmp_ok(my $calls = $fill->('once'), '>', 100);
+counts_ok(\&shown, { $event => 0, $call => 2000 - $calls }, 'of calls');
+cmp_ok(my $events = $fill->('claim'), '>', 10);
+counts_ok(\&shown, { $event => 2000 - $events, $call => 2000 - $calls },
+          'of events');
+metrics_ok(get('/metrics')->{body}, get('/status')->{body}, 'both');
+--- error_log
+could not allocate record of call in paygw zone "small"
+could not allocate event in paygw zone "small"

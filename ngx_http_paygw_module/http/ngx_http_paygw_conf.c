@@ -329,6 +329,12 @@ ngx_http_paygw_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_http_paygw_gate_merge(cf, conf);
 
+    if (conf->shows
+        && ngx_http_paygw_metrics_check(cf, conf) != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
     if (conf->names == NULL && conf->queue == NULL) {
         return NGX_CONF_OK;
     }

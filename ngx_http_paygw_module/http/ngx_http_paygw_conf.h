@@ -36,6 +36,10 @@ char *ngx_http_paygw_queue_set(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_paygw_queue_check(ngx_conf_t *cf, ngx_paygw_store_t *store,
     ngx_http_paygw_loc_conf_t *conf);
 
+/* a location with paygw_metrics or paygw_status, when it is merged */
+char *ngx_http_paygw_metrics_check(ngx_conf_t *cf,
+    ngx_http_paygw_loc_conf_t *conf);
+
 /* the setter of paygw_verify */
 char *ngx_http_paygw_verify_set(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

@@ -10,7 +10,6 @@
 #include "ngx_paygw_crypto.h"
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_limit.h"
-#include "ngx_http_paygw_metrics.h"
 
 
 #define NGX_HTTP_PAYGW_LIMIT_VALUE  128     /* bytes of a key as it is */
@@ -301,7 +300,7 @@ ngx_http_paygw_limit_away(ngx_http_paygw_gate_ctx_t *ctx,
 
     mcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_paygw_module);
 
-    ngx_http_paygw_metrics_fallback(mcf);
+    limits->away = 1;
 
     ngx_log_error(ngx_http_paygw_gate_level(&mcf->limits_away), log, 0,
                   "the store does not answer, limits are counted in the zone "

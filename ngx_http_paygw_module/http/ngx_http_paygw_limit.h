@@ -68,6 +68,8 @@ typedef struct ngx_http_paygw_limits_s {
     ngx_uint_t                   nops;       /* of the others */
     ngx_uint_t                   counted;    /* counts says what it is */
     ngx_http_paygw_limit_status_e  status;
+
+    unsigned                     away:1;     /* the zone counts for the store */
 } ngx_http_paygw_limits_t;
 
 

@@ -115,6 +115,7 @@ ngx_http_paygw_message_verify(ngx_paygw_notify_t *n, ngx_str_t *id)
     }
 
     if (rc == NGX_OK) {
+        n->genuine = 1;
         rc = n->provider->event(n);
     }
 

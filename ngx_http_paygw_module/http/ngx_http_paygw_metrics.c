@@ -58,10 +58,37 @@ ngx_http_paygw_metrics_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     lcf->shows = cmd;
+    lcf->shows_file = cf->conf_file->file.name.data;
+    lcf->shows_line = cf->conf_file->line;
+
     clcf->handler = cmd->offset ? ngx_http_paygw_status_handler
                                 : ngx_http_paygw_metrics_handler;
 
     return NGX_CONF_OK;
+}
+
+
+/* a handler that stands behind ours takes its place */
+
+char *
+ngx_http_paygw_metrics_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler == ngx_http_paygw_metrics_handler
+        || clcf->handler == ngx_http_paygw_status_handler)
+    {
+        return NGX_CONF_OK;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "\"%V\" in %s:%ui stands in a location that has another "
+                  "content handler, give each a location of its own",
+                  &conf->shows->name, conf->shows_file, conf->shows_line);
+
+    return NGX_CONF_ERROR;
 }
 
 

@@ -205,14 +205,12 @@ ngx_int_t ngx_http_paygw_status_handler(ngx_http_request_t *r);
 
 /*
  * What is counted, if mcf->metrics is there: a callback, and a call or what
- * else has passed the gate, at their end; a fetch of keys; limits that are
- * counted in the zone since the store is away.
+ * else has passed the gate, at their end; a fetch of keys.
  */
 void ngx_http_paygw_metrics_callback(ngx_http_paygw_ctx_t *ctx);
 void ngx_http_paygw_metrics_gate(ngx_http_paygw_gate_ctx_t *ctx);
 void ngx_http_paygw_metrics_fetch(ngx_http_paygw_main_conf_t *mcf,
     ngx_paygw_channel_t *ch, ngx_uint_t failed);
-void ngx_http_paygw_metrics_fallback(ngx_http_paygw_main_conf_t *mcf);
 
 
 #endif /* _NGX_HTTP_PAYGW_METRICS_H_INCLUDED_ */

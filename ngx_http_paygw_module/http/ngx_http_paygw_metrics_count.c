@@ -25,7 +25,8 @@ static void ngx_http_paygw_metrics_call(ngx_http_paygw_main_conf_t *mcf,
     ngx_http_paygw_gate_ctx_t *ctx);
 static void ngx_http_paygw_metrics_call_idem(ngx_paygw_metrics_t *m,
     ngx_http_paygw_gate_ctx_t *ctx);
-static void ngx_http_paygw_metrics_limits(ngx_http_paygw_limits_t *limits);
+static void ngx_http_paygw_metrics_limits(ngx_http_paygw_metrics_t *metrics,
+    ngx_http_paygw_limits_t *limits);
 static void ngx_http_paygw_metrics_decided(ngx_paygw_metrics_t *m,
     ngx_uint_t at, ngx_http_paygw_result_e result, ngx_paygw_reason_e reason);
 static void ngx_http_paygw_metrics_time(ngx_paygw_metrics_t *m, ngx_uint_t at,
@@ -67,7 +68,7 @@ ngx_http_paygw_metrics_callback(ngx_http_paygw_ctx_t *ctx)
                                  + ngx_http_paygw_metrics_class(ctx->heard));
     }
 
-    if (ctx->event_id.len == 0) {
+    if (!ctx->notify.genuine) {
         /* a stranger's, who could make times what he wants */
         return;
     }
@@ -153,7 +154,7 @@ ngx_http_paygw_metrics_gate(ngx_http_paygw_gate_ctx_t *ctx)
     }
 
     if (ctx->limits) {
-        ngx_http_paygw_metrics_limits(ctx->limits);
+        ngx_http_paygw_metrics_limits(mcf->metrics, ctx->limits);
     }
 }
 
@@ -250,10 +251,17 @@ ngx_http_paygw_metrics_call_idem(ngx_paygw_metrics_t *m,
 /* of a request that another limit has rejected nothing is charged */
 
 static void
-ngx_http_paygw_metrics_limits(ngx_http_paygw_limits_t *limits)
+ngx_http_paygw_metrics_limits(ngx_http_paygw_metrics_t *metrics,
+    ngx_http_paygw_limits_t *limits)
 {
-    ngx_uint_t                     i, over, dry;
-    ngx_http_paygw_limit_status_e  status;
+    ngx_uint_t                      i, over, dry;
+    ngx_paygw_metrics_t           **m;
+    ngx_http_paygw_limit_status_e   status;
+
+    if (limits->away) {
+        m = metrics->subjects.elts;
+        ngx_paygw_metrics_add(m[0], NGX_HTTP_PAYGW_AT_FALLBACKS);
+    }
 
     for (i = 0; i < limits->n; i++) {
 
@@ -294,18 +302,6 @@ ngx_http_paygw_metrics_fetch(ngx_http_paygw_main_conf_t *mcf,
     if (mcf->metrics) {
         ngx_paygw_metrics_add(&mcf->metrics->channels[ch->index]->metrics,
                               NGX_HTTP_PAYGW_AT_FETCHES + failed);
-    }
-}
-
-
-void
-ngx_http_paygw_metrics_fallback(ngx_http_paygw_main_conf_t *mcf)
-{
-    ngx_paygw_metrics_t  **m;
-
-    if (mcf->metrics) {
-        m = mcf->metrics->subjects.elts;
-        ngx_paygw_metrics_add(m[0], NGX_HTTP_PAYGW_AT_FALLBACKS);
     }
 }
 

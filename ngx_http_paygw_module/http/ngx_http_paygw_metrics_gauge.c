@@ -16,6 +16,8 @@
 
 static void ngx_http_paygw_metrics_end(ngx_array_t *keys,
     ngx_paygw_exposition_t *e, ngx_paygw_exposition_sample_t *s);
+static time_t ngx_http_paygw_metrics_first(ngx_paygw_key_t **key,
+    ngx_uint_t n, ngx_uint_t i);
 
 
 void
@@ -29,7 +31,10 @@ ngx_http_paygw_metrics_keys(ngx_http_paygw_main_conf_t *mcf,
 }
 
 
-/* a sample must not occur twice: of keys of one id the first one counts */
+/*
+ * A sample must not occur twice: of keys of one id the one that ends first
+ * counts.  Serials are those of an issuer: two may have the same.
+ */
 
 void
 ngx_http_paygw_metrics_ends(ngx_http_paygw_main_conf_t *mcf,
@@ -60,7 +65,8 @@ static void
 ngx_http_paygw_metrics_end(ngx_array_t *keys, ngx_paygw_exposition_t *e,
     ngx_paygw_exposition_sample_t *s)
 {
-    ngx_uint_t         i, k;
+    time_t             end;
+    ngx_uint_t         i;
     ngx_paygw_key_t  **key;
 
     key = keys->elts;
@@ -71,22 +77,45 @@ ngx_http_paygw_metrics_end(ngx_array_t *keys, ngx_paygw_exposition_t *e,
             continue;
         }
 
-        for (k = 0; k < i; k++) {
-            if (key[k]->not_after
-                && key[k]->id.len == key[i]->id.len
-                && ngx_strncmp(key[k]->id.data, key[i]->id.data,
-                               key[i]->id.len)
-                   == 0)
-            {
-                break;
-            }
-        }
+        end = ngx_http_paygw_metrics_first(key, keys->nelts, i);
 
-        if (k == i) {
+        if (end) {
             s->labels[s->nlabels - 1].value = key[i]->id;
-            ngx_paygw_exposition_value(e, s, key[i]->not_after);
+            ngx_paygw_exposition_value(e, s, end);
         }
     }
+}
+
+
+/* the first end of the keys that have the id of key i; 0: one before has it */
+
+static time_t
+ngx_http_paygw_metrics_first(ngx_paygw_key_t **key, ngx_uint_t n,
+    ngx_uint_t i)
+{
+    time_t      end;
+    ngx_uint_t  k;
+
+    end = key[i]->not_after;
+
+    for (k = 0; k < n; k++) {
+
+        if (key[k]->not_after == 0
+            || key[k]->id.len != key[i]->id.len
+            || ngx_strncmp(key[k]->id.data, key[i]->id.data, key[i]->id.len)
+               != 0)
+        {
+            continue;
+        }
+
+        if (k < i) {
+            return 0;
+        }
+
+        end = ngx_min(end, key[k]->not_after);
+    }
+
+    return end;
 }
 
 

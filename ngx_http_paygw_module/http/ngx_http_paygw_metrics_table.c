@@ -34,6 +34,8 @@ static ngx_uint_t ngx_http_paygw_metrics_limit(ngx_uint_t i,
     ngx_str_t *values);
 static ngx_uint_t ngx_http_paygw_metrics_operation(ngx_uint_t i,
     ngx_str_t *values);
+static ngx_uint_t ngx_http_paygw_metrics_full(ngx_uint_t i,
+    ngx_str_t *values);
 
 
 #define ngx_http_paygw_reason_bit(reason)                                     \
@@ -139,15 +141,15 @@ const ngx_http_paygw_family_t  ngx_http_paygw_families[] = {
       ngx_http_paygw_labels0, NULL, NULL },
 
     { ngx_http_paygw_counter("paygw_acks_total",
-                             "Answers to the provider, by the class of their "
-                             "status: 2xx says that the event is taken."),
+                             "Answers to the provider, by what they tell "
+                             "him: 2xx says that the event is taken."),
       NGX_HTTP_PAYGW_SUBJECT_CHANNEL,
       NGX_HTTP_PAYGW_AT_ACKS, NGX_HTTP_PAYGW_CODES, 0,
       ngx_http_paygw_labels1("code"),
       ngx_http_paygw_metrics_code, NULL },
 
     { ngx_http_paygw_histogram("paygw_callback_duration_seconds",
-                               "From the header of a genuine callback to the "
+                               "How long a genuine callback took, until the "
                                "answer to the provider."),
       NGX_HTTP_PAYGW_SUBJECT_CHANNEL,
       NGX_HTTP_PAYGW_AT_ACK_TIMES, 1, 0,
@@ -221,7 +223,7 @@ const ngx_http_paygw_family_t  ngx_http_paygw_families[] = {
       ngx_http_paygw_metrics_code, NULL },
 
     { ngx_http_paygw_histogram("paygw_call_duration_seconds",
-                               "From the header of a call that has passed to "
+                               "How long a call that has passed took, until "
                                "the end of its answer."),
       NGX_HTTP_PAYGW_SUBJECT_MERCHANT,
       NGX_HTTP_PAYGW_AT_CALL_TIMES, 1, 0,
@@ -286,8 +288,9 @@ const ngx_http_paygw_family_t  ngx_http_paygw_families[] = {
     { ngx_http_paygw_counter("paygw_zone_full_total",
                              "Records for which the zone had no room."),
       NGX_HTTP_PAYGW_SUBJECT_NGINX,
-      NGX_PAYGW_METRICS_FULL, 1, 0,
-      ngx_http_paygw_labels0, NULL, NULL },
+      NGX_PAYGW_METRICS_FULL, 2, 0,
+      ngx_http_paygw_labels1("for"),
+      ngx_http_paygw_metrics_full, NULL },
 
     { ngx_http_paygw_gauge("paygw_zone_size_bytes",
                            "Size of the zone."),
@@ -495,6 +498,20 @@ ngx_http_paygw_metrics_operation(ngx_uint_t i, ngx_str_t *values)
     };
 
     values[0] = operations[i];
+
+    return 1;
+}
+
+
+static ngx_uint_t
+ngx_http_paygw_metrics_full(ngx_uint_t i, ngx_str_t *values)
+{
+    if (i) {
+        ngx_str_set(&values[0], "call");
+
+    } else {
+        ngx_str_set(&values[0], "event");
+    }
 
     return 1;
 }

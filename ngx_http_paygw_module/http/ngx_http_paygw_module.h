@@ -144,7 +144,9 @@ typedef struct {
                                                   none */
     ngx_http_paygw_idem_conf_t  *idem;         /* NULL: off */
     ngx_command_t               *shows;        /* paygw_metrics, or
-                                                  paygw_status */
+                                                  paygw_status, in */
+    u_char                      *shows_file;   /* file:line */
+    ngx_uint_t                   shows_line;
 } ngx_http_paygw_loc_conf_t;
 
 

@@ -269,6 +269,7 @@ ngx_http_paygw_notify_verify(ngx_http_paygw_ctx_t *ctx)
 
     n->reason = NGX_PAYGW_REASON_NONE;
     n->signed_len = 0;
+    n->genuine = 0;
 
     ngx_str_null(&n->hint);
     ngx_str_null(&n->wanted);

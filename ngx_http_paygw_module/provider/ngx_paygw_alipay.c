@@ -207,6 +207,7 @@ ngx_paygw_alipay_verify(ngx_paygw_notify_t *n)
     }
 
     if (rc == NGX_OK) {
+        n->genuine = 1;
         rc = ngx_paygw_alipay_account(n, ctx, ch);
     }
 

@@ -51,6 +51,7 @@ ngx_paygw_generic_verify(ngx_paygw_notify_t *n)
                     : ngx_paygw_generic_one(n, conf);
 
     if (rc == NGX_OK) {
+        n->genuine = 1;
         rc = ngx_paygw_generic_account(n, conf);
     }
 

@@ -166,6 +166,10 @@ struct ngx_paygw_notify_s {
                                                  to make a replay impossible */
     ngx_paygw_event_t            event;
 
+    unsigned                     genuine:1;   /* its signature is right, also
+                                                 of what is refused for
+                                                 something else */
+
     void                        *data;        /* the provider's own */
 };
 
@@ -288,7 +292,8 @@ struct ngx_paygw_provider_s {
 
     /*
      * Keyring, clock, signature over the raw bytes, decryption, then the
-     * account: n->channel is set when it returns NGX_OK.
+     * account: n->channel is set when it returns NGX_OK.  n->genuine is set
+     * by one that may refuse what is signed; with NGX_OK it is by the caller.
      */
     ngx_int_t                  (*verify)(ngx_paygw_notify_t *n);
 

@@ -234,6 +234,7 @@ ngx_paygw_stripe_verify(ngx_paygw_notify_t *n)
     }
 
     if (rc == NGX_OK) {
+        n->genuine = 1;
         rc = ngx_paygw_stripe_object(n, ctx);
     }
 

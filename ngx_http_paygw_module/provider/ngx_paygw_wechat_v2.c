@@ -268,6 +268,7 @@ ngx_paygw_wechat_v2_signed(ngx_paygw_notify_t *n,
     }
 
     if (rc == NGX_OK) {
+        n->genuine = 1;
         rc = ngx_paygw_wechat_v2_success(n, ctx);
     }
 

@@ -129,6 +129,7 @@ ngx_paygw_wechat_v3_verify(ngx_paygw_notify_t *n)
     }
 
     if (rc == NGX_OK) {
+        n->genuine = 1;
         rc = ngx_paygw_wechat_v3_envelope(n);
     }
 

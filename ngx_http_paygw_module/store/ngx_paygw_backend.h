@@ -80,9 +80,10 @@ typedef struct {
 
 /*
  * Of a backend that returns NGX_AGAIN: op has its answer, in op->rc, and the
- * handler is about to be called; what nobody waits for has failed.
+ * handler is about to be called; what nobody waits for has failed.  How long
+ * it took counts if it was sent: of no use is how soon a connection is refused.
  */
-void ngx_paygw_store_answered(ngx_paygw_store_op_t *op);
+void ngx_paygw_store_answered(ngx_paygw_store_op_t *op, ngx_uint_t sent);
 void ngx_paygw_store_failed(ngx_paygw_store_t *store,
     ngx_paygw_metrics_store_e what);
 

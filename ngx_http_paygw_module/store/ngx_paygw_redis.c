@@ -421,9 +421,11 @@ ngx_paygw_redis_done(ngx_event_t *ev)
 {
     ngx_paygw_redis_cmd_t *cmd = ev->data;
 
+    ngx_uint_t             sent;
     ngx_paygw_store_op_t  *op;
 
     op = cmd->op;
+    sent = cmd->sent;
 
     op->pending = NULL;
     op->rc = cmd->rc;
@@ -438,7 +440,7 @@ ngx_paygw_redis_done(ngx_event_t *ev)
         ngx_paygw_redis_free(cmd);
     }
 
-    ngx_paygw_store_answered(op);
+    ngx_paygw_store_answered(op, sent);
 
     op->handler(op);
 }

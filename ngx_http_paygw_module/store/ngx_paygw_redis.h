@@ -178,6 +178,7 @@ typedef struct {
     unsigned                     eval:1;    /* the script goes in full */
     unsigned                     asking:1;  /* behind ASKING */
     unsigned                     held:1;    /* in one of those queues */
+    unsigned                     sent:1;    /* to some server */
 
     ngx_str_t                    id;        /* of the event */
     ngx_str_t                    order;     /* key of the order's mark, or

@@ -169,6 +169,7 @@ ngx_paygw_redis_put(ngx_paygw_redis_conn_t *conn, ngx_paygw_redis_cmd_t *cmd)
     }
 
     cmd->held = 1;
+    cmd->sent = 1;
     ngx_queue_insert_tail(&conn->commands, &cmd->queue);
 
     ngx_paygw_redis_arm(conn, cmd->deadline);

@@ -297,13 +297,17 @@ ngx_paygw_store_asked(ngx_paygw_store_op_t *op, ngx_int_t rc)
 
 
 void
-ngx_paygw_store_answered(ngx_paygw_store_op_t *op)
+ngx_paygw_store_answered(ngx_paygw_store_op_t *op, ngx_uint_t sent)
 {
     if (op->metrics == NULL) {
         return;
     }
 
     (void) ngx_paygw_store_asked(op, op->rc);
+
+    if (!sent) {
+        return;
+    }
 
     ngx_paygw_metrics_observe(op->metrics,
                               NGX_PAYGW_METRICS_TIMES

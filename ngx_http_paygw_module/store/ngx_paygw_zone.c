@@ -401,7 +401,7 @@ ngx_paygw_zone_full(ngx_paygw_zone_t *zone, ngx_log_t *log)
 void
 ngx_paygw_zone_crowded(ngx_paygw_zone_t *zone, ngx_log_t *log)
 {
-    ngx_paygw_metrics_add(zone->metrics, NGX_PAYGW_METRICS_FULL);
+    ngx_paygw_metrics_add(zone->metrics, NGX_PAYGW_METRICS_CROWDED);
 
     if (ngx_paygw_zone_quiet(&zone->crowded)) {
         return;

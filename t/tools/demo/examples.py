@@ -54,10 +54,10 @@ class Case:
         text = luashop.local(stage.local(self.text, self.folder))
         self.port = stage.free_port()
         text = text.replace("listen 80;", "listen 127.0.0.1:%d;" % self.port)
-        if "127.0.0.1:9145" in text:
+        if "listen 9145;" in text:
             self.inside = stage.free_port()
-            text = text.replace("127.0.0.1:9145",
-                                "127.0.0.1:%d" % self.inside)
+            text = text.replace("listen 9145;",
+                                "listen 127.0.0.1:%d;" % self.inside)
         if "php-fpm.sock" in text:
             path = os.path.join(self.folder, "php-fpm.sock")
             text = text.replace("/run/php/php-fpm.sock", path)
