@@ -53,12 +53,14 @@ count() {
     echo "$passed $failed"
 }
 
-# the names of the tests that failed, one a line, or the step's last words; they
-# are printed again at the very end, which is all that some CI services keep
+# the names of the tests and files that failed, one a line, or else the step's
+# last words; they are printed again at the very end, which is all that some CI
+# services keep
 failures() {
     local found
-    found=$(sed -n "s/^# *Failed test '\(.*\)'\$/\1/p" "$2" | sort -u \
-            | head -n 8)
+    found=$(sed -n -e "s/^# *Failed test '\(.*\)'\$/\1/p" \
+                -e 's/^\(t\/[^ ]*\.t\) .*(Wstat: .*/\1/p' "$2" \
+            | sort -u | head -n 8)
     printf '%s\n' "${found:-$(tail -n 1 "$2")}" | cut -c 1-110 \
         | sed "s/^/$1: /"
 }
