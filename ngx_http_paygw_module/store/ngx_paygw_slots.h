@@ -57,9 +57,9 @@ ngx_int_t ngx_paygw_slots_redirect(ngx_str_t *text,
 /*
  * Reads the reply to CLUSTER SLOTS, from its first byte on, and calls handler
  * for each range, but only if all of it is valid, and no slot is in two.  The
- * host points into the
- * bytes.  NGX_OK, and *used of them belong to it; NGX_AGAIN: it goes on;
- * NGX_DECLINED: it is a complete error reply; NGX_ERROR: it is invalid.
+ * host points into the bytes.  NGX_OK, and *used of them belong to it;
+ * NGX_AGAIN: it goes on; NGX_DECLINED: it is a complete error reply;
+ * NGX_ERROR: it is invalid.
  */
 ngx_int_t ngx_paygw_slots_map(u_char *p, size_t len, size_t *used,
     ngx_paygw_slots_pt handler, void *data);
