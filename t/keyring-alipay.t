@@ -60,7 +60,7 @@ sub last_is {
         my @lines = <$fh>;
         $line = $lines[-1] // '';
         return $line =~ $re;
-    }, 2), $what) or diag($line);
+    }, 10), $what) or diag($line);
 }
 
 sub clean {
@@ -78,7 +78,7 @@ for my $workers (1, 2) {
                                   workers => $workers);
 
     is(notify($nginx), 'success', 'sn: the configured one');
-    ok($nginx->wait_for(sub { fetches() - $before == 1 }, 3),
+    ok($nginx->wait_for(sub { fetches() - $before == 1 }, 10),
        'sn: asked for once at the start');
     like(notify($nginx, key => 'next'), qr/^\d+ fail/,
          'sn: a new key without an SN');
@@ -100,7 +100,7 @@ for my $workers (1, 2) {
 
     ok($nginx->wait_for(sub { fetches() - $before == 2 }, 4),
        'ahead: two fetches');
-    ok($nginx->wait_for(sub { $nginx->log =~ /is in use/ }, 2),
+    ok($nginx->wait_for(sub { $nginx->log =~ /is in use/ }, 10),
        'ahead: found') or diag($nginx->log);
     is(notify($nginx, key => 'next', set => sn($Ids->{alipay_next_cert_sn})),
        'success', 'ahead: nobody had to wait');
@@ -116,7 +116,7 @@ for my $workers (1, 2) {
     local $Auto = 'auto interval=3600s retry=10s';
     my $nginx = PaygwNginx->start(http => http(), server => $Notify);
 
-    ok($nginx->wait_for(sub { fetches() - $before == 1 }, 3), 'absent: start');
+    ok($nginx->wait_for(sub { fetches() - $before == 1 }, 10), 'absent: start');
     my @got = map { notify($nginx, set => sn(sprintf '%032x', $_)) } 1 .. 20;
     like(join(' ', @got), qr/^(?:\d+ fail ?)+$/, 'absent: not accepted');
     last_is($nginx, qr/^unavailable keyring/, 'absent: undecided');
@@ -141,7 +141,7 @@ for my $ids (1, 40) {
     my $before = reset_sandbox();
     my $nginx = PaygwNginx->start(http => http(), server => $Notify);
 
-    ok($nginx->wait_for(sub { fetches() - $before == 1 }, 3), 'flood: start');
+    ok($nginx->wait_for(sub { fetches() - $before == 1 }, 10), 'flood: start');
 
     for (1 .. 80) {
         notify($nginx, set => sn(sprintf '%032x', 1 + $_ % $ids));

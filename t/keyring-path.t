@@ -43,7 +43,7 @@ sub notify {
 
 sub warned {
     my ($nginx, $re, $what) = @_;
-    ok($nginx->wait_for(sub { $nginx->log =~ $re }, 3), $what)
+    ok($nginx->wait_for(sub { $nginx->log =~ $re }, 10), $what)
         or diag($nginx->log);
 }
 
@@ -70,7 +70,7 @@ sub back { $Sandbox->keys(lie => '', listed => ['a', 'b'], active => 'a') }
 
 my $nginx = start();
 is(notify($nginx), 204, 'fetched');
-ok($nginx->wait_for(sub { -s $File }, 3), 'written');
+ok($nginx->wait_for(sub { -s $File }, 10), 'written');
 is((stat $File)[2] & 07777, 0600, 'for us alone');
 my $Good = slurp($File);
 is(() = $Good =~ /^# [0-9A-F]{40}\n-----BEGIN CERTIFICATE-----\n/mg, 2,
@@ -174,7 +174,7 @@ $nginx->quit;
 back();
 $nginx = start();
 is(notify($nginx), 204, 'again: fetched');
-ok($nginx->wait_for(sub { slurp($File) =~ /^# \Q$id\E/m }, 3),
+ok($nginx->wait_for(sub { slurp($File) =~ /^# \Q$id\E/m }, 10),
    'again: written');
 $nginx->quit;
 

@@ -169,7 +169,7 @@ POSIX::mkfifo("$Tmp/pipe", 0600) or die $!;
     ok($nginx->wait_for(sub {
            open my $log, '<', "$nginx->{dir}/logs/k.log" or return 0;
            return join('', <$log>) eq "taken -\n";
-       }, 3), 'waiting: nothing is wrong with it');
+       }, 10), 'waiting: nothing is wrong with it');
     clean($nginx, 'waiting');
 }
 

@@ -57,7 +57,7 @@ sub last_is {
         my @lines = <$fh>;
         $line = $lines[-1] // '';
         return $line =~ $re;
-    }, 2), $what) or diag($line);
+    }, 10), $what) or diag($line);
 }
 
 sub clean {
@@ -201,7 +201,7 @@ for my $lie (sort keys %Lies) {
     ok($nginx->wait_for(sub { $nginx->log =~ $Lies{$lie} }, 8),
        "$lie: says why") or diag($nginx->log);
     ok($nginx->wait_for(
-           sub { $nginx->log =~ /will be fetched again in \d+ ms/ }, 3),
+           sub { $nginx->log =~ /will be fetched again in \d+ ms/ }, 10),
        "$lie: tries again");
 
     if ($lie eq 'unsigned') {
@@ -221,7 +221,7 @@ for my $lie (sort keys %Lies) {
                         platform_root_certificate => $Root ]);
     is(notify($nginx, wrong_key => JSON::PP::true), 503, 'chain: refused');
     ok($nginx->wait_for(
-           sub { $nginx->log =~ /were refused: .*(?:signature|issuer)/ }, 3),
+           sub { $nginx->log =~ /were refused: .*(?:signature|issuer)/ }, 10),
        'chain: says why') or diag($nginx->log);
     clean($nginx, 'chain');
 

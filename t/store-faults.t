@@ -882,7 +882,7 @@ SKIP: {
     like(claim($nginx), qr/^ok 1/, 'replica: master');
     $own->cmd('REPLICAOF', '127.0.0.1', '1');
     is(claim($nginx), 'error', 'replica: no write');
-    ok($nginx->wait_for(sub { $nginx->log =~ /is not a usable master/ }, 3),
+    ok($nginx->wait_for(sub { $nginx->log =~ /is not a usable master/ }, 10),
        'replica: the connection is given up');
     $own->cmd('REPLICAOF', 'NO', 'ONE');
     ok($nginx->wait_for(sub { claim($nginx) =~ /^ok 1/ }, 5),
