@@ -11,6 +11,7 @@ import urllib.parse
 from .alipay import (CODES, DIGESTS, ORDER_ID, PAGES, PROVIDER, ApiError,
                      build_form, clock, fen, parse_form, request_string,
                      string_to_sign, trade_status, yuan)
+from .bills import trade_bill
 from .keys import cert_sn, sign, verify
 from .lies import MANNERS, forged_pem, merchant_pem
 from .orders import Order, OrderError
@@ -18,6 +19,7 @@ from .wire import Response, flip_digit
 
 
 DOWNLOAD = "alipay.open.app.alipaycert.download"
+BILL = "alipay.data.dataservice.bill.downloadurl.query"
 
 
 class Api:
@@ -33,7 +35,7 @@ class Api:
         self.notify = notify
         self.base = base
         self.cashier = cashier
-        self._calls = {
+        self.operations = {
             "alipay.trade.precreate": self._precreate,
             "alipay.trade.pay": self._pay,
             "alipay.trade.create": self._trade_create,
@@ -42,6 +44,7 @@ class Api:
             "alipay.trade.cancel": self._cancel,
             "alipay.trade.refund": self._refund,
             "alipay.trade.fastpay.refund.query": self._refund_query,
+            BILL: self._bill,
             DOWNLOAD: self._certificate,
         }
 
@@ -59,7 +62,7 @@ class Api:
                 order = self._page(params, biz)
                 return Response(200, self.cashier(order).encode("utf-8"),
                                 {"Content-Type": "text/html; charset=utf-8"})
-            call = self._calls.get(params["method"])
+            call = self.operations.get(params["method"])
             if call is None:
                 raise ApiError("40002", "isv.invalid-method",
                                "no such method")
@@ -201,7 +204,7 @@ class Api:
         charset = self._charset(params)
         method = params.get("method", "")
         word = (method.replace(".", "_") + "_response"
-                if method in self._calls or method in PAGES
+                if method in self.operations or method in PAGES
                 else "error_response")
         raw = json.dumps(content, ensure_ascii=False,
                          separators=(",", ":")).encode(charset, "replace")
@@ -392,6 +395,15 @@ class Api:
                     total_amount=yuan(order.amount),
                     refund_status="REFUND_SUCCESS",
                     gmt_refund_pay=clock(refund.time))
+
+    def _bill(self, biz, _params):
+        """The URL of a day's file, which is not here."""
+        self._need(biz, "bill_type", "bill_date")
+        if trade_bill(self.store, PROVIDER, biz["bill_date"]) is None:
+            raise ApiError("40004", "isp.BILL_NOT_EXIST", "no bill")
+        return {"bill_download_url": "%s/downloadBillFile.resource?bizType="
+                                     "%s&token=%s"
+                % (self.base(), biz["bill_type"], secrets.token_hex(16))}
 
     def _certificate(self, biz, _params):
         self._need(biz, "alipay_cert_sn")

@@ -497,11 +497,18 @@ class Keys:
         wx2 = [("provider", "wechat_v2")] + wx[1:4 if partner else 3] + [
             ("api_key", "file:" + self.path("wechat/apiv2.key")),
             ("api_key", "file:" + self.path("wechat/apiv2_next.key")),
-            ("sign_type", self.sign_type)]
+            ("sign_type", self.sign_type),
+            ("merchant_private_key",
+             self.path("wechat/apiclient_key.pem")),
+            ("merchant_certificate",
+             self.path("wechat/apiclient_cert.pem"))]
         union = [("provider", "unionpay"),
                  ("merId", self.unionpay_ids["merId"]),
                  ("root_cert", self.path("unionpay/root.cer")),
-                 ("middle_cert", self.path("unionpay/middle.cer"))]
+                 ("middle_cert", self.path("unionpay/middle.cer")),
+                 ("merchant_private_key",
+                  self.path("unionpay/merchant_private.pem")),
+                 ("merchant_certificate", self.path("unionpay/merchant.cer"))]
         return "\n".join((block("wxpay", wx), block("wxv2", wx2),
                           block("alipay", ali), block("unionpay", union),
                           block("stripe", self._stripe_conf())))
@@ -509,6 +516,7 @@ class Keys:
     def _stripe_conf(self):
         return [("provider", "stripe"),
                 ("webhook_secret", "file:" + self.path("stripe/webhook.key")),
+                ("secret_key", "file:" + self.path("stripe/api.key")),
                 ("livemode", "off")]
 
 

@@ -1,8 +1,8 @@
 """
 The HTTP side: the providers' APIs, the control API and the pages.
 
-Everything is on one port: /v3/ is WeChat Pay, /v1/ is Stripe, /gateway.do is
-Alipay and /sandbox/ is ours.
+Everything is on one port: /v3/alipay/ and /gateway.do are Alipay, the rest of
+/v3/ is WeChat Pay, /v1/ is Stripe and /sandbox/ is ours.
 """
 
 import json
@@ -13,8 +13,8 @@ import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from . import (alipay, alipay_api, faults, lies, page, stripe,
-               stripe_api, unionpay, unionpay_api,
+from . import (alipay, alipay_api, alipay_v3, answers, faults, lies, page,
+               stripe, stripe_api, unionpay, unionpay_api,
                wechat_api, wechat_v2, wechat_v2_api, wechat_v3)
 from .deliver import Deliverer
 from .orders import PROVIDERS, Order, OrderError, Store, number
@@ -88,11 +88,13 @@ class Sandbox:
         self.store = Store(orders)
         self.deliverer = Deliverer(keys, speed, probe_every)
         self.base_url = base_url
+        self.bender = answers.Bender(keys)
         notify = self.deliverer.notify
         self.wechat = wechat_api.Api(keys, self.store, notify, self.base)
         self.wechat2 = wechat_v2_api.Api(keys, self.store, notify, self.base)
         self.alipay = alipay_api.Api(keys, self.store, notify, self.base,
                                      self._cashier_page)
+        self.alipay3 = alipay_v3.Api(self.alipay, keys)
         self.unionpay = unionpay_api.Api(keys, self.store, notify, self.base,
                                          self._cashier_page)
         self.stripe = stripe_api.Api(keys, self.store, notify, self.base)
@@ -103,16 +105,18 @@ class Sandbox:
     def handle(self, request):
         """The answer to any request."""
         path = request.path
+        if path.startswith(alipay_v3.PREFIX):
+            return self.bender.bend(self.alipay3.handle(request))
         if path.startswith("/v3/"):
-            return self.wechat.handle(request)
+            return self.bender.bend(self.wechat.handle(request))
         if path.startswith("/v1/"):
-            return self.stripe.handle(request)
+            return self.bender.bend(self.stripe.handle(request))
         if self.wechat2.handles(path):
-            return self.wechat2.handle(request)
+            return self.bender.bend(self.wechat2.handle(request))
         if path == "/gateway.do":
-            return self.alipay.handle(request)
-        if self.unionpay.handles(path):
-            return self.unionpay.handle(request)
+            return self.bender.bend(self.alipay.handle(request))
+        if self.unionpay.handles(request):
+            return self.bender.bend(self.unionpay.handle(request))
         if path == "/":
             return see_other("/sandbox/")
         try:
@@ -172,6 +176,8 @@ class Sandbox:
                 "pending": self.deliverer.pending})
         if parts == ["keys"]:
             return answer(200, self.keys.describe())
+        if parts == ["answers"]:
+            return answer(200, self.bender.plain())
         raise ControlError(404, "no such resource")
 
     def _post(self, parts, query, values):
@@ -181,6 +187,9 @@ class Sandbox:
             return self._callbacks(values, query)
         if parts == ["keys"]:
             return self._keys(values)
+        if parts == ["answers"]:
+            self.bender.set(values.get("fault", ""), values.get("times", 1))
+            return answer(200, self.bender.plain())
         if len(parts) == 3 and parts[0] == "orders":
             order = self._find(parts[1], query)
             verb = {"pay": self._pay, "refund": self._refund,

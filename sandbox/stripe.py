@@ -213,8 +213,8 @@ def _signature(keys, f, timestamp, body):
         use = ["whsec_" + "0" * 32]
     values = [mac(secret, timestamp, body) for secret in use]
     if f.forged == "signature":
-        values = [flip_digit(v.encode(), 10).decode().lower()
-                  for v in values]
+        # of hexadecimal digits, in lower case
+        values = [("1" if v[0] == "0" else "0") + v[1:] for v in values]
     parts = ["t=" + timestamp]
     if f.only_v0:
         return ",".join(parts + ["v0=" + v for v in values])

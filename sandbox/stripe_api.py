@@ -110,6 +110,12 @@ class Api:
         closes = {"payment_intents": "cancel", "checkout/sessions": "expire"}
         if request.method == "POST" and verb and verb == closes.get(what):
             return 200, self._close(what, text)
+        query = form(request.query)
+        if (request.method, what, text) == ("GET", "payment_intents",
+                                            "search"):
+            return 200, self._search(query)
+        if (request.method, what, text) == ("GET", "refunds", None):
+            return 200, self._list(query)
         if request.method == "GET" and text and not verb:
             return 200, self._query(what, text)
         raise ApiError(405, None, "this method is not allowed")
@@ -170,6 +176,34 @@ class Api:
                     else order.trade_no):
                 return order
         raise ApiError(404, "resource_missing", "no such object")
+
+    def _search(self, query):
+        """Payments by a number in their metadata."""
+        match = re.fullmatch(r"metadata\['out_trade_no'\]:'([^']*)'",
+                             query.get("query", ""))
+        if not match:
+            raise ApiError(400, "parameter_invalid", "the query is unknown")
+        data = [intent(order) for order in self.store.all()
+                if order.provider == PROVIDER
+                and order.order_id == match.group(1)]
+        return {"object": "search_result", "url":
+                "/v1/payment_intents/search", "has_more": False,
+                "data": data, "next_page": None}
+
+    def _list(self, query):
+        """The refunds of a payment, the newest first, in pages."""
+        order = self._find("payment_intents", query.get("payment_intent", ""))
+        found = [refund_object(order, refund)
+                 for refund in reversed(order.refunds)]
+        ids = [item["id"] for item in found]
+        after = query.get("starting_after")
+        if after is not None:
+            if after not in ids:
+                raise ApiError(404, "resource_missing", "no such refund")
+            found = found[ids.index(after) + 1:]
+        limit = integer(query, "limit") if "limit" in query else 10
+        return {"object": "list", "url": "/v1/refunds",
+                "has_more": len(found) > limit, "data": found[:limit]}
 
     def _query(self, what, text):
         if what == "refunds":

@@ -1,12 +1,16 @@
 """UnionPay's gateway (/gateway/api/): what a merchant calls."""
 
+import base64
 import calendar
+import io
 import time
 import urllib.parse
+import zipfile
+import zlib
 
 from .alipay import parse_form
 from .orders import Order, OrderError
-from .unionpay import (ORDER_ID, PROVIDER, VERSION, build_answer, clock,
+from .unionpay import (HASHES, ORDER_ID, PROVIDER, VERSION, build_answer, clock,
                        message_of, pem_text, signature_of, verify_request)
 from .wire import Response
 
@@ -42,8 +46,10 @@ class Api:
         self.base = base
         self.cashier = cashier
 
-    def handles(self, path):
-        return path.startswith(ROOT)
+    def handles(self, request):
+        """The gateway, and the host of files, which has but one path."""
+        return request.path.startswith(ROOT) \
+            or (request.path == "/" and request.method == "POST")
 
     def handle(self, request):
         """The answer to a request: always 200, as the gateway does."""
@@ -51,11 +57,12 @@ class Api:
         try:
             if request.method != "POST":
                 raise ApiError("10")
-            values = self._read(request.body)
+            values = self._read(request)
             call = {"frontTransReq.do": self._page,
                     "appTransReq.do": self._app,
                     "backTransReq.do": self._back,
-                    "queryTrans.do": self._query}.get(
+                    "queryTrans.do": self._query,
+                    "": self._file}.get(
                         request.path[len(ROOT):])
             if call is None:
                 raise ApiError("10")
@@ -69,16 +76,17 @@ class Api:
             more, code = {}, "64"
         return self._answer(values, code, more)
 
-    def _read(self, body):
+    def _read(self, request):
         """The fields of a call that the merchant has signed, as text."""
-        pairs = parse_form(body)
+        pairs = parse_form(request.body)
         try:
             values = {k.decode(): v.decode() for k, v in pairs}
         except UnicodeDecodeError:
             raise ApiError("10") from None
         if values.get("version") != VERSION \
                 or values.get("merId") != self.keys.unionpay_ids["merId"] \
-                or not ORDER_ID.fullmatch(values.get("orderId", "")) \
+                or (request.path != "/" and not ORDER_ID.fullmatch(
+                    values.get("orderId", ""))) \
                 or len(values.get("txnTime", "")) != 14:
             raise ApiError("10")
         key, _ = self.keys.unionpay("merchant")
@@ -95,13 +103,16 @@ class Api:
         said = {name: values[name] for name in (
             "encoding", "txnType", "txnSubType", "bizType", "accessType",
             "merId", "orderId", "txnTime") if values.get(name)}
-        said.update(more, version=VERSION, signMethod="01", respCode=code,
+        method = values.get("signMethod")
+        method = method if method in HASHES else "01"
+        said.update(more, version=VERSION, signMethod=method, respCode=code,
                     respMsg=MESSAGES[code])
         pairs = [(k.encode(), v.encode()) for k, v in said.items()]
         key, pem = self.keys.unionpay()
-        pairs.append((b"signPubKeyCert", pem_text(pem)))
-        pairs.append((b"signature",
-                      signature_of("01", message_of(pairs), key)))
+        if method == "01":
+            pairs.append((b"signPubKeyCert", pem_text(pem)))
+        pairs.append((b"signature", signature_of(
+            method, message_of(pairs), key, self.keys.unionpay_secret)))
         return Response(200, build_answer(pairs),
                         {"Content-Type": "text/html;charset=UTF-8"})
 
@@ -179,7 +190,26 @@ class Api:
             refund = order.refund(values["orderId"])
             if order.provider == PROVIDER and refund:
                 return {"origRespCode": "00", "origRespMsg": MESSAGES["00"],
-                        "queryId": refund.refund_no, "txnType": "04",
+                        "queryId": refund.refund_no,
                         "origQryId": order.trade_no,
                         "txnAmt": str(refund.amount)}
         raise ApiError("34")
+
+    def _file(self, values):
+        """What was paid on a day: fixed width, zipped, deflated, base64."""
+        day = values.get("settleDate", "")
+        if values.get("txnType") != "76" or len(day) != 4:
+            raise ApiError("10")
+        lines = ["%-40s%12d%s" % (order.order_id, order.amount,
+                                  clock(order.paid))
+                 for order in self.store.all()
+                 if order.provider == PROVIDER and order.state == "paid"
+                 and clock(order.paid)[4:8] == day]
+        name = "INN%sZM_%s" % (day, values["merId"])
+        data = io.BytesIO()
+        with zipfile.ZipFile(data, "w") as box:
+            box.writestr(name, "".join(line + "\r\n" for line in lines)
+                         .encode("gbk"))
+        return {"settleDate": day, "fileName": name + ".zip",
+                "fileContent": base64.b64encode(
+                    zlib.compress(data.getvalue())).decode()}

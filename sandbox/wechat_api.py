@@ -5,6 +5,7 @@ import secrets
 import time
 import urllib.parse
 
+from .bills import sha1, trade_bill
 from .keys import sign
 from .lies import MANNERS
 from .orders import Order, OrderError, number
@@ -30,6 +31,7 @@ class Api:
         self.store = store
         self.notify = notify
         self.base = base
+        self.files = {}
 
     def handle(self, request):
         """The signed answer to a request."""
@@ -38,6 +40,8 @@ class Api:
             which = self._wanted(request)
             check_headers_of(request)
             fields = check_request(request, self._merchants())
+            if request.path == "/v3/billdownload/file":
+                return self._bill_file(request)
             status, value = self._route(request, fields)
         except ApiError as error:
             status = error.status
@@ -115,6 +119,8 @@ class Api:
             return 200, self._refund(request)
         if request.method == "GET" and path.startswith(refunds + "/"):
             return 200, self._refund_query(path[len(refunds) + 1:])
+        if (request.method, path) == ("GET", "/v3/bill/tradebill"):
+            return 200, self._bill(request)
         match = re.fullmatch(
             r"/v3/pay/(partner/)?transactions/"
             r"(?:(jsapi|native|app|h5)|(id|out-trade-no)/([^/]+)(/close)?)",
@@ -298,6 +304,28 @@ class Api:
         self.notify(order, event)
         # the money moves later: an accepted refund is not a refund yet
         return refund_answer(order, refund, "PROCESSING")
+
+    def _bill(self, request):
+        """Where the file of a day is, for a minute, and its hash."""
+        query = dict(urllib.parse.parse_qsl(request.query))
+        if not re.fullmatch(r"\d{4}-\d\d-\d\d", query.get("bill_date", "")):
+            raise ApiError(400, "PARAM_ERROR", "bill_date is YYYY-MM-DD")
+        data = trade_bill(self.store, PROVIDER, query["bill_date"])
+        if data is None:
+            raise ApiError(400, "NO_STATEMENT_EXIST", "no bill of that day")
+        token = random_text()
+        self.files[token] = (data, time.time() + 60)
+        return {"hash_type": "SHA1", "hash_value": sha1(data),
+                "download_url": "%s/v3/billdownload/file?token=%s"
+                                % (self.base(), token)}
+
+    def _bill_file(self, request):
+        """A file, which nobody signs."""
+        query = dict(urllib.parse.parse_qsl(request.query))
+        data, until = self.files.get(query.get("token"), (b"", 0))
+        if request.method != "GET" or until < time.time():
+            raise ApiError(400, "PARAM_ERROR", "no such token, or too late")
+        return Response(200, data, {"Content-Type": "text/plain"})
 
     def _refund_query(self, text):
         for order in self.store.all():

@@ -26,7 +26,8 @@ SIGN_TYPES = ("MD5", "HMAC-SHA256")
 ORDER_ID = re.compile(r"[0-9A-Za-z_\-|*@]{6,32}")
 NUMBER = re.compile(r"[0-9A-Za-z_\-|*@]{1,64}")
 OTHER_KEY = b"another-API-key-of-32-bytes-xxxx"
-TRADE_TYPES = {"jsapi": "JSAPI", "app": "APP", "h5": "MWEB"}
+TRADE_TYPES = {"jsapi": "JSAPI", "app": "APP", "h5": "MWEB",
+               "micropay": "MICROPAY"}
 
 ACK = (b"<xml><return_code><![CDATA[SUCCESS]]></return_code>"
        b"<return_msg><![CDATA[OK]]></return_msg></xml>")

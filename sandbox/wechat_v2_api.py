@@ -1,6 +1,9 @@
 """WeChat Pay v2: what a merchant calls."""
 
+import gzip
+import re
 import secrets
+import time
 
 from .orders import Order, OrderError
 from .wechat_v2 import (ORDER_ID, PROVIDER, Refused, accounts, document, parse,
@@ -15,10 +18,11 @@ TYPES = {"NATIVE": "native", "JSAPI": "jsapi", "APP": "app", "MWEB": "h5"}
 class ApiError(Exception):
     """An error answer; without a code it is one that nobody signs."""
 
-    def __init__(self, message, code=None):
+    def __init__(self, message, code=None, number=None):
         super().__init__(message)
         self.message = message
         self.code = code
+        self.number = number
 
 
 class Api:
@@ -36,10 +40,13 @@ class Api:
         self.base = base
         self._calls = {
             "/pay/unifiedorder": self._create,
+            "/pay/micropay": self._scan,
             "/pay/orderquery": self._query,
             "/pay/closeorder": self._close,
             "/secapi/pay/refund": self._refund,
             "/pay/refundquery": self._refund_query,
+            "/secapi/pay/reverse": self._reverse,
+            "/pay/downloadbill": self._bill,
         }
 
     def handles(self, path):
@@ -53,12 +60,16 @@ class Api:
                 raise ApiError("use POST")
             values, kind = self._read(request.body)
             result = self._calls[request.path](values)
+            if isinstance(result, Response):
+                return result
             result = {"result_code": "SUCCESS", **result}
         except (Refused, ApiError, OrderError) as error:
             code = getattr(error, "code", None)
             if code is None:
-                return self._answer({"return_code": "FAIL",
-                                     "return_msg": str(error)})
+                said = {"return_code": "FAIL", "return_msg": str(error)}
+                if getattr(error, "number", None):
+                    said["error_code"] = error.number
+                return self._answer(said)
             result = {"result_code": "FAIL", "err_code": code,
                       "err_code_des": str(error)}
         result = {"return_code": "SUCCESS", "return_msg": "OK",
@@ -145,6 +156,34 @@ class Api:
             result["mweb_url"] = page
         return result
 
+    def _scan(self, values):
+        """By a code of the payer's, who is asked where it ends with 3."""
+        number = values.get("out_trade_no", "")
+        code = values.get("auth_code", "")
+        for name in ("body", "spbill_create_ip"):
+            if not values.get(name):
+                raise ApiError("no " + name, "LACK_PARAMS")
+        if not ORDER_ID.fullmatch(number):
+            raise ApiError("out_trade_no", "PARAM_ERROR")
+        if not re.fullmatch("1[0-5][0-9]{16}", code):
+            raise ApiError("no code of a payer", "AUTH_CODE_INVALID")
+        if code.endswith("4"):
+            raise ApiError("the payer has not enough money", "NOTENOUGH")
+        amount = self._fen(values, "total_fee")
+        order = self.store.get(PROVIDER, number)
+        if order is not None:
+            raise ApiError("the number is in use",
+                           "ORDERPAID" if order.state == "paid"
+                           else "OUT_TRADE_NO_USED")
+        order = self.store.add(Order(
+            PROVIDER, number, amount, "", values.get("fee_type") or "CNY",
+            values["body"], "micropay", values.get("attach", "")))
+        if code.endswith("3"):
+            raise ApiError("the payer is asked for his password",
+                           "USERPAYING")
+        self.store.pay(order)
+        return transaction(self.keys, order)
+
     def _query(self, values):
         order = self._find(values)
         if order.state != "paid":
@@ -162,6 +201,38 @@ class Api:
             raise ApiError("the order is paid", "ORDERPAID")
         self.store.close(order)
         return {}
+
+    def _reverse(self, values):
+        """Closes what is not paid, and gives back what is."""
+        order = self._find(values)
+        if order.state == "paid" and order.refunded < order.amount:
+            _, event = self.store.refund(
+                order, order.amount - order.refunded,
+                "reverse" + order.order_id, "", "")
+            self.notify(order, event)
+        elif order.state != "paid":
+            self.store.close(order)
+        return {"recall": "N"}
+
+    def _bill(self, values):
+        """Text if there is one, else XML; nobody signs either."""
+        day = values.get("bill_date", "")
+        lines = ["`%s,`%s,`%s,`%.2f" % (
+            spaced(order.paid), order.trade_no, order.order_id,
+            order.amount / 100) for order in self.store.all()
+            if order.provider == PROVIDER and order.state == "paid"
+            and time.strftime("%Y%m%d", time.gmtime(
+                order.paid + 8 * 3600)) == day]
+        if not lines:
+            raise ApiError("No Bill Exist", number="20002")
+        text = "\ufeff" + "\r\n".join(
+            ["\u4ea4\u6613\u65f6\u95f4,\u5fae\u4fe1\u8ba2\u5355\u53f7,"
+             "\u5546\u6237\u8ba2\u5355\u53f7,\u603b\u91d1\u989d"] + lines
+            + ["`%d" % len(lines), ""])
+        data = text.encode("utf-8")
+        if values.get("tar_type") == "GZIP":
+            data = gzip.compress(data)
+        return Response(200, data, {"Content-Type": "text/plain"})
 
     def _refund(self, values):
         order = self._find(values)
@@ -182,8 +253,18 @@ class Api:
                 "refund_id": refund.refund_no, "refund_fee": amount,
                 "total_fee": order.amount, "cash_fee": order.amount}
 
+    def _of_refund(self, number):
+        """The order of a refund, None if there is none."""
+        if number is None:
+            return None
+        for order in self.store.all():
+            if order.provider == PROVIDER and order.refund(number):
+                return order
+        raise ApiError("no such refund", "REFUNDNOTEXIST")
+
     def _refund_query(self, values):
-        order = self._find(values)
+        order = self._of_refund(values.get("out_refund_no")) \
+            or self._find(values)
         wanted = [r for r in order.refunds
                   if values.get("out_refund_no") in (None, r.number)]
         if not wanted:

@@ -146,6 +146,32 @@ class Api(unittest.TestCase):
                 "metadata[out_trade_no]": order_id, "metadata[a b]": "c[d]",
                 **more}
 
+    def test_search_and_list(self):
+        first = self.call("POST", "payment_intents", self.intent())
+        query = ("payment_intents/search?query="
+                 + urllib.parse.quote("metadata['out_trade_no']:'T1'"))
+        self.assertEqual([item["id"] for item in self.call("GET", query)
+                          ["data"]], [first["id"]])
+        self.assertEqual(self.call("GET", query.replace("T1", "T2"))["data"],
+                         [])
+        self.call("GET", "payment_intents/search?query=x", want=400)
+        listing = "refunds?payment_intent=%s" % first["id"]
+        self.assertEqual(self.call("GET", listing)["data"], [])
+        self.call("GET", "refunds?payment_intent=pi_none", want=404)
+        self.run_.sandbox.store.pay(self.run_.sandbox.store.get("stripe",
+                                                                "T1"))
+        made = [self.call("POST", "refunds",
+                          {"payment_intent": first["id"], "amount": 1,
+                           "metadata[out_refund_no]": "R%d" % n})["id"]
+                for n in range(3)]
+        page = self.call("GET", listing + "&limit=2")
+        self.assertEqual(([item["id"] for item in page["data"]],
+                          page["has_more"]), ([made[2], made[1]], True))
+        page = self.call("GET", listing + "&limit=2&starting_after=" + made[1])
+        self.assertEqual(([item["id"] for item in page["data"]],
+                          page["has_more"]), ([made[0]], False))
+        self.call("GET", listing + "&starting_after=re_none", want=404)
+
     def test_the_requests_of_the_vectors(self):
         made = {}
         for vector in of_kind("api_request"):

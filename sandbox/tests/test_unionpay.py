@@ -1,9 +1,13 @@
 """UnionPay: the vectors, notices good and bad, and the gateway."""
 
+import base64
+import io
 import json
 import os
 import time
 import unittest
+import zipfile
+import zlib
 
 from sandbox import faults, unionpay
 from sandbox.alipay import build_form, parse_form
@@ -205,8 +209,8 @@ class Gateway(unittest.TestCase):
                                      k.unionpay_ids["certId"])
         form = build_form([(n.encode(), v.encode())
                                     for n, v in sent.items()])
-        status, _, body = self.running.raw("POST", "/gateway/api/" + path,
-                                           form)
+        status, _, body = self.running.raw(
+            "POST", path if path == "/" else "/gateway/api/" + path, form)
         self.assertEqual(status, 200)
         if body.startswith(b"<"):
             return body
@@ -280,6 +284,40 @@ class Gateway(unittest.TestCase):
                            txnType="01", txnSubType="07", txnAmt="1",
                            currencyCode="156")
         self.assertIn("/sandbox/cashier/ORDER0002", answer["qrCode"])
+
+    def test_file(self):
+        self.pay()
+        self.running.control("POST", "/sandbox/orders/ORDER0001/pay", {})
+        order = self.running.sandbox.store.get("unionpay", "ORDER0001")
+        day = unionpay.clock(order.paid)[4:8]
+        answer = self.call("/", txnType="76", txnSubType="01",
+                           fileType="00", settleDate=day)
+        data = zlib.decompress(base64.b64decode(answer["fileContent"]))
+        with zipfile.ZipFile(io.BytesIO(data)) as box:
+            name, = box.namelist()
+            text = box.read(name)
+        self.assertEqual(answer["fileName"], name + ".zip")
+        self.assertIn(b"ORDER0001 ", text)
+        self.assertIn(b"8888", text)
+        self.assertEqual(self.call("/", txnType="76",
+                                   settleDate="x")["respCode"], "10")
+
+    def test_secrets(self):
+        k = keys()
+        for method in ("11", "12"):
+            sent = unionpay.sign_request(
+                {"version": "5.1.0", "encoding": "UTF-8",
+                 "signMethod": method, "merId": k.unionpay_ids["merId"],
+                 "txnTime": unionpay.clock(time.time()),
+                 "orderId": "ORDER0009", "txnType": "00"}, None, None,
+                k.unionpay_secret)
+            _, _, body = self.running.raw(
+                "POST", "/gateway/api/queryTrans.do", build_form(
+                    [(n.encode(), v.encode()) for n, v in sent.items()]))
+            values = unionpay.check_pairs(
+                unionpay.parse_answer(body),
+                {"method": method, "secret": k.unionpay_secret})
+            self.assertEqual(values[b"respCode"], b"34")
 
     def test_refusals(self):
         self.assertEqual(self.call("appTransReq.do", True,

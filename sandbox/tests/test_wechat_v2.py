@@ -1,5 +1,7 @@
 """WeChat Pay v2: misbehaviours, the interface, the way of a payment."""
 
+import gzip
+import time
 import unittest
 
 from sandbox import wechat_v2
@@ -175,6 +177,68 @@ class Interface(unittest.TestCase):
                          ("1", "40", "SUCCESS"))
         wait_for(lambda: self.running.sandbox.deliverer.pending == 0)
         self.assertEqual(len(self.shop.seen), 5)
+
+    def test_micropay(self):
+        def scan(code, number="SCAN_1", **more):
+            return self.call("/pay/micropay", **{
+                "out_trade_no": number, "body": "tea", "total_fee": 100,
+                "spbill_create_ip": "127.0.0.1", "auth_code": code, **more})
+
+        self.assertEqual(scan("2" * 18)["err_code"], "AUTH_CODE_INVALID")
+        self.assertEqual(scan("13" + "0" * 16, body=None)["err_code"],
+                         "LACK_PARAMS")
+        self.assertEqual(scan("13" + "0" * 16, number="x")["err_code"],
+                         "PARAM_ERROR")
+        self.assertEqual(scan("13" + "0" * 15 + "4")["err_code"],
+                         "NOTENOUGH")
+        answer = scan("13" + "0" * 16)
+        self.assertEqual((answer["total_fee"], answer["trade_type"]),
+                         ("100", "MICROPAY"))
+        self.assertEqual(scan("13" + "0" * 16)["err_code"], "ORDERPAID")
+        self.assertEqual(scan("13" + "0" * 15 + "3", "SCAN_2")["err_code"],
+                         "USERPAYING")
+        self.assertEqual(self.call("/pay/orderquery", out_trade_no="SCAN_2")
+                         ["trade_state"], "NOTPAY")
+        self.call("/secapi/pay/refund", out_trade_no="SCAN_1",
+                  out_refund_no="R1", total_fee=100, refund_fee=40)
+        self.assertEqual(self.call("/pay/refundquery", out_refund_no="R1")
+                         ["out_trade_no"], "SCAN_1")
+        self.assertEqual(self.call("/pay/refundquery", out_refund_no="R2")
+                         ["err_code"], "REFUNDNOTEXIST")
+
+    def test_reverse(self):
+        self.create()
+        self.call("/secapi/pay/reverse", out_trade_no="ORDER_1")
+        self.assertEqual(self.call("/pay/orderquery", out_trade_no="ORDER_1")
+                         ["trade_state"], "CLOSED")
+        self.create(out_trade_no="ORDER_2")
+        self.running.control("POST", "/sandbox/orders/ORDER_2/pay")
+        for _ in range(2):
+            answer = self.call("/secapi/pay/reverse", out_trade_no="ORDER_2")
+            self.assertEqual(answer["recall"], "N")
+        answer = self.call("/pay/refundquery", out_trade_no="ORDER_2")
+        self.assertEqual((answer["refund_count"], answer["refund_fee_0"]),
+                         ("1", "100"))
+
+    def test_bill(self):
+        k = keys()
+        self.assertEqual(self.call("/pay/downloadbill", bill_date="20250102")
+                         ["error_code"], "20002")
+        self.create()
+        self.running.control("POST", "/sandbox/orders/ORDER_1/pay")
+        order = self.running.sandbox.store.get("wechat_v2", "ORDER_1")
+        day = time.strftime("%Y%m%d", time.gmtime(order.paid + 8 * 3600))
+        values = {"appid": k.ids["appid"], "mch_id": k.ids["mchid"],
+                  "nonce_str": "n", "bill_date": day}
+        for more in ({}, {"tar_type": "GZIP"}):
+            params = {**values, **more}
+            params["sign"] = sign(to_pairs(params), k.api_key, "MD5")
+            _, head, body = self.running.raw(
+                "POST", "/pay/downloadbill", document(to_pairs(params)))
+            text = gzip.decompress(body) if more else body
+            self.assertTrue(text.startswith(b"\xef\xbb\xbf"))
+            self.assertIn(b",`ORDER_1,`1.00", text)
+            self.assertNotIn("xml", head["content-type"])
 
     def test_refused(self):
         for values in ({"sign": ""}, {"sign": "A" * 64},

@@ -1,0 +1,111 @@
+"""The REST form of Alipay's API: what an application calls below /v3/alipay/.
+
+The operations are those of the gateway; only the envelope is another.
+"""
+
+import json
+import re
+import secrets
+import time
+
+from .alipay import ApiError
+from .keys import sign, verify
+from .wire import Response
+
+PREFIX = "/v3/alipay/"
+WINDOW = 300
+
+AUTHORIZATION = re.compile(
+    r"ALIPAY-SHA256withRSA (app_id=([0-9]+)(?:,app_cert_sn=([0-9a-f]{32}))?"
+    r",nonce=([^,]+),timestamp=([0-9]{13})),sign=([^,]+)")
+
+
+def answer_message(stamp, nonce, body):
+    """What is signed of an answer."""
+    return ("%s\n%s\n" % (stamp, nonce)).encode() + body + b"\n"
+
+
+class Api:
+    """The REST form over the operations of a gateway."""
+
+    def __init__(self, gateway, keys):
+        self.gateway = gateway
+        self.keys = keys
+        self.nonces = set()
+
+    def handle(self, request):
+        """The answer: an error has a status of its own, and a word."""
+        signed, cert = False, None
+        try:
+            cert = self._authorized(request)
+            signed = True
+            method = request.path[len("/v3/"):].replace("/", ".")
+            call = self.gateway.operations.get(method)
+            if call is None:
+                raise ApiError("40002", "isv.invalid-method",
+                               "no such method")
+            biz = self._biz(request)
+            status, value = 200, call(biz, {
+                "method": method, "notify_url": biz.get("notify_url", "")})
+        except ApiError as error:
+            word = error.content["sub_code"]
+            status = 500 if word.endswith("SYSTEM_ERROR") else 400
+            value = {"code": word, "message": error.content["sub_msg"]}
+        return self._answer(status, value, signed, cert)
+
+    def _authorized(self, request):
+        """The SN of the application's certificate, if it names one."""
+        match = AUTHORIZATION.fullmatch(
+            request.headers.get("authorization", ""))
+        if not match:
+            raise ApiError("40001", "isv.missing-signature",
+                           "no Authorization")
+        auth, app_id, cert, nonce, stamp, text = match.groups()
+        if app_id != self.keys.ids["app_id"]:
+            raise ApiError("40002", "isv.invalid-app-id",
+                           "no such application")
+        if cert not in (None, self.keys.ids["app_cert_sn"]):
+            raise ApiError("40002", "isv.app-cert-not-exist",
+                           "no such app_cert_sn")
+        if abs(int(stamp) / 1000 - time.time()) > WINDOW \
+                or nonce in self.nonces:
+            raise ApiError("40002", "isv.invalid-timestamp",
+                           "too old, or seen before")
+        message = "\n".join((auth, request.method, request.target, ""))
+        message = message.encode() + request.body + b"\n"
+        token = request.headers.get("alipay-app-auth-token")
+        if token:
+            message += token.encode() + b"\n"
+        if not verify(self.keys.app.public_key(), text, message):
+            raise ApiError("40002", "isv.invalid-signature",
+                           "the signature does not fit")
+        self.nonces.add(nonce)
+        return cert
+
+    @staticmethod
+    def _biz(request):
+        try:
+            value = json.loads(request.body.decode("utf-8") or "{}")
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict):
+            raise ApiError("40002", "isv.invalid-parameter",
+                           "the body is not a JSON object")
+        return value
+
+    def _answer(self, status, value, signed, cert):
+        body = json.dumps(value, ensure_ascii=False,
+                          separators=(",", ":")).encode("utf-8")
+        head = {"Content-Type": "application/json;charset=utf-8",
+                "alipay-trace-id": secrets.token_hex(16)}
+        if signed:
+            stamp = "%d" % (time.time() * 1000)
+            nonce = secrets.token_hex(16)
+            head["alipay-timestamp"] = stamp
+            head["alipay-nonce"] = nonce
+            head["alipay-signature"] = sign(
+                self.keys.alipay(), answer_message(stamp, nonce, body))
+            if cert:
+                head["alipay-sn"] = self.keys.ids[
+                    self.keys.alipay_active + "_cert_sn"]
+        return Response(status, body, head)
