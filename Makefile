@@ -118,6 +118,10 @@ soak: setup-bench build ## a million callbacks and reloads: nothing may grow
 ledger: setup-demo build ## kill -9 under load, then count; DURATION=60
 	@bash $(TOOLS)/ledger.sh
 
+.PHONY: transport
+transport: build setup-test ## orders while their provider dies; DURATION=
+	@bash $(TOOLS)/transport.sh
+
 .PHONY: rotation
 rotation: build setup-test ## keys change under load, forged serials; DURATION=
 	@bash $(TOOLS)/rotation.sh

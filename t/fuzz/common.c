@@ -383,3 +383,101 @@ fuzz_id(ngx_str_t *s)
 {
     must(s->len == 0 || ngx_paygw_visible(s, 65536));
 }
+
+
+/* git does not keep modes, and nobody else may read a private key */
+
+const char *
+fuzz_private_line(const char *param, const char *name)
+{
+    int      in, out;
+    char     buf[8192], path[] = "/tmp/paygw-fuzz-XXXXXX", *line;
+    ssize_t  n;
+
+    (void) snprintf(buf, sizeof(buf), "%s/%s", getenv("PAYGW_FUZZ_DATA"),
+                    name);
+
+    in = open(buf, O_RDONLY);
+    out = mkstemp(path);
+
+    must(in != -1 && out != -1);
+
+    n = read(in, buf, sizeof(buf));
+
+    must(n > 0 && write(out, buf, n) == n);
+
+    (void) close(in);
+    (void) close(out);
+
+    line = malloc(128);
+    must(line != NULL);
+
+    (void) snprintf(line, 128, "%s %s", param, path);
+
+    return line;
+}
+
+
+void
+fuzz_ask(ngx_pool_t *pool, ngx_paygw_exchange_t *x, ngx_paygw_channel_t **ch,
+    time_t now)
+{
+    ngx_memzero(x, sizeof(ngx_paygw_exchange_t));
+
+    x->n.provider = (*ch)->provider;
+    x->n.channels = ch;
+    x->n.nchannels = 1;
+    x->n.channel = *ch;
+    x->n.pool = pool;
+    x->n.log = fuzz_cf->log;
+    x->n.msg.now = now;
+
+    ngx_str_set(&x->in.method, "POST");
+    ngx_str_set(&x->endpoint, "https://example.com");
+}
+
+
+/* a caller's request: signed, refused with a reason, or a reply of our own */
+
+void
+fuzz_build(ngx_paygw_exchange_t *x)
+{
+    ngx_int_t  rc;
+
+    rc = x->n.provider->api->build(x);
+
+    must(rc == NGX_OK || rc == NGX_DONE || rc == NGX_DECLINED);
+
+    if (rc == NGX_DECLINED) {
+        must(x->n.reason != NGX_PAYGW_REASON_NONE && x->n.hint.len);
+        return;
+    }
+
+    must(rc == NGX_OK ? x->target.len != 0 : x->reply.len != 0);
+
+    /* and again, as for another try */
+
+    must(x->n.provider->api->build(x) == rc);
+}
+
+
+ngx_int_t
+fuzz_check(ngx_paygw_exchange_t *x)
+{
+    ngx_int_t  rc;
+
+    rc = x->n.provider->api->check(x);
+
+    must(rc == NGX_OK || rc == NGX_DECLINED || rc == NGX_ABORT);
+    must((rc == NGX_OK) == (x->n.reason == NGX_PAYGW_REASON_NONE));
+
+    return rc;
+}
+
+
+ngx_uint_t
+fuzz_is(ngx_str_t *s, const char *word)
+{
+    return s->len == ngx_strlen(word)
+           && ngx_memcmp(s->data, word, s->len) == 0;
+}

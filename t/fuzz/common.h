@@ -9,6 +9,7 @@
 
 
 #include "harness.h"
+#include "ngx_paygw_exchange.h"
 
 #include <openssl/evp.h>
 
@@ -54,6 +55,23 @@ ngx_str_t fuzz_base64(ngx_pool_t *pool, ngx_str_t *s);
  * end.  Returns the last return code.
  */
 ngx_int_t fuzz_notify(ngx_pool_t *pool, ngx_paygw_notify_t *n);
+
+/* 1 if s is the word */
+ngx_uint_t fuzz_is(ngx_str_t *s, const char *word);
+
+
+/*
+ * For calls of a provider's API.  A line of a channel whose value is a copy of
+ * a file of t/data that only we can read, to be unlinked; an exchange of a
+ * channel; a caller's request, built as for two tries: signed, refused with a
+ * reason, or a reply of our own; an answer.
+ */
+
+const char *fuzz_private_line(const char *param, const char *name);
+void fuzz_ask(ngx_pool_t *pool, ngx_paygw_exchange_t *x,
+    ngx_paygw_channel_t **ch, time_t now);
+void fuzz_build(ngx_paygw_exchange_t *x);
+ngx_int_t fuzz_check(ngx_paygw_exchange_t *x);
 
 
 #endif /* _FUZZ_COMMON_H_INCLUDED_ */

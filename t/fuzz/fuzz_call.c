@@ -37,7 +37,6 @@ static void fuzz_signed(ngx_pool_t *pool, ngx_paygw_call_t *call,
     ngx_str_t *input);
 static ngx_int_t fuzz_verify(ngx_paygw_call_t *call, ngx_int_t rc);
 static void fuzz_mac(ngx_str_t *text, u_char *mac);
-static ngx_uint_t fuzz_is(ngx_str_t *mode, const char *name);
 
 
 static ngx_paygw_callers_t    fuzz_callers;
@@ -276,12 +275,4 @@ fuzz_mac(ngx_str_t *text, u_char *mac)
     must(HMAC(EVP_sha256(), FUZZ_SECRET, sizeof(FUZZ_SECRET) - 1, text->data,
               text->len, mac, &len)
          != NULL && len == 32);
-}
-
-
-static ngx_uint_t
-fuzz_is(ngx_str_t *mode, const char *name)
-{
-    return mode->len == ngx_strlen(name)
-           && ngx_memcmp(mode->data, name, mode->len) == 0;
 }

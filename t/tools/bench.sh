@@ -3,7 +3,8 @@
 # next to plain proxy_pass on the same processor in the same run.
 #
 #   ROUNDS, REQUESTS, CONNECTIONS   3, 20000 (of one case in a round), 64
-#   ONLY                            cases whose name holds this word
+#   ONLY                            cases whose name holds this word, or
+#                                   precreate: a call to a provider
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/perf/prepare.sh"

@@ -54,12 +54,24 @@ make_key() {
         *middle*)
             key "$work/key"
             certificate "$work/key" "$file" -extfile "$work/ca.ext" ;;
+        g_*.key | g_*.pem)
+            # calls of generic: a secret in base64, a pair of Ed25519
+            case ${1##*/} in
+                g_hmac.key | g_md5.key)
+                    openssl rand -base64 32 > "$file" ;;
+                *.key)
+                    openssl genpkey -algorithm ed25519 -out "$file" ;;
+                *)
+                    openssl genpkey -algorithm ed25519 \
+                        | openssl pkey -pubout -out "$file" ;;
+            esac ;;
         *pub*)
             key "$work/key"
             openssl pkey -in "$work/key" -pubout -out "$file" ;;
-        apiclient_cert* | app*cert*)
+        apiclient_cert* | app*cert* | merchant.cer)
             # belongs to the key next to it
             own=$(echo "${1##*/}" | sed 's/^app_cert.crt/app_private.pem/
+                                         s/^merchant.cer/merchant_private.pem/
                                          s/_*cert/_key/; s/\.crt$/.pem/')
             own=${file%/*}/$own
             [ -e "$own" ] || key "$own"
@@ -71,6 +83,8 @@ make_key() {
             key "$file" ;;
         webhook*)
             echo "whsec_$(openssl rand -base64 24)" > "$file" ;;
+        api.key)
+            echo "sk_test_$(openssl rand -hex 16)" > "$file" ;;
         *)
             # 32 characters, as a secret of WeChat Pay is
             openssl rand -hex 16 | tr -d '\n' > "$file" ;;

@@ -62,6 +62,9 @@ void test_call(void);
 void test_slots(void);
 void test_idem(void);
 void test_metrics(void);
+void test_breaker(void);
+void test_book(void);
+void test_order(void);
 
 
 #endif /* _TEST_H_INCLUDED_ */

@@ -160,6 +160,11 @@ test_cert_alipay(void)
         { "crypto/rogue_cert.crt", "3ad3dc38f0554942dc32e0d951889035" }
     };
 
+    static const char  *up[][2] = {
+        { "unionpay/keys/merchant_cert.cer", "68759663125" },
+        { "unionpay/keys/up_sign_cert.cer", "69678957876" }
+    };
+
     cf = harness_conf();
 
     for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
@@ -169,6 +174,15 @@ test_cert_alipay(void)
         is_int(ngx_paygw_key_cert(cf, &path, &cert), NGX_OK, t[i][0]);
         is_int(ngx_paygw_cert_sn(cf, &cert, &sn), NGX_OK, t[i][0]);
         is_str(&sn, t[i][1], t[i][0]);
+    }
+
+    for (i = 0; i < sizeof(up) / sizeof(up[0]); i++) {
+
+        path = harness_str(cf->pool, up[i][0]);
+
+        is_int(ngx_paygw_key_cert(cf, &path, &cert), NGX_OK, up[i][0]);
+        is_int(ngx_paygw_cert_decimal(cf, &cert, &sn), NGX_OK, up[i][0]);
+        is_str(&sn, up[i][1], up[i][0]);
     }
 
     path = harness_str(cf->pool, "crypto/alipay_root.crt");

@@ -15,6 +15,9 @@ static void test_form_refused(void);
 static void test_form_limit(void);
 static void test_form_canonical(void);
 static void test_form_hides(void);
+static void test_form_raw(void);
+static void test_form_write(void);
+static void test_form_made(ngx_conf_t *cf);
 static ngx_int_t test_form_parse(ngx_conf_t *cf, ngx_str_t body,
     ngx_paygw_form_t *form, char **err);
 
@@ -63,6 +66,8 @@ test_form(void)
     test_form_limit();
     test_form_canonical();
     test_form_hides();
+    test_form_raw();
+    test_form_write();
 }
 
 
@@ -339,4 +344,155 @@ test_form_parse(ngx_conf_t *cf, ngx_str_t body, ngx_paygw_form_t *form,
     }
 
     return ngx_paygw_form_parse(cf->pool, &copy, form, err);
+}
+
+
+/* as UnionPay answers: nothing is encoded, braces hide what separates */
+
+static void
+test_form_raw(void)
+{
+    char              *err;
+    size_t             i;
+    ngx_int_t          rc;
+    ngx_str_t          text, body;
+    ngx_conf_t        *cf;
+    ngx_paygw_form_t   form;
+
+    static const char  *none[] = { NULL };
+
+    static const struct {
+        ngx_str_t    body;
+        const char  *want;    /* fields, sorted; or the mistake */
+        ngx_int_t    rc;
+    } t[] = {
+        { T("b=2&a=1"), "a=1&b=2", NGX_OK },
+        { T("{b=2&a=1}"), "a=1&b=2", NGX_OK },
+        { T("a=+%41 x"), "a=+%41 x", NGX_OK },
+        { T("a=b=c&d="), "a=b=c&d=", NGX_OK },
+        { T("b={x=1&y=2}&a=1"), "a=1&b={x=1&y=2}", NGX_OK },
+        { T("b=[x&y]z&a=1"), "a=1&b=[x&y]z", NGX_OK },
+        { T("b={[}&a=]"), "a=]&b={[}", NGX_OK },
+        { T("b={x&y&a=1"), "b={x&y&a=1", NGX_OK },
+        { T("b=x}&a=1"), "a=1&b=x}", NGX_OK },
+        { T("b={x&}{y&}&a=1"), "a=1&b={x&}{y&}", NGX_OK },
+        { T("{a={}}"), "a={}", NGX_OK },
+        { T("{a}=1"), "{a}=1", NGX_OK },
+        { T(""), "empty body", NGX_ABORT },
+        { T("{}"), "field without \"=\"", NGX_ABORT },
+        { T("{"), "field without \"=\"", NGX_ABORT },
+        { T("a"), "field without \"=\"", NGX_ABORT },
+        { T("a=1&"), "field without \"=\"", NGX_ABORT },
+        { T("a=1&b&c=1"), "field without \"=\"", NGX_ABORT },
+        { T("=1"), "empty field name", NGX_ABORT },
+        { T("a=1&=1"), "empty field name", NGX_ABORT },
+        { T("a=1&a=1"), "duplicate field", NGX_ABORT },
+        { T("a=1&b=\0"), "NUL in a field", NGX_ABORT }
+    };
+
+    cf = harness_conf();
+
+    for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+
+        /* a copy that ends where its memory ends */
+
+        body.len = t[i].body.len;
+        body.data = ngx_pnalloc(cf->pool, body.len ? body.len : 1);
+        memcpy(body.data, t[i].body.data, body.len);
+
+        err = NULL;
+        rc = ngx_paygw_form_raw(cf->pool, &body, &form, &err);
+
+        is_int(rc, t[i].rc, t[i].want);
+
+        if (rc != NGX_OK) {
+            ok(err && strcmp(err, t[i].want) == 0, t[i].want);
+            continue;
+        }
+
+        is_int(ngx_paygw_form_canonical(cf->pool, &form, none, 0, &text),
+               NGX_OK, t[i].want);
+        is_str(&text, t[i].want, t[i].want);
+    }
+
+    harness_conf_free(cf);
+}
+
+
+static void
+test_form_write(void)
+{
+    ngx_str_t          value, out;
+    ngx_uint_t         i;
+    ngx_conf_t        *cf;
+    ngx_paygw_form_t   form;
+
+    cf = harness_conf();
+
+    is_int(ngx_paygw_form_new(cf->pool, &form), NGX_OK, "form, new");
+    is_int(ngx_paygw_form_write(cf->pool, &form, &out), NGX_OK, "no field");
+    is_int(out.len, 0, "form, no field");
+
+    ngx_str_set(&value, "a b+&=%\r\n\xe6~");
+    is_int(ngx_paygw_form_add(&form, "a", &value), NGX_OK, "form, add");
+    ngx_str_set(&value, "");
+    is_int(ngx_paygw_form_add(&form, "b", &value), NGX_OK, "form, add");
+    is_int(ngx_paygw_form_write(cf->pool, &form, &out), NGX_OK, "form, write");
+    is_str(&out, "a=a%20b%2B%26%3D%25%0D%0A%E6~&b=", "form, written");
+
+    test_form_made(cf);
+
+    for (i = 2; i < NGX_PAYGW_FORM_MAX_FIELDS; i++) {
+        if (ngx_paygw_form_add(&form, "c", &value) != NGX_OK) {
+            break;
+        }
+    }
+
+    is_int(i, NGX_PAYGW_FORM_MAX_FIELDS, "form, so many");
+    is_int(ngx_paygw_form_add(&form, "c", &value), NGX_DECLINED,
+           "form, and no more");
+
+    harness_conf_free(cf);
+}
+
+
+/* its fields are found at any time, in any order */
+
+static void
+test_form_made(ngx_conf_t *cf)
+{
+    char              *err;
+    ngx_str_t          value, text;
+    ngx_paygw_form_t   form;
+
+    static const char  *skip[] = { "m", NULL };
+
+    /* as memory may be that was something else */
+
+    memset(&form, 0xff, sizeof(form));
+
+    is_int(ngx_paygw_form_new(cf->pool, &form), NGX_OK, "form, made");
+    ok(ngx_paygw_form_get(&form, "z") == NULL, "form, made: none");
+
+    ngx_str_set(&value, "1");
+    is_int(ngx_paygw_form_add(&form, "z", &value), NGX_OK, "form, add");
+    ngx_str_set(&value, "2");
+    is_int(ngx_paygw_form_add(&form, "m", &value), NGX_OK, "form, add");
+
+    is_str(ngx_paygw_form_get(&form, "z"), "1", "form, made: first");
+    is_str(ngx_paygw_form_get(&form, "m"), "2", "form, made: last");
+    ok(ngx_paygw_form_get(&form, "a") == NULL, "form, made: absent");
+    is_int(ngx_paygw_form_canonical(cf->pool, &form, skip, 0, &text), NGX_OK,
+           "form, made: canonical");
+    is_str(&text, "z=1", "form, made: one is left out");
+
+    is_int(ngx_paygw_form_sort(&form, &err), NGX_OK, "form, sorted");
+    ngx_str_set(&value, "3");
+    is_int(ngx_paygw_form_add(&form, "a", &value), NGX_OK, "form, add");
+
+    is_str(ngx_paygw_form_get(&form, "a"), "3", "form, behind the sorted");
+    is_str(ngx_paygw_form_get(&form, "m"), "2", "form, among the sorted");
+    is_str(ngx_paygw_form_get(&form, "z"), "1", "form, among the sorted");
+    is_int(ngx_paygw_form_sort(&form, &err), NGX_OK, "form, sorted again");
+    is_str(ngx_paygw_form_get(&form, "a"), "3", "form, sorted again");
 }

@@ -42,7 +42,10 @@ main(int argc, char **argv)
     test_call();
     test_slots();
     test_idem();
+    test_order();
     test_metrics();
+    test_breaker();
+    test_book();
 
     printf("1..%lu\n", (unsigned long) test_count);
 

@@ -10,6 +10,7 @@
 
 static void test_xml_refused(void);
 static void test_xml_limits(void);
+static void test_xml_write(void);
 static ngx_int_t test_xml_parse(ngx_conf_t *cf, ngx_str_t text,
     ngx_paygw_form_t *form, char **err);
 
@@ -65,6 +66,7 @@ test_xml(void)
 
     test_xml_refused();
     test_xml_limits();
+    test_xml_write();
 }
 
 
@@ -240,4 +242,57 @@ test_xml_parse(ngx_conf_t *cf, ngx_str_t text, ngx_paygw_form_t *form,
     }
 
     return ngx_paygw_xml_parse(cf->pool, &copy, "xml", form, err);
+}
+
+
+/* what is written is read again as it was, whatever the values hold */
+
+static void
+test_xml_write(void)
+{
+    char              *err;
+    size_t             i;
+    ngx_str_t          out, value;
+    ngx_conf_t        *cf;
+    ngx_paygw_form_t   form;
+
+    static const struct {
+        ngx_str_t    value;
+        const char  *want;
+    } t[] = {
+        { T("1"), "<x><a><![CDATA[1]]></a></x>" },
+        { T("<b> & \"'"), "<x><a><![CDATA[<b> & \"']]></a></x>" },
+        { T("]]"), "<x><a><![CDATA[]]]]></a></x>" },
+        { T("]]>"), "<x><a>]]&gt;</a></x>" },
+        { T("a]]>b<&"), "<x><a>a]]&gt;b&lt;&amp;</a></x>" },
+        { T("\r"), "<x><a>&#13;</a></x>" },
+        { T("a\r\nb"), "<x><a>a&#13;\nb</a></x>" },
+        { T("\xe6\x94\xaf\n"), "<x><a><![CDATA[\xe6\x94\xaf\n]]></a></x>" },
+        { T(""), "<x></x>" }
+    };
+
+    cf = harness_conf();
+
+    for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+
+        value = t[i].value;
+
+        is_int(ngx_paygw_form_new(cf->pool, &form), NGX_OK, "xml, new");
+        is_int(ngx_paygw_form_add(&form, "a", &value), NGX_OK, "xml, add");
+        is_int(ngx_paygw_xml_write(cf->pool, "x", &form, &out), NGX_OK,
+               "xml, write");
+        is_str(&out, t[i].want, "xml, written");
+
+        is_int(ngx_paygw_xml_parse(cf->pool, &out, "x", &form, &err), NGX_OK,
+               "xml, read again");
+
+        if (value.len) {
+            ok(form.nfields == 1 && form.fields[0].value.len == value.len
+               && memcmp(form.fields[0].value.data, value.data, value.len)
+                  == 0,
+               t[i].want);
+        }
+    }
+
+    harness_conf_free(cf);
 }

@@ -14,6 +14,7 @@ import os
 import re
 import statistics
 
+import precreate
 import stack
 
 GATEWAY_CPU = 0
@@ -309,6 +310,8 @@ def orders(path, total):
 
 def bench():
     opt = options()
+    if opt.only == "precreate":
+        return precreate.bench(opt)
     cases = chosen(opt.only)
     run = stack.Stack(opt.folder)
     bodies = {False: os.path.join(run.folder, "callbacks"),

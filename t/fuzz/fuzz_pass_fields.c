@@ -1,0 +1,434 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include "common.h"
+#include "ngx_paygw_form.h"
+#include "ngx_paygw_xml.h"
+
+
+/*
+ * Calls of WeChat Pay v2 and of UnionPay, and their answers.  The first line of
+ * the input says which, the rest is
+ *
+ *   v2 raw, bare, file   an answer, of a path whose answers are signed, need
+ *                        not be, never are.  What is taken must be genuine by
+ *                        OpenSSL's own word, or be said not to be signed
+ *   v2 signed            a document, which the target signs
+ *   v2 build             path and type, one a line, then a body
+ *   up raw, cert         an answer, to a channel with a secret or a certificate
+ *   up signed            fields as in an answer, which the target signs
+ *   up build             path and type, one a line, then a body
+ */
+
+
+#define FUZZ_API_KEY  "192006250b4c09247ec02edce69f6a2d"
+#define FUZZ_SECRET   "979da4cfccbae7923641daa5dd7047c2"
+#define FUZZ_NOW      1736000000
+
+#define FUZZ_V2    0
+#define FUZZ_UP    1
+#define FUZZ_CERT  2
+
+
+static void fuzz_v2(ngx_pool_t *pool, ngx_str_t *mode, ngx_str_t *input);
+static void fuzz_up(ngx_pool_t *pool, ngx_str_t *mode, ngx_str_t *input);
+static void fuzz_call(ngx_pool_t *pool, ngx_paygw_exchange_t *x,
+    ngx_str_t *input);
+static void fuzz_question(ngx_paygw_exchange_t *x, const char *path,
+    const char *type, const char *body);
+static void fuzz_v2_genuine(ngx_pool_t *pool, ngx_paygw_exchange_t *x);
+static void fuzz_up_genuine(ngx_pool_t *pool, ngx_paygw_exchange_t *x,
+    ngx_uint_t cert);
+static ngx_str_t fuzz_text(ngx_pool_t *pool, ngx_paygw_form_t *form,
+    const char *sign);
+static ngx_str_t fuzz_hash(ngx_pool_t *pool, const EVP_MD *md,
+    ngx_str_t *text, ngx_uint_t upper);
+static ngx_str_t fuzz_secret_hash(ngx_pool_t *pool, ngx_str_t *text);
+static void fuzz_without(ngx_paygw_form_t *form, const char *name);
+
+
+static ngx_paygw_channel_t  *fuzz_channels[3];
+static EVP_PKEY             *fuzz_up_key;
+
+static const char  *fuzz_wechat[] = {
+    "appid wxd930ea5d5a258f4f",
+    "mchid 10000100",
+    "api_key text:" FUZZ_API_KEY,
+    "sign_type MD5",
+    NULL,    /* merchant_private_key */
+    "merchant_certificate unionpay/keys/merchant_cert.cer",
+    NULL
+};
+
+static const char  *fuzz_secrets[] = {
+    "merId 777290058110097",
+    "signMethod 11",
+    "secure_key text:" FUZZ_SECRET,
+    NULL
+};
+
+static const char  *fuzz_certs[] = {
+    "merId 777290058110097",
+    "root_cert unionpay/keys/up_root.cer",
+    "middle_cert unionpay/keys/up_middle.cer",
+    NULL,    /* merchant_private_key */
+    "merchant_certificate unionpay/keys/merchant_cert.cer",
+    NULL
+};
+
+
+void
+fuzz_init(void)
+{
+    const char  *key;
+
+    key = fuzz_private_line("merchant_private_key",
+                            "unionpay/keys/merchant_private.pem");
+
+    fuzz_wechat[4] = key;
+    fuzz_certs[3] = key;
+
+    fuzz_channels[FUZZ_V2] = harness_channel(fuzz_cf, "wechat_v2", "wxv2",
+                                             fuzz_wechat);
+    fuzz_channels[FUZZ_UP] = harness_channel(fuzz_cf, "unionpay", "up",
+                                             fuzz_secrets);
+    fuzz_channels[FUZZ_CERT] = harness_channel(fuzz_cf, "unionpay", "cert",
+                                               fuzz_certs);
+
+    must(fuzz_channels[0] && fuzz_channels[1] && fuzz_channels[2]);
+
+    (void) unlink(strchr(key, ' ') + 1);
+
+    fuzz_up_key = fuzz_public("unionpay/keys/up_sign_cert.cer");
+}
+
+
+void
+fuzz_one(ngx_pool_t *pool, ngx_str_t *input)
+{
+    ngx_str_t  mode;
+
+    mode = fuzz_line(pool, input);
+
+    if (mode.len < 4) {
+        return;
+    }
+
+    mode.data += 3;
+    mode.len -= 3;
+
+    if (ngx_memcmp(mode.data - 3, "v2 ", 3) == 0) {
+        fuzz_v2(pool, &mode, input);
+
+    } else if (ngx_memcmp(mode.data - 3, "up ", 3) == 0) {
+        fuzz_up(pool, &mode, input);
+    }
+}
+
+
+static void
+fuzz_v2(ngx_pool_t *pool, ngx_str_t *mode, ngx_str_t *input)
+{
+    char                  *err, *path;
+    ngx_str_t              body, sign;
+    ngx_paygw_form_t       form;
+    ngx_paygw_exchange_t   x;
+
+    fuzz_ask(pool, &x, &fuzz_channels[FUZZ_V2], FUZZ_NOW);
+
+    if (fuzz_is(mode, "build")) {
+        fuzz_call(pool, &x, input);
+        return;
+    }
+
+    path = fuzz_is(mode, "bare") ? "/mmpaymkttransfers/gethbinfo"
+           : fuzz_is(mode, "file") ? "/pay/downloadbill" : "/pay/orderquery";
+
+    fuzz_question(&x, path, "text/xml", "<xml><out_trade_no>T1</out_trade_no>"
+                                        "</xml>");
+    body = fuzz_copy(pool, input);
+
+    if (fuzz_is(mode, "signed")) {
+
+        if (ngx_paygw_xml_parse(pool, &body, "xml", &form, &err) != NGX_OK
+            || form.nfields == NGX_PAYGW_FORM_MAX_FIELDS)
+        {
+            return;
+        }
+
+        fuzz_without(&form, "sign");
+        sign = fuzz_text(pool, &form, FUZZ_API_KEY);
+        sign = fuzz_hash(pool, EVP_md5(), &sign, 1);
+        must(ngx_paygw_form_add(&form, "sign", &sign) == NGX_OK);
+        must(ngx_paygw_xml_write(pool, "xml", &form, &x.n.msg.body)
+             == NGX_OK);
+
+        (void) fuzz_check(&x);
+
+        /* a genuine one is never called a forged one */
+
+        must(x.n.reason != NGX_PAYGW_REASON_SIGNATURE);
+        return;
+    }
+
+    x.n.msg.body = body;
+
+    if (fuzz_check(&x) != NGX_OK) {
+        return;
+    }
+
+    if (fuzz_is(mode, "file")) {
+        must(x.unsigned_reply && x.reply.len == body.len);
+        return;
+    }
+
+    must(!x.unsigned_reply || fuzz_is(mode, "bare"));
+
+    if (!x.unsigned_reply) {
+        fuzz_v2_genuine(pool, &x);
+    }
+}
+
+
+static void
+fuzz_up(ngx_pool_t *pool, ngx_str_t *mode, ngx_str_t *input)
+{
+    char                  *err;
+    ngx_str_t              body, sign, amp;
+    ngx_uint_t             cert;
+    ngx_paygw_form_t       form;
+    ngx_paygw_exchange_t   x;
+
+    cert = fuzz_is(mode, "cert");
+
+    fuzz_ask(pool, &x, &fuzz_channels[cert ? FUZZ_CERT : FUZZ_UP], FUZZ_NOW);
+
+    if (fuzz_is(mode, "build")) {
+        fuzz_call(pool, &x, input);
+        return;
+    }
+
+    fuzz_question(&x, "/gateway/api/cardTransReq.do",
+                  "application/x-www-form-urlencoded",
+                  "orderId=20250102030405001&txnTime=20250102030405");
+
+    body = fuzz_copy(pool, input);
+
+    if (fuzz_is(mode, "signed")) {
+
+        if (ngx_paygw_form_raw(pool, &body, &form, &err) != NGX_OK) {
+            return;
+        }
+
+        fuzz_without(&form, "signature");
+        body = fuzz_text(pool, &form, NULL);
+        sign = fuzz_secret_hash(pool, &body);
+        ngx_str_set(&amp, "&signature=");
+
+        /* what is read of it is what was signed, or there are two readings */
+
+        x.n.msg.body = fuzz_join(pool, &body, &amp, &sign, NULL);
+
+        if (fuzz_check(&x) == NGX_OK) {
+            must(x.reply.len == x.n.msg.body.len
+                 && ngx_memcmp(x.reply.data, x.n.msg.body.data, x.reply.len)
+                    == 0);
+        }
+
+        return;
+    }
+
+    x.n.msg.body = body;
+
+    if (fuzz_check(&x) == NGX_OK) {
+        must(!x.unsigned_reply);
+        fuzz_up_genuine(pool, &x, cert);
+    }
+}
+
+
+static void
+fuzz_call(ngx_pool_t *pool, ngx_paygw_exchange_t *x, ngx_str_t *input)
+{
+    x->path = fuzz_line(pool, input);
+    x->in.target = x->path;
+    x->type = fuzz_line(pool, input);
+    x->in.body = fuzz_copy(pool, input);
+
+    fuzz_build(x);
+}
+
+
+static void
+fuzz_question(ngx_paygw_exchange_t *x, const char *path, const char *type,
+    const char *body)
+{
+    x->path.data = (u_char *) path;
+    x->path.len = ngx_strlen(path);
+    x->in.target = x->path;
+    x->type.data = (u_char *) type;
+    x->type.len = ngx_strlen(type);
+    x->in.body.data = (u_char *) body;
+    x->in.body.len = ngx_strlen(body);
+
+    must(x->n.provider->api->build(x) == NGX_OK);
+
+    x->status = 200;
+}
+
+
+/* what the caller gets: all of it but the signature was signed */
+
+static void
+fuzz_v2_genuine(ngx_pool_t *pool, ngx_paygw_exchange_t *x)
+{
+    char              *err;
+    ngx_str_t          text, sign, *given;
+    ngx_paygw_form_t   form;
+
+    must(ngx_paygw_xml_parse(pool, &x->reply, "xml", &form, &err) == NGX_OK);
+
+    given = ngx_paygw_form_get(&form, "sign");
+    must(given != NULL);
+
+    sign = *given;
+    fuzz_without(&form, "sign");
+
+    given = ngx_paygw_form_get(&form, "return_code");
+    must(given != NULL && fuzz_is(given, "SUCCESS"));
+
+    text = fuzz_text(pool, &form, FUZZ_API_KEY);
+    text = fuzz_hash(pool, EVP_md5(), &text, 1);
+
+    must(text.len == sign.len
+         && ngx_memcmp(text.data, sign.data, sign.len) == 0);
+}
+
+
+static void
+fuzz_up_genuine(ngx_pool_t *pool, ngx_paygw_exchange_t *x, ngx_uint_t cert)
+{
+    u_char     *p, buf[512];
+    ngx_str_t   text, sign, sig, hex;
+
+    text = x->reply;
+
+    for (p = text.data + text.len - 11; ; p--) {
+
+        must(p > text.data);
+
+        if (ngx_memcmp(p, "&signature=", 11) == 0) {
+            break;
+        }
+    }
+
+    sign.data = p + 11;
+    sign.len = text.data + text.len - sign.data;
+    text.len = p - text.data;
+
+    if (!cert) {
+        hex = fuzz_secret_hash(pool, &text);
+        must(hex.len == sign.len
+             && ngx_memcmp(hex.data, sign.data, sign.len) == 0);
+        return;
+    }
+
+    hex = fuzz_hash(pool, EVP_sha256(), &text, 0);
+    sig.data = buf;
+    must(sign.len <= 344 && ngx_decode_base64(&sig, &sign) == NGX_OK);
+    must(fuzz_genuine(fuzz_up_key, &hex, &sig));
+}
+
+
+/* the string to sign of sorted fields, for a key without what is empty */
+
+static ngx_str_t
+fuzz_text(ngx_pool_t *pool, ngx_paygw_form_t *form, const char *key)
+{
+    ngx_str_t   text, eq, amp, last;
+    ngx_uint_t  i;
+
+    ngx_str_set(&eq, "=");
+    ngx_str_set(&amp, "&");
+    ngx_str_null(&text);
+
+    for (i = 0; i < form->nfields; i++) {
+
+        if (key && form->fields[i].value.len == 0) {
+            continue;
+        }
+
+        text = fuzz_join(pool, &text, text.len ? &amp : &text,
+                         &form->fields[i].name, &eq, &form->fields[i].value,
+                         NULL);
+    }
+
+    if (key == NULL) {
+        return text;
+    }
+
+    ngx_str_set(&eq, "&key=");
+    last.data = (u_char *) key;
+    last.len = ngx_strlen(key);
+
+    return fuzz_join(pool, &text, &eq, &last, NULL);
+}
+
+
+static ngx_str_t
+fuzz_hash(ngx_pool_t *pool, const EVP_MD *md, ngx_str_t *text,
+    ngx_uint_t upper)
+{
+    u_char        digest[EVP_MAX_MD_SIZE];
+    ngx_str_t     hex;
+    ngx_uint_t    i;
+    unsigned int  len;
+
+    must(EVP_Digest(text->data, text->len, digest, &len, md, NULL) == 1);
+
+    hex.len = 2 * len;
+    hex.data = ngx_pnalloc(pool, hex.len);
+    must(hex.data != NULL);
+
+    (void) ngx_hex_dump(hex.data, digest, len);
+
+    for (i = 0; upper && i < hex.len; i++) {
+        hex.data[i] = ngx_toupper(hex.data[i]);
+    }
+
+    return hex;
+}
+
+
+static ngx_str_t
+fuzz_secret_hash(ngx_pool_t *pool, ngx_str_t *text)
+{
+    ngx_str_t  amp, secret;
+
+    ngx_str_set(&amp, "&");
+    ngx_str_set(&secret, FUZZ_SECRET);
+
+    secret = fuzz_hash(pool, EVP_sha256(), &secret, 0);
+    secret = fuzz_join(pool, text, &amp, &secret, NULL);
+
+    return fuzz_hash(pool, EVP_sha256(), &secret, 0);
+}
+
+
+static void
+fuzz_without(ngx_paygw_form_t *form, const char *name)
+{
+    ngx_uint_t  i, k;
+
+    for (i = 0, k = 0; i < form->nfields; i++) {
+        if (!fuzz_is(&form->fields[i].name, name)) {
+            form->fields[k++] = form->fields[i];
+        }
+    }
+
+    form->nfields = k;
+    form->sorted = 0;
+}

@@ -1,0 +1,135 @@
+"""The example of calls: orders made through nginx, at the sandbox."""
+
+import json
+import re
+import time
+import urllib.parse
+
+import stage
+
+
+def calling(case):
+    """An order of each provider, and one that nobody has heard of."""
+    ids = case.keys.rings[""].ids
+    order = {"mchid": ids["mchid"], "appid": ids["appid"],
+             "description": "tea", "out_trade_no": "EXAMPLE_1",
+             "notify_url": "http://127.0.0.1:1/notify",
+             "amount": {"total": 100}}
+    head = {"Content-Type": "application/json"}
+    status, fields, body = stage.send(
+        case.port, "/wxpay/v3/pay/transactions/native", head,
+        json.dumps(order).encode())
+    case.same((status, list(json.loads(body))), (200, ["code_url"]),
+              "wxpay: an order is made")
+    status, _, body = stage.send(
+        case.port, "/wxpay/v3/pay/transactions/out-trade-no/NONE_1/close",
+        head, json.dumps({"mchid": ids["mchid"]}).encode())
+    case.same((status, json.loads(body)["code"]), (404, "ORDER_NOT_EXIST"),
+              "wxpay: there is no such order")
+
+    head = {"Content-Type": "application/x-www-form-urlencoded"}
+    biz = {"out_trade_no": "EXAMPLE_1", "total_amount": "1.00",
+           "subject": "tea", "buyer_id": "2088"}
+    for method, wanted in (("create", "10000"), ("query", "10000")):
+        status, _, body = stage.send(
+            case.port, "/alipay/gateway.do", head,
+            urllib.parse.urlencode({"method": "alipay.trade." + method,
+                                    "biz_content": json.dumps(biz)})
+            .encode())
+        content = json.loads(body)["alipay_trade_%s_response" % method]
+        case.same((status, content["code"]), (200, wanted),
+                  "alipay: " + method)
+    form = {"amount": 100, "currency": "eur",
+            "metadata[out_trade_no]": "EXAMPLE_2"}
+    status, fields, body = stage.send(
+        case.port, "/stripe/v1/payment_intents",
+        {**head, "Idempotency-Key": "EXAMPLE_2"},
+        urllib.parse.urlencode(form).encode())
+    case.same((status, json.loads(body)["amount"]), (200, 100),
+              "stripe: an order is made")
+    status, _, body = stage.send(case.port, "/alipay/other", head, b"a=b")
+    case.same((status, json.loads(body)["code"]),
+              (400, "CLIENT-BAD_REQUEST"), "alipay: no such path")
+
+
+def trouble(case):
+    """An order, and what is shown of the breakers."""
+    ids = case.keys.rings[""].ids
+    body = {"mchid": ids["mchid"], "appid": ids["appid"],
+            "description": "tea", "out_trade_no": "EXAMPLE_3",
+            "notify_url": "http://127.0.0.1:1/notify",
+            "amount": {"total": 100}}
+    status, _, body = stage.send(
+        case.port, "/wxpay/v3/pay/transactions/native",
+        {"Content-Type": "application/json"}, json.dumps(body).encode())
+    case.same((status, list(json.loads(body))), (200, ["code_url"]),
+              "wxpay: an order is made")
+    _, _, body = stage.send(case.port, "/metrics", {}, b"", "GET")
+    case.same(re.findall(r'(?m)^paygw_breaker_state\{channel="(\w+)".* (\d)$',
+                         body.decode()),
+              [("wxpay", "0"), ("alipay", "0")], "breakers are closed")
+
+
+def fields(case):
+    """The same of UnionPay and WeChat Pay v2."""
+    stamp = time.strftime("%Y%m%d%H%M%S", time.gmtime(time.time() + 8 * 3600))
+    head = {"Content-Type": "application/x-www-form-urlencoded"}
+
+    def union(path, **values):
+        status, _, body = stage.send(
+            case.port, path, head, urllib.parse.urlencode(
+                {"txnTime": stamp, **values}).encode())
+        return status, dict(p.split("=", 1) for p in body.decode().split("&")
+                            if "=" in p)
+
+    order = {"orderId": "EXAMPLE0001", "txnType": "01", "txnSubType": "07",
+             "txnAmt": "100", "currencyCode": "156"}
+    status, got = union("/unionpay/gateway/api/backTransReq.do", **order)
+    case.same((status, got["respCode"], "qrCode" in got), (200, "00", True),
+              "unionpay: an order is made")
+    status, got = union("/unionpay/gateway/api/queryTrans.do",
+                        orderId="EXAMPLE0001", txnType="00")
+    case.same((status, got["origRespCode"]), (200, "05"), "unionpay: query")
+    status, got = union("/unionpay-files", txnType="76", settleDate="0102")
+    case.same((status, "fileContent" in got), (200, True), "unionpay: file")
+
+    def wxv2(path, text):
+        status, _, body = stage.send(case.port, "/wxv2" + path, {
+            "Content-Type": "text/xml"}, ("<xml>%s</xml>" % text).encode())
+        return status, body.decode()
+
+    number = "<out_trade_no>EXAMPLE_2</out_trade_no>"
+    status, body = wxv2("/pay/unifiedorder", number + "<body>tea</body>"
+                        "<total_fee>100</total_fee><trade_type>NATIVE"
+                        "</trade_type><spbill_create_ip>127.0.0.1"
+                        "</spbill_create_ip><notify_url>http://127.0.0.1:1/n"
+                        "</notify_url>")
+    case.same((status, "<code_url>" in body), (200, True),
+              "wxv2: an order is made")
+    status, body = wxv2("/pay/orderquery", number)
+    case.same((status, "NOTPAY" in body), (200, True), "wxv2: query")
+    status, body = wxv2("/secapi/pay/refund", number + "<total_fee>100"
+                        "</total_fee><refund_fee>1</refund_fee>"
+                        "<out_refund_no>R1</out_refund_no>")
+    case.same((status, "<err_code>" in body), (200, True),
+              "wxv2: nothing to refund")
+
+
+def unified(case):
+    """An order of each provider in one form, and its callback's channel."""
+    head = {"Content-Type": "application/json"}
+    for channel, method, action in (("wxpay", "qr", "qr_code"),
+                                    ("alipay", "page", "redirect")):
+        order = {"order_id": "EXAMPLE_1", "amount": 100, "currency": "CNY",
+                 "subject": "tea", "method": method, "channel": channel}
+        status, _, body = stage.send(case.port, "/pay/orders", head,
+                                     json.dumps(order).encode())
+        answer = json.loads(body)
+        case.same((status, answer["code"],
+                   answer["data"].get("action", {}).get("type")),
+                  (200, "OK", action), channel + ": an order is made")
+    order["amount"] = 1.5
+    status, _, body = stage.send(case.port, "/pay/orders", head,
+                                 json.dumps(order).encode())
+    case.same((status, json.loads(body)["data"]), (400, {"field": "amount"}),
+              "no fractions")
