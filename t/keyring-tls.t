@@ -139,7 +139,8 @@ sub end {
 
     like(PaygwNginx->test(server => $Notify, http =>
              http($Good, proxy_ssl_verify => 'off')),
-         qr/unknown parameter "proxy_ssl_verify"/, 'D4: no switch');
+         qr/"proxy_ssl_verify" of channel "wxpay" cannot be turned off/,
+         'D4: no switch');
 }
 
 my $Plain = PaygwSandbox->start;

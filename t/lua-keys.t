@@ -277,12 +277,30 @@ lua_err('no such channel', undef, 'sign', '', 'x');
 --- run
 lua_err('the channel has no app_private_key', undef, 'sign', 'alipay', 'x');
 lua_err('the channel has no merchant_private_key', undef, 'sign', 'wxpay', '');
-lua_err('the channel has no secret, and no private key of ours', undef,
+lua_err('the channel has no secret, and no merchant_private_key', undef,
         'sign', 'unionpay', 'x');
 
 
 
-=== TEST 9: sign: WeChat Pay v2 and UnionPay by a secret
+=== TEST 9: sign: UnionPay by a key
+--- lua
+--- unionpay
+merchant_private_key $TEST_NGINX_KEYS/mch.key;
+merchant_certificate $TEST_NGINX_KEYS/mch.crt;
+--- run
+my $pem = keys_dir() . '/mch.pem';
+for my $text ('a=1&b=2', '', "\x{0}\x{e4}") {
+    for my $method (undef, '01') {
+        my $sig = lua_ok('sign', 'unionpay', bytes($text), $method // ());
+        ok(verified($sig, Digest::SHA::sha256_hex($text), $pem), 'openssl');
+    }
+}
+lua_err('the algorithm must be the signMethod of the channel', undef, 'sign',
+        'unionpay', 'x', $_) for '11', 'RSA2';
+
+
+
+=== TEST 10: sign: WeChat Pay v2 and UnionPay by a secret
 --- lua
 --- wxv2
 api_key file:$TEST_NGINX_KEYS/wxv2_next.key;
@@ -311,7 +329,7 @@ lua_err('the algorithm must be the signMethod of the channel', undef, 'sign',
 
 
 
-=== TEST 10: with keys of merchants
+=== TEST 11: with keys of merchants
 --- lua
 --- config
     location = /api { paygw_auth shop other; return 200 $paygw_key_id; }
@@ -354,7 +372,7 @@ lua_err('invalid method or target', undef, 'sign_call', 'shop', 'k1',
 
 
 
-=== TEST 11: canonical
+=== TEST 12: canonical
 --- lua
 --- run
 my %f = (b => 'x y&=', a => '', a1 => '2', B => "\xc3\xa4", sign => 'zzz',
@@ -385,7 +403,7 @@ lua_err('invalid field name', undef, 'canonical', 'params', { $_ => 'x' })
 
 
 
-=== TEST 12: decrypt: vectors, and what python has sealed
+=== TEST 13: decrypt: vectors, and what python has sealed
 --- lua
 --- http_config eval: $::VectorChannel
 --- generic
@@ -423,7 +441,7 @@ lua_err('no such channel', undef, 'decrypt', 'nobody', $res);
 
 
 
-=== TEST 13: decrypt: refunds of WeChat Pay v2, with any of its keys
+=== TEST 14: decrypt: refunds of WeChat Pay v2, with any of its keys
 --- lua
 --- wxv2
 -api_key
@@ -446,7 +464,7 @@ lua_err('the channel has no decrypt_key', undef, 'decrypt', 'hook', $info);
 
 
 
-=== TEST 14: nothing but these functions
+=== TEST 15: nothing but these functions
 --- lua
 --- config
     location = /names {

@@ -35,11 +35,13 @@ my $nginx = PaygwNginx->start(http => <<"CONF", server => <<'CONF');
         platform_certificate  $keys/wx_a.crt;
         merchant_private_key  $keys/mch.key;
         merchant_certificate  $keys/mch.crt;
+        endpoint              http://127.0.0.1:1;
     }
     paygw_merchant shop { key k text:0123456789012345678901234567890123456; }
 CONF
     location = /metrics { paygw_metrics; }
     location = /api { paygw_auth shop; return 200; }
+    location /wxpay/ { paygw_pass wxpay; }
 CONF
 my $have = metrics_ok($nginx->get('/metrics') . "\n", undef, 'metrics');
 $nginx->quit;
@@ -66,7 +68,7 @@ while ($exprs =~ /\b(paygw_\w+)(?:\{([^}]*)\})?/g) {
 }
 ok(keys %seen > 15, 'metrics in rules');
 
-is(scalar @Alerts, 18, 'alerts');
+is(scalar @Alerts, 27, 'alerts');
 for my $alert (@Alerts) {
     my @expect = $Tests =~ /alertname: $alert\n +exp_alerts:(.*)$/mg;
     ok(grep({ $_ eq '' } @expect), "$alert: a test in which it fires");
@@ -95,7 +97,7 @@ SKIP: {
     };
 
     my $checked = `$promtool check rules $Dir/paygw-alerts.yml 2>&1`;
-    like($checked, qr/SUCCESS: 18 rules found/, 'promtool check rules');
+    like($checked, qr/SUCCESS: 27 rules found/, 'promtool check rules');
     is($run->($Rules), 'all good', 'promtool test rules');
 
     # the last comparison of an expression; "unless" has one of its own

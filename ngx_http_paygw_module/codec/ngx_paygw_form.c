@@ -36,6 +36,8 @@ static ngx_int_t ngx_paygw_form_cmp(ngx_paygw_form_key_t *a,
     ngx_paygw_form_key_t *b);
 static ngx_paygw_field_t *ngx_paygw_form_find(ngx_paygw_form_t *form,
     const char *name);
+static ngx_paygw_field_t *ngx_paygw_form_scan(ngx_paygw_form_t *form,
+    const char *name);
 static ngx_uint_t ngx_paygw_form_named(ngx_paygw_field_t *field,
     const char *name);
 static ngx_uint_t ngx_paygw_form_hidden(ngx_str_t *value,
@@ -52,6 +54,7 @@ ngx_paygw_form_parse(ngx_pool_t *pool, ngx_str_t *body,
 
     form->fields = NULL;
     form->nfields = 0;
+    form->sorted = 0;
 
     if (body->len == 0) {
         *err = "empty body";
@@ -147,6 +150,8 @@ ngx_paygw_form_sort(ngx_paygw_form_t *form, char **err)
 
     ngx_memcpy(form->fields, sorted,
                form->nfields * sizeof(ngx_paygw_field_t));
+
+    form->sorted = 1;
 
     return NGX_OK;
 }
@@ -380,6 +385,10 @@ ngx_paygw_form_find(ngx_paygw_form_t *form, const char *name)
         return NULL;
     }
 
+    if (!form->sorted) {
+        return ngx_paygw_form_scan(form, name);
+    }
+
     /* a name that begins like no other ends the loop at once */
 
     field = form->fields + form->first[(u_char) name[0]];
@@ -393,6 +402,23 @@ ngx_paygw_form_find(ngx_paygw_form_t *form, const char *name)
 
         if (ngx_paygw_form_named(field, name)) {
             return field;
+        }
+    }
+
+    return NULL;
+}
+
+
+/* one that is still made */
+
+static ngx_paygw_field_t *
+ngx_paygw_form_scan(ngx_paygw_form_t *form, const char *name)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < form->nfields; i++) {
+        if (ngx_paygw_form_named(&form->fields[i], name)) {
+            return &form->fields[i];
         }
     }
 

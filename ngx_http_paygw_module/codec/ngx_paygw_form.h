@@ -29,8 +29,10 @@ typedef struct {
 
 
 typedef struct {
-    ngx_paygw_field_t       *fields;    /* in ascending byte order of name */
+    ngx_paygw_field_t       *fields;
     ngx_uint_t               nfields;
+    ngx_uint_t               sorted;       /* in ascending byte order of name;
+                                              unsigned:1 */
     u_char                   first[256];   /* field whose name begins with a
                                               byte; 0 if there is none */
 } ngx_paygw_form_t;
@@ -47,8 +49,30 @@ typedef struct {
 ngx_int_t ngx_paygw_form_parse(ngx_pool_t *pool, ngx_str_t *body,
     ngx_paygw_form_t *form, char **err);
 
-/* the value of a name given as a C string, NULL if absent; fields are sorted */
+/* the value of a name given as a C string, NULL if absent */
 ngx_str_t *ngx_paygw_form_get(ngx_paygw_form_t *form, const char *name);
+
+
+/*
+ * The same of a body whose values are not encoded, as UnionPay answers: no byte
+ * stands for another, and "&" and "=" between a "{" or "[" in a value and the
+ * next "}" or "]" are a part of it.  One pair of braces around all of it is
+ * taken off.
+ */
+ngx_int_t ngx_paygw_form_raw(ngx_pool_t *pool, ngx_str_t *body,
+    ngx_paygw_form_t *form, char **err);
+
+
+/*
+ * A form that is made: empty, with room for NGX_PAYGW_FORM_MAX_FIELDS fields;
+ * one more field behind the others, NGX_DECLINED if there is no room; all of
+ * them as a body, values encoded, names as they are.
+ */
+ngx_int_t ngx_paygw_form_new(ngx_pool_t *pool, ngx_paygw_form_t *form);
+ngx_int_t ngx_paygw_form_add(ngx_paygw_form_t *form, const char *name,
+    ngx_str_t *value);
+ngx_int_t ngx_paygw_form_write(ngx_pool_t *pool, ngx_paygw_form_t *form,
+    ngx_str_t *out);
 
 
 /*

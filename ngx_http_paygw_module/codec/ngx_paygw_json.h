@@ -87,6 +87,13 @@ ngx_int_t ngx_paygw_json_get_integer(ngx_paygw_json_t *obj, const char *name,
 ngx_int_t ngx_paygw_json_raw(ngx_str_t *text, const char *name,
     ngx_str_t *raw);
 
+/*
+ * The same of a text in GBK, whose second bytes may look like ASCII: it was
+ * parsed as UTF-8.
+ */
+ngx_int_t ngx_paygw_json_raw_gbk(ngx_str_t *text, const char *name,
+    ngx_str_t *raw);
+
 
 /*
  * The writer: the length of s as a quoted and escaped string, and its bytes,
@@ -110,6 +117,26 @@ u_char *ngx_paygw_json_write_string(u_char *p, ngx_str_t *s, size_t len);
  */
 ngx_int_t ngx_paygw_json_respell(ngx_pool_t *pool, ngx_str_t *text,
     ngx_uint_t what, ngx_str_t *out, ngx_uint_t *found);
+
+
+/*
+ * Replaces strings of a text that ngx_paygw_json_parse() has taken; all other
+ * bytes stay.  pointers, of ngx_str_t, say which: "/payer/name", and "/list/"
+ * "*" "/name" for each element of a list.  handler() makes the new value of
+ * an old one, both without quotes and escapes: NGX_OK; NGX_DONE: it stays as
+ * it is; anything else ends all.  Returns NGX_OK, what handler() has returned,
+ * or NGX_ERROR; out lives in pool, or is text as it was, and may be text.
+ */
+typedef struct ngx_paygw_json_edit_s  ngx_paygw_json_edit_t;
+
+struct ngx_paygw_json_edit_s {
+    ngx_int_t              (*handler)(ngx_paygw_json_edit_t *edit,
+                                      ngx_str_t *old, ngx_str_t *made);
+    void                    *data;
+};
+
+ngx_int_t ngx_paygw_json_edit(ngx_pool_t *pool, ngx_str_t *text,
+    ngx_array_t *pointers, ngx_paygw_json_edit_t *edit, ngx_str_t *out);
 
 
 #endif /* _NGX_PAYGW_JSON_H_INCLUDED_ */

@@ -10,8 +10,26 @@
 
 
 static u_char *ngx_paygw_json_raw_space(u_char *p, u_char *last);
-static u_char *ngx_paygw_json_raw_string(u_char *p, u_char *last);
-static u_char *ngx_paygw_json_raw_value(u_char *p, u_char *last);
+static ngx_int_t ngx_paygw_json_raw_find(ngx_str_t *text, const char *name,
+    ngx_str_t *raw, ngx_uint_t gbk);
+static u_char *ngx_paygw_json_raw_string(u_char *p, u_char *last,
+    ngx_uint_t gbk);
+static u_char *ngx_paygw_json_raw_value(u_char *p, u_char *last,
+    ngx_uint_t gbk);
+
+
+ngx_int_t
+ngx_paygw_json_raw(ngx_str_t *text, const char *name, ngx_str_t *raw)
+{
+    return ngx_paygw_json_raw_find(text, name, raw, 0);
+}
+
+
+ngx_int_t
+ngx_paygw_json_raw_gbk(ngx_str_t *text, const char *name, ngx_str_t *raw)
+{
+    return ngx_paygw_json_raw_find(text, name, raw, 1);
+}
 
 
 /*
@@ -19,8 +37,9 @@ static u_char *ngx_paygw_json_raw_value(u_char *p, u_char *last);
  * end.
  */
 
-ngx_int_t
-ngx_paygw_json_raw(ngx_str_t *text, const char *name, ngx_str_t *raw)
+static ngx_int_t
+ngx_paygw_json_raw_find(ngx_str_t *text, const char *name, ngx_str_t *raw,
+    ngx_uint_t gbk)
 {
     u_char  *p, *last, *key;
     size_t   len, n;
@@ -43,7 +62,7 @@ ngx_paygw_json_raw(ngx_str_t *text, const char *name, ngx_str_t *raw)
         }
 
         key = p + 1;
-        p = ngx_paygw_json_raw_string(p, last);
+        p = ngx_paygw_json_raw_string(p, last, gbk);
         n = p - key;
 
         p = ngx_paygw_json_raw_space(p, last);
@@ -53,7 +72,7 @@ ngx_paygw_json_raw(ngx_str_t *text, const char *name, ngx_str_t *raw)
         }
 
         raw->data = ngx_paygw_json_raw_space(p, last);
-        p = ngx_paygw_json_raw_value(raw->data, last);
+        p = ngx_paygw_json_raw_value(raw->data, last, gbk);
         raw->len = p - raw->data;
 
         /* n counts the quote at the end of the key */
@@ -93,7 +112,7 @@ ngx_paygw_json_raw_space(u_char *p, u_char *last)
 /* behind the quote that ends the string that begins at p */
 
 static u_char *
-ngx_paygw_json_raw_string(u_char *p, u_char *last)
+ngx_paygw_json_raw_string(u_char *p, u_char *last, ngx_uint_t gbk)
 {
     for (p++; p < last; p++) {
 
@@ -101,7 +120,7 @@ ngx_paygw_json_raw_string(u_char *p, u_char *last)
             return p + 1;
         }
 
-        if (*p == '\\') {
+        if (*p == '\\' || (gbk && *p >= 0x81)) {
             p++;
         }
     }
@@ -113,7 +132,7 @@ ngx_paygw_json_raw_string(u_char *p, u_char *last)
 /* behind the value that begins at p */
 
 static u_char *
-ngx_paygw_json_raw_value(u_char *p, u_char *last)
+ngx_paygw_json_raw_value(u_char *p, u_char *last, ngx_uint_t gbk)
 {
     ngx_uint_t  depth;
 
@@ -124,7 +143,7 @@ ngx_paygw_json_raw_value(u_char *p, u_char *last)
         switch (*p) {
 
         case '"':
-            p = ngx_paygw_json_raw_string(p, last);
+            p = ngx_paygw_json_raw_string(p, last, gbk);
 
             if (depth == 0) {
                 return p;

@@ -65,6 +65,7 @@ ngx_paygw_xml_parse(ngx_pool_t *pool, ngx_str_t *text, const char *root,
 
     form->fields = NULL;
     form->nfields = 0;
+    form->sorted = 0;
 
     if (text->len == 0) {
         *err = "empty body";

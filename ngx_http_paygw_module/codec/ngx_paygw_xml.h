@@ -45,5 +45,13 @@
 ngx_int_t ngx_paygw_xml_parse(ngx_pool_t *pool, ngx_str_t *text,
     const char *root, ngx_paygw_form_t *form, char **err);
 
+/*
+ * The other way: a document of the fields that are not empty.  Names must be
+ * those of elements, values of characters that XML has.  Returns NGX_OK or
+ * NGX_ERROR; out lives in pool.
+ */
+ngx_int_t ngx_paygw_xml_write(ngx_pool_t *pool, const char *root,
+    ngx_paygw_form_t *form, ngx_str_t *out);
+
 
 #endif /* _NGX_PAYGW_XML_H_INCLUDED_ */

@@ -69,6 +69,10 @@ ngx_int_t ngx_paygw_cert_sn(ngx_conf_t *cf, ngx_paygw_key_t *key,
 ngx_int_t ngx_paygw_cert_root_sn(ngx_conf_t *cf, ngx_str_t *path,
     ngx_str_t *out);
 
+/* the serial of a loaded certificate as a decimal number, in cf->pool */
+ngx_int_t ngx_paygw_cert_decimal(ngx_conf_t *cf, ngx_paygw_key_t *key,
+    ngx_str_t *out);
+
 /*
  * Checks that the first certificate of a PEM file chains, with the file's
  * other certificates as intermediates, to a root of the bundle.  If the issuer

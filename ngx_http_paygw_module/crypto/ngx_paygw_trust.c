@@ -313,3 +313,36 @@ ngx_paygw_trust_cleanup(void *data)
     sk_X509_pop_free(trust->roots, X509_free);
     sk_X509_pop_free(trust->others, X509_free);
 }
+
+
+ngx_int_t
+ngx_paygw_cert_decimal(ngx_conf_t *cf, ngx_paygw_key_t *key, ngx_str_t *out)
+{
+    char    *text;
+    BIGNUM  *bn;
+
+    text = NULL;
+
+    bn = ASN1_INTEGER_to_BN(X509_get0_serialNumber(key->cert), NULL);
+
+    if (bn != NULL) {
+        text = BN_bn2dec(bn);
+    }
+
+    out->data = NULL;
+
+    if (text != NULL) {
+        out->len = ngx_strlen(text);
+        out->data = ngx_pnalloc(cf->pool, out->len);
+    }
+
+    if (out->data != NULL) {
+        ngx_memcpy(out->data, text, out->len);
+    }
+
+    OPENSSL_free(text);
+    BN_free(bn);
+    ERR_clear_error();
+
+    return out->data ? NGX_OK : NGX_ERROR;
+}

@@ -10,9 +10,16 @@
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_conf.h"
 #include "ngx_http_paygw_keyring.h"
+#include "ngx_http_paygw_remote.h"
+#include "ngx_http_paygw_transport.h"
+#include "ngx_paygw_text.h"
 
 
 /* The block paygw_channel: what all providers share, and the way to theirs. */
+
+
+/* of "notify_url": what all providers take */
+#define NGX_HTTP_PAYGW_URL_MAX  255
 
 
 typedef struct {
@@ -28,6 +35,8 @@ static char *ngx_http_paygw_channel_provider(ngx_conf_t *cf,
 static char *ngx_http_paygw_channel_param(ngx_conf_t *cf,
     ngx_http_paygw_channel_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_channel_time(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_int_t *known);
+static ngx_int_t ngx_http_paygw_channel_url(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_int_t *known);
 static char *ngx_http_paygw_channel_check(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch);
@@ -87,7 +96,9 @@ ngx_http_paygw_channel(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return rv;
     }
 
-    if (ngx_http_paygw_channel_check(cf, ch) != NGX_CONF_OK) {
+    if (ngx_http_paygw_channel_check(cf, ch) != NGX_CONF_OK
+        || ngx_http_paygw_remote_create(cf, mcf, ch) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -149,7 +160,25 @@ ngx_http_paygw_channel_line(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
     }
 
     if (!known
+        && ngx_http_paygw_transport_line(cf, ctx->channel, &known) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (!known
+        && ngx_http_paygw_channel_url(cf, ctx->channel, &known) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (!known
         && ngx_http_paygw_endpoint_line(cf, ctx->channel, &known) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (!known
+        && ngx_http_paygw_remote_line(cf, ctx->channel, &known) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -254,6 +283,51 @@ ngx_http_paygw_channel_time(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     }
 
     *field = ms;
+
+    return NGX_OK;
+}
+
+
+/* where the provider is to send the callbacks of orders that we make */
+
+static ngx_int_t
+ngx_http_paygw_channel_url(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_int_t *known)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[0].data, "notify_url") != 0) {
+        *known = 0;
+        return NGX_OK;
+    }
+
+    *known = 1;
+
+    if (ch->notify_url.len) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"notify_url\" of channel \"%V\" is duplicate",
+                           &ch->name);
+        return NGX_ERROR;
+    }
+
+    if (cf->args->nelts != 2
+        || !ngx_paygw_visible(&value[1], NGX_HTTP_PAYGW_URL_MAX)
+        || (ngx_strncmp(value[1].data, "https://", 8) != 0
+            && ngx_strncmp(value[1].data, "http://", 7) != 0)
+        || ngx_strlchr(value[1].data, value[1].data + value[1].len, '?')
+        || ngx_strlchr(value[1].data, value[1].data + value[1].len, '#'))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"notify_url\" of channel \"%V\" must be a URL "
+                           "without arguments, \"https://\" and the location "
+                           "with \"paygw_notify %V\"",
+                           &ch->name, &ch->name);
+        return NGX_ERROR;
+    }
+
+    ch->notify_url = value[1];
 
     return NGX_OK;
 }

@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
+#include "ngx_http_paygw_binding.h"
 #include "ngx_http_paygw_claim.h"
 #include "ngx_http_paygw_queue.h"
 
@@ -42,6 +43,10 @@ ngx_http_paygw_claim(ngx_http_paygw_ctx_t *ctx,
         return NGX_ERROR;
     }
 
+    if (ngx_http_paygw_binding_claim(ctx) != NGX_OK) {
+        return NGX_DONE;
+    }
+
     if (ctx->lcf->queue) {
         return ngx_http_paygw_queue(ctx);
     }
@@ -74,6 +79,10 @@ ngx_http_paygw_claim_says(ngx_paygw_event_t *ev)
 
     case NGX_PAYGW_EVENT_PAYMENT:
 
+        if (ev->outcome == NGX_PAYGW_OUTCOME_FAILED) {
+            return NGX_PAYGW_STORE_FAILED;
+        }
+
         if (ev->outcome != NGX_PAYGW_OUTCOME_SUCCESS) {
             return NGX_PAYGW_STORE_UNPAID;
         }
@@ -82,7 +91,7 @@ ngx_http_paygw_claim_says(ngx_paygw_event_t *ev)
                                : NGX_PAYGW_STORE_PAID;
 
     case NGX_PAYGW_EVENT_CLOSE:
-        return NGX_PAYGW_STORE_UNPAID;
+        return NGX_PAYGW_STORE_CLOSED;
 
     default: /* NGX_PAYGW_EVENT_REFUND, NGX_PAYGW_EVENT_UNKNOWN */
         return NGX_PAYGW_STORE_NOTHING;

@@ -9,22 +9,23 @@
 #include <ngx_http.h>
 #include "ngx_paygw_key.h"
 #include "ngx_http_paygw_module.h"
+#include "ngx_http_paygw_api.h"
+#include "ngx_http_paygw_binding.h"
 #include "ngx_http_paygw_conf.h"
 #include "ngx_http_paygw_failures.h"
 #include "ngx_http_paygw_gate.h"
 #include "ngx_http_paygw_keyring.h"
 #include "ngx_http_paygw_limit.h"
 #include "ngx_http_paygw_metrics.h"
+#include "ngx_http_paygw_pass.h"
+#include "ngx_http_paygw_route.h"
 #include "ngx_http_paygw_sign.h"
+#include "ngx_http_paygw_transport.h"
 
 
 static char *ngx_http_paygw_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_paygw_store_set(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_paygw_notify(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_paygw_deliver_set(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 
@@ -47,6 +48,13 @@ ngx_command_t  ngx_http_paygw_commands[] = {
     { ngx_string("paygw_channel"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
       ngx_http_paygw_channel,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paygw_route"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
+      ngx_http_paygw_route_set,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
@@ -116,7 +124,7 @@ ngx_command_t  ngx_http_paygw_commands[] = {
 
     { ngx_string("paygw_notify"),
       NGX_HTTP_LOC_CONF|NGX_CONF_ANY,
-      ngx_http_paygw_notify,
+      ngx_http_paygw_notify_set,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -170,6 +178,55 @@ ngx_command_t  ngx_http_paygw_commands[] = {
       1,
       NULL },
 
+    { ngx_string("paygw_pass"),
+      NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF|NGX_HTTP_LMT_CONF|NGX_CONF_TAKE12,
+      ngx_http_paygw_pass_set,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paygw_api"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_paygw_api_set,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paygw_deadline"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_paygw_loc_conf_t, deadline),
+      NULL },
+
+    { ngx_string("paygw_retry"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_paygw_retry_set,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paygw_breaker"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_paygw_breaker_set,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paygw_binding"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_paygw_binding_set,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paygw_answer_max"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_paygw_loc_conf_t, answer_max),
+      NULL },
+
       ngx_null_command
 };
 
@@ -206,6 +263,8 @@ ngx_http_paygw_create_main_conf(ngx_conf_t *cf)
            != NGX_OK
         || ngx_array_init(&mcf->limits, cf->pool, 4, sizeof(void *))
            != NGX_OK
+        || ngx_array_init(&mcf->routes, cf->pool, 4, sizeof(void *))
+           != NGX_OK
         || ngx_paygw_callers_init(cf, &mcf->callers) != NGX_OK)
     {
         return NULL;
@@ -237,7 +296,9 @@ ngx_http_paygw_init_main_conf(ngx_conf_t *cf, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_paygw_endpoint_init(cf, mcf) != NGX_OK) {
+    if (ngx_http_paygw_endpoint_init(cf, mcf) != NGX_OK
+        || ngx_http_paygw_route_init(cf, mcf) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -267,6 +328,8 @@ ngx_http_paygw_create_loc_conf(ngx_conf_t *cf)
      *     conf->gate = 0;
      *     conf->queue = NULL;
      *     conf->sign = NULL;
+     *     conf->pass = NULL;
+     *     conf->api = NULL;
      *     conf->shows = NULL;
      */
 
@@ -274,11 +337,15 @@ ngx_http_paygw_create_loc_conf(ngx_conf_t *cf)
     conf->deliver_timeout = NGX_CONF_UNSET_MSEC;
     conf->body_max = NGX_CONF_UNSET_SIZE;
     conf->observe = NGX_CONF_UNSET;
+    conf->answer_max = NGX_CONF_UNSET_SIZE;
+    conf->binding = NGX_CONF_UNSET_UINT;
+    conf->binding_keep = NGX_CONF_UNSET_MSEC;
     conf->limits = NGX_CONF_UNSET_PTR;
 
     conf->idem = NGX_CONF_UNSET_PTR;
 
     ngx_http_paygw_auth_create(&conf->auth);
+    ngx_http_paygw_transport_create(conf);
 
     return conf;
 }
@@ -303,6 +370,11 @@ ngx_http_paygw_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               4000);
     ngx_conf_merge_size_value(conf->body_max, prev->body_max, 64 * 1024);
     ngx_conf_merge_sec_value(conf->observe, prev->observe, 0);
+    ngx_http_paygw_binding_merge(prev, conf);
+    ngx_conf_merge_size_value(conf->answer_max, prev->answer_max,
+                              512 * 1024);
+
+    ngx_http_paygw_transport_merge(prev, conf);
 
     if (conf->names == NULL) {
         /* "if" and nested locations are guarded as the location is */
@@ -315,6 +387,12 @@ ngx_http_paygw_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (conf->queue == NULL && clcf->noname) {
         conf->queue = prev->queue;
+    }
+
+    if (ngx_http_paygw_pass_merge(cf, prev, conf) != NGX_CONF_OK
+        || ngx_http_paygw_api_merge(cf, prev, conf) != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
     }
 
     if (ngx_http_paygw_auth_merge(cf, prev, conf) != NGX_CONF_OK
@@ -457,98 +535,6 @@ ngx_http_paygw_store_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                                        password.data ? &password : NULL);
     if (mcf->store == NULL) {
         return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_paygw_notify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_paygw_loc_conf_t *lcf = conf;
-
-    ngx_str_t   *value, *name;
-    ngx_uint_t   i;
-
-    if (lcf->names) {
-        return "is duplicate";
-    }
-
-    if (cf->args->nelts < 2) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"paygw_notify\" names no channel, a callback "
-                           "cannot be verified without one");
-        return NGX_CONF_ERROR;
-    }
-
-    lcf->names = ngx_array_create(cf->pool, cf->args->nelts - 1,
-                                  sizeof(ngx_str_t));
-    if (lcf->names == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    value = cf->args->elts;
-
-    for (i = 1; i < cf->args->nelts; i++) {
-        name = ngx_array_push(lcf->names);
-        if (name == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        *name = value[i];
-    }
-
-    lcf->file = cf->conf_file->file.name.data;
-    lcf->line = cf->conf_file->line;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_paygw_deliver_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_paygw_loc_conf_t *lcf = conf;
-
-    ngx_str_t   *value, source;
-    ngx_uint_t   i;
-
-    if (lcf->deliver != NGX_CONF_UNSET_UINT) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    if (ngx_strcmp(value[1].data, "event") == 0) {
-        lcf->deliver = NGX_HTTP_PAYGW_EVENT;
-
-    } else if (ngx_strcmp(value[1].data, "raw") == 0) {
-        lcf->deliver = NGX_HTTP_PAYGW_RAW;
-
-    } else {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\", it must be \"event\" or "
-                           "\"raw\"", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    for (i = 2; i < cf->args->nelts; i++) {
-
-        if (ngx_strncmp(value[i].data, "sign=", 5) != 0) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\"", &value[i]);
-            return NGX_CONF_ERROR;
-        }
-
-        source.data = value[i].data + 5;
-        source.len = value[i].len - 5;
-
-        if (ngx_http_paygw_sign_key(cf, &lcf->sign, &source)
-            != NGX_CONF_OK)
-        {
-            return NGX_CONF_ERROR;
-        }
     }
 
     return NGX_CONF_OK;

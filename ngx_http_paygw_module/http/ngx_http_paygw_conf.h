@@ -23,7 +23,9 @@ void *ngx_http_paygw_create_loc_conf(ngx_conf_t *cf);
 char *ngx_http_paygw_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 
-/* a location with paygw_notify, when it is merged */
+/* paygw_notify: its setter, and the check of a location when it is merged */
+char *ngx_http_paygw_notify_set(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_paygw_location_check(ngx_conf_t *cf,
     ngx_http_paygw_loc_conf_t *conf);
 
@@ -39,6 +41,10 @@ char *ngx_http_paygw_queue_check(ngx_conf_t *cf, ngx_paygw_store_t *store,
 /* a location with paygw_metrics or paygw_status, when it is merged */
 char *ngx_http_paygw_metrics_check(ngx_conf_t *cf,
     ngx_http_paygw_loc_conf_t *conf);
+
+/* the setter of paygw_deliver */
+char *ngx_http_paygw_deliver_set(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 
 /* the setter of paygw_verify */
 char *ngx_http_paygw_verify_set(ngx_conf_t *cf, ngx_command_t *cmd,

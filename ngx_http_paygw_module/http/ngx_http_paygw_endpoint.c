@@ -9,10 +9,9 @@
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_keyring.h"
+#include "ngx_http_paygw_remote.h"
 
 
-static ngx_http_paygw_keyring_t *ngx_http_paygw_endpoint_get(ngx_conf_t *cf,
-    ngx_paygw_channel_t *ch);
 static ngx_int_t ngx_http_paygw_endpoint_set(ngx_conf_t *cf,
     ngx_http_paygw_keyring_t *kr);
 static ngx_int_t ngx_http_paygw_endpoint_host(ngx_conf_t *cf,
@@ -21,8 +20,11 @@ static ngx_int_t ngx_http_paygw_endpoint_ready(ngx_conf_t *cf,
     ngx_http_paygw_main_conf_t *mcf, ngx_http_paygw_keyring_t *kr);
 static ngx_int_t ngx_http_paygw_endpoint_resolve(ngx_conf_t *cf,
     ngx_http_paygw_keyring_t *kr, ngx_http_paygw_host_t *host);
-static ngx_uint_t ngx_http_paygw_endpoint_loopback(
-    ngx_http_paygw_host_t *host);
+static ngx_int_t ngx_http_paygw_endpoint_local(ngx_conf_t *cf,
+    ngx_http_paygw_keyring_t *kr, ngx_http_paygw_host_t *host);
+static ngx_int_t ngx_http_paygw_endpoint_servers(ngx_conf_t *cf,
+    ngx_http_paygw_keyring_t *kr, ngx_http_paygw_host_t *host,
+    ngx_http_upstream_srv_conf_t *uscf);
 static ngx_int_t ngx_http_paygw_endpoint_ssl(ngx_conf_t *cf,
     ngx_http_paygw_main_conf_t *mcf, ngx_http_paygw_keyring_t *kr,
     ngx_http_paygw_host_t *host);
@@ -42,7 +44,7 @@ ngx_http_paygw_endpoint_line(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
     endpoint = (ngx_strcmp(value[0].data, "endpoint") == 0);
 
-    if (ch->keyring == NULL
+    if ((ch->keyring == NULL && ch->provider->api == NULL)
         || (!endpoint
             && ngx_strcmp(value[0].data, "proxy_ssl_trusted_certificate")
                != 0))
@@ -77,11 +79,11 @@ ngx_http_paygw_endpoint_line(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
     kr->trusted = value[1];
 
-    return NGX_OK;
+    return ngx_http_paygw_remote_line(cf, ch, known);
 }
 
 
-static ngx_http_paygw_keyring_t *
+ngx_http_paygw_keyring_t *
 ngx_http_paygw_endpoint_get(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
 {
     ngx_http_paygw_keyring_t  *kr;
@@ -105,49 +107,57 @@ ngx_http_paygw_endpoint_get(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
 static ngx_int_t
 ngx_http_paygw_endpoint_set(ngx_conf_t *cf, ngx_http_paygw_keyring_t *kr)
 {
-    ngx_str_t  *value, backup;
+    ngx_str_t   *value, *uri, backup;
+    ngx_uint_t   i;
 
     value = cf->args->elts;
 
-    if (cf->args->nelts < 2 || cf->args->nelts > 3
-        || (cf->args->nelts == 3
-            && ngx_strncmp(value[2].data, "backup=", 7) != 0))
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"endpoint\" of channel \"%V\" must be "
-                           "\"URL [backup=URL]\"", &kr->channel->name);
-        return NGX_ERROR;
+    if (cf->args->nelts < 2 || cf->args->nelts > NGX_HTTP_PAYGW_HOSTS + 1) {
+        goto invalid;
     }
 
     if (ngx_http_paygw_endpoint_host(cf, kr, &value[1]) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    if (cf->args->nelts == 2) {
-        return NGX_OK;
-    }
+    for (i = 2; i < cf->args->nelts; i++) {
 
-    backup.data = value[2].data + 7;
-    backup.len = value[2].len - 7;
+        if (ngx_strncmp(value[i].data, "backup=", 7) != 0) {
+            goto invalid;
+        }
 
-    if (ngx_http_paygw_endpoint_host(cf, kr, &backup) != NGX_OK) {
-        return NGX_ERROR;
-    }
+        backup.data = value[i].data + 7;
+        backup.len = value[i].len - 7;
 
-    if (kr->hosts[0].uri.len != kr->hosts[1].uri.len
-        || (kr->hosts[0].uri.len
-            && ngx_strncmp(kr->hosts[0].uri.data, kr->hosts[1].uri.data,
-                           kr->hosts[0].uri.len)
-               != 0))
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"endpoint\" of channel \"%V\" and its "
-                           "\"backup\" must have the same path",
-                           &kr->channel->name);
-        return NGX_ERROR;
+        if (ngx_http_paygw_endpoint_host(cf, kr, &backup) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        uri = &kr->hosts[i - 1].uri;
+
+        if (kr->hosts[0].uri.len != uri->len
+            || (uri->len
+                && ngx_strncmp(kr->hosts[0].uri.data, uri->data, uri->len)
+                   != 0))
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"endpoint\" of channel \"%V\" and its "
+                               "\"backup\" must have the same path",
+                               &kr->channel->name);
+            return NGX_ERROR;
+        }
     }
 
     return NGX_OK;
+
+invalid:
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "\"endpoint\" of channel \"%V\" must be "
+                       "\"URL [backup=URL]\", with up to %d backups",
+                       &kr->channel->name, NGX_HTTP_PAYGW_HOSTS - 1);
+
+    return NGX_ERROR;
 }
 
 
@@ -200,7 +210,10 @@ ngx_http_paygw_endpoint_host(ngx_conf_t *cf, ngx_http_paygw_keyring_t *kr,
         return NGX_ERROR;
     }
 
-    if (u.uri.len > 1 && !kr->channel->keyring->source->path) {
+    if (u.uri.len > 1
+        && (kr->channel->keyring == NULL
+            || !kr->channel->keyring->source->path))
+    {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"endpoint\" \"%V\" of channel \"%V\" must have "
                            "no path", url, &kr->channel->name);
@@ -209,6 +222,7 @@ ngx_http_paygw_endpoint_host(ngx_conf_t *cf, ngx_http_paygw_keyring_t *kr,
 
     host->name = u.host;
     host->port = u.port;
+    host->no_port = u.no_port;
     host->uri = u.uri;
 
     host->host.data = u.url.data;
@@ -318,14 +332,54 @@ ngx_http_paygw_endpoint_ready(ngx_conf_t *cf, ngx_http_paygw_main_conf_t *mcf,
 }
 
 
+/* the addresses are those of its servers, before any name is looked up */
+
+ngx_http_upstream_srv_conf_t *
+ngx_http_paygw_endpoint_upstream(ngx_conf_t *cf, ngx_http_paygw_host_t *host)
+{
+    ngx_uint_t                       i;
+    ngx_http_upstream_srv_conf_t   **uscf;
+    ngx_http_upstream_main_conf_t   *umcf;
+
+    umcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_module);
+    uscf = umcf->upstreams.elts;
+
+    for (i = 0; host->no_port && i < umcf->upstreams.nelts; i++) {
+
+        if (uscf[i]->servers
+            && (uscf[i]->flags & NGX_HTTP_UPSTREAM_CREATE)
+            && uscf[i]->host.len == host->name.len
+            && ngx_strncasecmp(uscf[i]->host.data, host->name.data,
+                               host->name.len)
+               == 0)
+        {
+            return uscf[i];
+        }
+    }
+
+    return NULL;
+}
+
+
 /* names are resolved now, or again and again if there is a "resolver" */
 
 static ngx_int_t
 ngx_http_paygw_endpoint_resolve(ngx_conf_t *cf, ngx_http_paygw_keyring_t *kr,
     ngx_http_paygw_host_t *host)
 {
-    ngx_url_t                  u;
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_url_t                      u;
+    ngx_http_core_loc_conf_t      *clcf;
+    ngx_http_upstream_srv_conf_t  *uscf;
+
+    uscf = ngx_http_paygw_endpoint_upstream(cf, host);
+
+    if (uscf) {
+        if (ngx_http_paygw_endpoint_servers(cf, kr, host, uscf) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        return ngx_http_paygw_endpoint_local(cf, kr, host);
+    }
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
@@ -352,20 +406,75 @@ ngx_http_paygw_endpoint_resolve(ngx_conf_t *cf, ngx_http_paygw_keyring_t *kr,
     host->addrs = u.addrs;
     host->naddrs = u.naddrs;
 
-    if (!host->https && !ngx_http_paygw_endpoint_loopback(host)) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"endpoint\" \"%V\" of channel \"%V\" must be "
-                      "\"https://\": only the sandbox on this machine may be "
-                      "asked without TLS", &host->url, &kr->channel->name);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
+    return ngx_http_paygw_endpoint_local(cf, kr, host);
 }
 
 
-static ngx_uint_t
-ngx_http_paygw_endpoint_loopback(ngx_http_paygw_host_t *host)
+/* what has no TLS must not leave the machine */
+
+static ngx_int_t
+ngx_http_paygw_endpoint_local(ngx_conf_t *cf, ngx_http_paygw_keyring_t *kr,
+    ngx_http_paygw_host_t *host)
+{
+    if (host->https
+        || ngx_http_paygw_endpoint_loopback(host->addrs, host->naddrs))
+    {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "\"endpoint\" \"%V\" of channel \"%V\" must be "
+                  "\"https://\": only the sandbox on this machine may be "
+                  "asked without TLS", &host->url, &kr->channel->name);
+
+    return NGX_ERROR;
+}
+
+
+/* of an "upstream {}": a fetch asks them in their order */
+
+static ngx_int_t
+ngx_http_paygw_endpoint_servers(ngx_conf_t *cf, ngx_http_paygw_keyring_t *kr,
+    ngx_http_paygw_host_t *host, ngx_http_upstream_srv_conf_t *uscf)
+{
+    ngx_uint_t                   i, k, n;
+    ngx_http_upstream_server_t  *server;
+
+    n = 0;
+    server = uscf->servers->elts;
+
+    for (i = 0; i < uscf->servers->nelts; i++) {
+        n += server[i].naddrs;
+    }
+
+    host->addrs = ngx_palloc(cf->pool, ngx_max(n, 1) * sizeof(ngx_addr_t));
+    if (host->addrs == NULL) {
+        return NGX_ERROR;
+    }
+
+    host->naddrs = 0;
+
+    for (i = 0; i < uscf->servers->nelts; i++) {
+        for (k = 0; !server[i].down && k < server[i].naddrs; k++) {
+            host->addrs[host->naddrs++] = server[i].addrs[k];
+        }
+    }
+
+    if (host->naddrs) {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "\"endpoint\" \"%V\" of channel \"%V\" is an "
+                  "\"upstream\" without a server that has an address",
+                  &host->url, &kr->channel->name);
+
+    return NGX_ERROR;
+}
+
+
+ngx_uint_t
+ngx_http_paygw_endpoint_loopback(ngx_addr_t *addrs, ngx_uint_t naddrs)
 {
     ngx_uint_t            i;
     struct sockaddr_in   *sin;
@@ -373,12 +482,12 @@ ngx_http_paygw_endpoint_loopback(ngx_http_paygw_host_t *host)
     struct sockaddr_in6  *sin6;
 #endif
 
-    for (i = 0; i < host->naddrs; i++) {
+    for (i = 0; i < naddrs; i++) {
 
-        switch (host->addrs[i].sockaddr->sa_family) {
+        switch (addrs[i].sockaddr->sa_family) {
 
         case AF_INET:
-            sin = (struct sockaddr_in *) host->addrs[i].sockaddr;
+            sin = (struct sockaddr_in *) addrs[i].sockaddr;
 
             if ((ntohl(sin->sin_addr.s_addr) >> 24) != 127) {
                 return 0;
@@ -388,7 +497,7 @@ ngx_http_paygw_endpoint_loopback(ngx_http_paygw_host_t *host)
 
 #if (NGX_HAVE_INET6)
         case AF_INET6:
-            sin6 = (struct sockaddr_in6 *) host->addrs[i].sockaddr;
+            sin6 = (struct sockaddr_in6 *) addrs[i].sockaddr;
 
             if (!IN6_IS_ADDR_LOOPBACK(&sin6->sin6_addr)) {
                 return 0;
@@ -402,7 +511,7 @@ ngx_http_paygw_endpoint_loopback(ngx_http_paygw_host_t *host)
         }
     }
 
-    return host->naddrs != 0;
+    return naddrs != 0;
 }
 
 

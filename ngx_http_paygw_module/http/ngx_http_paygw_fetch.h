@@ -22,12 +22,12 @@
  */
 
 
-#define NGX_HTTP_PAYGW_HOSTS          2
+#define NGX_HTTP_PAYGW_HOSTS          4
 #define NGX_HTTP_PAYGW_FETCH_TIMEOUT  5000    /* of each host */
 
-/* all of a fetch, with a margin: how long a lease must be */
-#define NGX_HTTP_PAYGW_FETCH_LEASE                                            \
-    (2 * NGX_HTTP_PAYGW_HOSTS * NGX_HTTP_PAYGW_FETCH_TIMEOUT + 2000)
+/* all of a fetch from n hosts, with a margin: how long a lease must be */
+#define ngx_http_paygw_fetch_lease(n)                                         \
+    (2 * (n) * NGX_HTTP_PAYGW_FETCH_TIMEOUT + 2000)
 
 
 typedef struct {
@@ -36,6 +36,7 @@ typedef struct {
     ngx_str_t                    name;      /* without the port */
     ngx_str_t                    uri;       /* may be empty */
     in_port_t                    port;
+    ngx_uint_t                   no_port;   /* none was given; unsigned:1 */
     ngx_paygw_tls_t              tls;       /* tls.ssl is NULL without TLS */
     ngx_uint_t                   https;
     ngx_addr_t                  *addrs;     /* when the configuration was

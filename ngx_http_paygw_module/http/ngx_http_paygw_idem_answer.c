@@ -10,6 +10,7 @@
 #include "ngx_paygw_idem.h"
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_idem.h"
+#include "ngx_http_paygw_pass.h"
 #include "ngx_http_paygw_reply.h"
 
 
@@ -39,8 +40,16 @@ ngx_uint_t
 ngx_http_paygw_idem_final(ngx_http_request_t *r)
 {
     ngx_http_upstream_state_t  *state;
+    ngx_http_paygw_pass_ctx_t  *pass;
 
     if (!ngx_paygw_idem_final(r->headers_out.status)) {
+        return 0;
+    }
+
+    pass = ngx_http_paygw_pass_ctx(r);
+
+    if (pass && pass->exchange.open) {
+        /* a status is not all that a provider says of a call */
         return 0;
     }
 

@@ -9,6 +9,8 @@
 
 
 #include "ngx_http_paygw_module.h"
+#include "ngx_paygw_breaker.h"
+#include "ngx_paygw_retry.h"
 #include "ngx_paygw_source.h"
 #include "ngx_paygw_ring.h"
 #include "ngx_http_paygw_fetch.h"
@@ -27,6 +29,17 @@
  */
 
 
+/* a host of the endpoint, as calls see it: see ngx_http_paygw_remote.h */
+typedef struct {
+    ngx_http_conf_ctx_t         *ctx;       /* of its location; NULL: none */
+    ngx_str_t                    name;      /* of the upstream */
+    ngx_http_paygw_host_t       *host;
+    ngx_paygw_channel_t         *channel;
+    ngx_uint_t                   resolve;   /* its name is looked up for each
+                                               call; unsigned:1 */
+} ngx_http_paygw_remote_t;
+
+
 /* of a channel: ch->upper */
 typedef struct {
     ngx_paygw_channel_t         *channel;
@@ -34,14 +47,26 @@ typedef struct {
     /* of the configuration */
     ngx_http_paygw_host_t        hosts[NGX_HTTP_PAYGW_HOSTS];
     ngx_uint_t                   nhosts;
+    ngx_uint_t                   orders;     /* paygw_pass names it;
+                                                unsigned:1 */
     ngx_str_t                    trusted;   /* CA certificates of the TLS */
     ngx_ssl_t                   *ssl;       /* NULL: no host has TLS */
     ngx_array_t                 *keys;      /* ch->keys as configured */
+    ngx_http_paygw_remote_t      remotes[NGX_HTTP_PAYGW_HOSTS];
+    ngx_array_t                 *given;     /* names of its proxy_... lines, of
+                                               ngx_str_t */
+
+    /* see ngx_http_paygw_transport.h; 0 and NULL: a location says it */
+    ngx_msec_t                   deadline;
+    ngx_paygw_retry_t           *retry;
+    ngx_http_paygw_breaker_t    *breaker;
+    ngx_http_paygw_breaker_t    *used;      /* what is in force somewhere */
 
     /* of a worker */
     ngx_paygw_ring_t            *ring;      /* in the zone; NULL: none */
     ngx_pool_t                  *pool;      /* of the copy; NULL: none */
     ngx_atomic_uint_t            changes;   /* that are in the copy */
+    ngx_paygw_zone_breaker_t    *health;    /* in the zone; NULL: none */
 
     /* of the one worker */
     ngx_msec_t                   due;       /* not to be looked at before */
@@ -52,6 +77,18 @@ typedef struct {
 
 
 /* ngx_http_paygw_endpoint.c */
+
+/* ch->upper, made if need be; NULL: memory */
+ngx_http_paygw_keyring_t *ngx_http_paygw_endpoint_get(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch);
+
+/* the "upstream {}" of a file whose name is that of the host, or NULL */
+ngx_http_upstream_srv_conf_t *ngx_http_paygw_endpoint_upstream(ngx_conf_t *cf,
+    ngx_http_paygw_host_t *host);
+
+/* 1 if there are addresses, and all of them are of this machine */
+ngx_uint_t ngx_http_paygw_endpoint_loopback(ngx_addr_t *addrs,
+    ngx_uint_t naddrs);
 
 /* a line of paygw_channel: *known is 1 if it was one of ours */
 ngx_int_t ngx_http_paygw_endpoint_line(ngx_conf_t *cf,

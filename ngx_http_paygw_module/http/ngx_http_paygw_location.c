@@ -25,6 +25,49 @@ static void *ngx_http_paygw_foreign_conf(ngx_conf_t *cf, const char *name);
 
 
 char *
+ngx_http_paygw_notify_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_paygw_loc_conf_t *lcf = conf;
+
+    ngx_str_t   *value, *name;
+    ngx_uint_t   i;
+
+    if (lcf->names) {
+        return "is duplicate";
+    }
+
+    if (cf->args->nelts < 2) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"paygw_notify\" names no channel, a callback "
+                           "cannot be verified without one");
+        return NGX_CONF_ERROR;
+    }
+
+    lcf->names = ngx_array_create(cf->pool, cf->args->nelts - 1,
+                                  sizeof(ngx_str_t));
+    if (lcf->names == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        name = ngx_array_push(lcf->names);
+        if (name == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *name = value[i];
+    }
+
+    lcf->file = cf->conf_file->file.name.data;
+    lcf->line = cf->conf_file->line;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
 ngx_http_paygw_location_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
 {
     ngx_http_paygw_main_conf_t  *mcf;
@@ -111,6 +154,15 @@ ngx_http_paygw_resolve(ngx_conf_t *cf, ngx_http_paygw_main_conf_t *mcf,
                           "in %s:%ui, define it by "
                           "\"paygw_channel %V { ... }\"",
                           &name[i], conf->file, conf->line, &name[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        if (ch->calls_only) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"paygw_notify\" names channel \"%V\" in %s:%ui, "
+                          "which is for calls only: say how its callbacks "
+                          "are signed, \"signed\" and others",
+                          &name[i], conf->file, conf->line);
             return NGX_CONF_ERROR;
         }
 

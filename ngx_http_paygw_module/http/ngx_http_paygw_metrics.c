@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
+#include "ngx_http_paygw_keyring.h"
 #include "ngx_http_paygw_limit.h"
 #include "ngx_http_paygw_metrics.h"
 
@@ -17,6 +18,8 @@
 
 static ngx_int_t ngx_http_paygw_metrics_channels(ngx_conf_t *cf,
     ngx_http_paygw_main_conf_t *mcf);
+static ngx_int_t ngx_http_paygw_metrics_orders(ngx_conf_t *cf,
+    ngx_http_paygw_main_conf_t *mcf, ngx_paygw_channel_t *ch);
 static ngx_int_t ngx_http_paygw_metrics_provider(ngx_conf_t *cf,
     ngx_http_paygw_main_conf_t *mcf, ngx_uint_t n);
 static ngx_int_t ngx_http_paygw_metrics_merchants(ngx_conf_t *cf,
@@ -160,12 +163,13 @@ ngx_http_paygw_metrics_channels(ngx_conf_t *cf,
     ch = mcf->channels.elts;
     n = mcf->channels.nelts;
 
-    metrics->channels = ngx_pcalloc(cf->pool, (2 * n + 1) * sizeof(void *));
+    metrics->channels = ngx_pcalloc(cf->pool, (3 * n + 1) * sizeof(void *));
     if (metrics->channels == NULL) {
         return NGX_ERROR;
     }
 
-    metrics->providers = metrics->channels + n;
+    metrics->orders = metrics->channels + n;
+    metrics->providers = metrics->orders + n;
 
     for (i = 0; i < n; i++) {
         ch[i]->index = i;
@@ -180,6 +184,10 @@ ngx_http_paygw_metrics_channels(ngx_conf_t *cf,
 
         metrics->channels[i]->channel = ch[i];
         metrics->channels[i]->provider = ch[i]->provider;
+
+        if (ngx_http_paygw_metrics_orders(cf, mcf, ch[i]) != NGX_OK) {
+            return NGX_ERROR;
+        }
     }
 
     for (i = 0; i < n; i++) {
@@ -190,6 +198,38 @@ ngx_http_paygw_metrics_channels(ngx_conf_t *cf,
             return NGX_ERROR;
         }
     }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_paygw_metrics_orders(ngx_conf_t *cf,
+    ngx_http_paygw_main_conf_t *mcf, ngx_paygw_channel_t *ch)
+{
+    ngx_str_t                  of;
+    ngx_http_paygw_keyring_t  *kr;
+    ngx_http_paygw_subject_t  *subject;
+
+    kr = ch->upper;
+
+    if (kr == NULL || !kr->orders) {
+        return NGX_OK;
+    }
+
+    of = ch->provider->name;
+
+    subject = ngx_http_paygw_metrics_subject(cf, mcf,
+                                             NGX_HTTP_PAYGW_SUBJECT_ORDERS,
+                                             &ch->name, &of);
+    if (subject == NULL) {
+        return NGX_ERROR;
+    }
+
+    subject->channel = ch;
+    subject->provider = ch->provider;
+
+    mcf->metrics->orders[ch->index] = subject;
 
     return NGX_OK;
 }
@@ -339,6 +379,7 @@ ngx_http_paygw_metrics_subject(ngx_conf_t *cf,
     static ngx_str_t  kinds[] = {
         ngx_string("nginx"),
         ngx_string("channel"),
+        ngx_string("orders"),
         ngx_string("merchant"),
         ngx_string("limit")
     };

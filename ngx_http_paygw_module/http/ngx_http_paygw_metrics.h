@@ -10,6 +10,7 @@
 
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_gate.h"
+#include "ngx_http_paygw_pass.h"
 #include "ngx_paygw_exposition.h"
 #include "ngx_paygw_metrics.h"
 
@@ -19,12 +20,14 @@
  *
  *   ngx_http_paygw_metrics.c        of a configuration: blocks of counters
  *   ngx_http_paygw_metrics_count.c  what is counted
+ *   ngx_http_paygw_metrics_order.c  of calls by paygw_pass: both
  *   ngx_http_paygw_metrics_table.c  the families: names, labels, slots
  *   ngx_http_paygw_metrics_gauge.c  what is looked at when they are shown
  *   ngx_http_paygw_metrics_show.c   the two content handlers
  *
- * Nothing is counted unless some location shows it.  A callback and a call are
- * counted once, at the end of the request, when all is decided that can be.
+ * Nothing is counted unless some location shows it.  A callback, a call and an
+ * order are counted once, at the end of the request, when all is decided that
+ * can be; tries of an order are when they end.
  *
  * To add a family: its slots here, one line in the table, and in the other file
  * what adds to them.  No label may have a value that a client can choose; the
@@ -36,6 +39,7 @@
 typedef enum {
     NGX_HTTP_PAYGW_SUBJECT_NGINX = 0,      /* all of it: no labels */
     NGX_HTTP_PAYGW_SUBJECT_CHANNEL,        /* channel, provider */
+    NGX_HTTP_PAYGW_SUBJECT_ORDERS,         /* the same, of a paygw_pass */
     NGX_HTTP_PAYGW_SUBJECT_MERCHANT,       /* merchant */
     NGX_HTTP_PAYGW_SUBJECT_LIMIT,          /* limit */
     NGX_HTTP_PAYGW_SUBJECTS
@@ -58,6 +62,7 @@ struct ngx_http_paygw_metrics_s {
                                               first is that of nginx */
 
     ngx_http_paygw_subject_t   **channels;    /* by channel->index, */
+    ngx_http_paygw_subject_t   **orders;      /* NULL: of no paygw_pass, */
     ngx_http_paygw_subject_t   **providers;   /* of no channel in particular, */
     ngx_http_paygw_subject_t   **merchants;   /* by merchant->index, and the
                                                  last: of none */
@@ -73,6 +78,13 @@ struct ngx_http_paygw_metrics_s {
     (NGX_HTTP_PAYGW_REFUSED_AT + NGX_PAYGW_REASONS)
 #define NGX_HTTP_PAYGW_DECISIONS                                              \
     (NGX_HTTP_PAYGW_UNAVAILABLE_AT + NGX_PAYGW_REASONS)
+
+/* an order's result alone, or with a reason */
+#define NGX_HTTP_PAYGW_REJECTED_AT     NGX_HTTP_PAYGW_PASS_RESULTS
+#define NGX_HTTP_PAYGW_UNVERIFIED_AT                                          \
+    (NGX_HTTP_PAYGW_REJECTED_AT + NGX_PAYGW_REASONS)
+#define NGX_HTTP_PAYGW_ORDERS                                                 \
+    (NGX_HTTP_PAYGW_UNVERIFIED_AT + NGX_PAYGW_REASONS)
 
 /* what came of an Idempotency-Key */
 typedef enum {
@@ -112,6 +124,21 @@ typedef enum {
     NGX_HTTP_PAYGW_AT_FETCHES,
     NGX_HTTP_PAYGW_AT_CHANNEL_END = NGX_HTTP_PAYGW_AT_FETCHES + 2
 } ngx_http_paygw_at_channel_e;
+
+typedef enum {
+    NGX_HTTP_PAYGW_AT_ORDERS = 0,
+    NGX_HTTP_PAYGW_AT_ORDER_CODES = NGX_HTTP_PAYGW_AT_ORDERS
+                                    + NGX_HTTP_PAYGW_ORDERS,
+    NGX_HTTP_PAYGW_AT_RETRIES = NGX_HTTP_PAYGW_AT_ORDER_CODES
+                                + NGX_HTTP_PAYGW_CODES,
+    NGX_HTTP_PAYGW_AT_PROVIDER_TIMES = NGX_HTTP_PAYGW_AT_RETRIES
+                                       + NGX_HTTP_PAYGW_PASS_CAUSES,
+    NGX_HTTP_PAYGW_AT_EXHAUSTED = NGX_HTTP_PAYGW_AT_PROVIDER_TIMES
+                                  + NGX_PAYGW_METRICS_HISTOGRAM,
+    NGX_HTTP_PAYGW_AT_BREAKER,
+    NGX_HTTP_PAYGW_AT_ORDERS_END = NGX_HTTP_PAYGW_AT_BREAKER
+                                   + NGX_PAYGW_BREAKER_STATES
+} ngx_http_paygw_at_orders_e;
 
 typedef enum {
     NGX_HTTP_PAYGW_AT_CALLS = 0,
@@ -167,6 +194,19 @@ extern const ngx_http_paygw_family_t  ngx_http_paygw_families[];
 extern const ngx_uint_t  ngx_http_paygw_subject_slots[];
 
 
+/* sets of reasons */
+#define ngx_http_paygw_reason_bit(reason)                                     \
+    ((uint64_t) 1 << NGX_PAYGW_REASON_##reason)
+
+/* values of labels */
+ngx_uint_t ngx_http_paygw_metrics_code(ngx_uint_t i, ngx_str_t *values);
+ngx_uint_t ngx_http_paygw_metrics_order_value(ngx_uint_t i,
+    ngx_str_t *values);
+ngx_uint_t ngx_http_paygw_metrics_cause(ngx_uint_t i, ngx_str_t *values);
+ngx_uint_t ngx_http_paygw_metrics_breaker_state(ngx_uint_t i,
+    ngx_str_t *values);
+
+
 /* ngx_http_paygw_metrics_gauge.c: what families show that have no slots */
 void ngx_http_paygw_metrics_keys(ngx_http_paygw_main_conf_t *mcf,
     ngx_http_paygw_subject_t *subject, ngx_paygw_exposition_t *e,
@@ -175,6 +215,9 @@ void ngx_http_paygw_metrics_ends(ngx_http_paygw_main_conf_t *mcf,
     ngx_http_paygw_subject_t *subject, ngx_paygw_exposition_t *e,
     ngx_paygw_exposition_sample_t *s);
 void ngx_http_paygw_metrics_merchant_keys(ngx_http_paygw_main_conf_t *mcf,
+    ngx_http_paygw_subject_t *subject, ngx_paygw_exposition_t *e,
+    ngx_paygw_exposition_sample_t *s);
+void ngx_http_paygw_metrics_breakers(ngx_http_paygw_main_conf_t *mcf,
     ngx_http_paygw_subject_t *subject, ngx_paygw_exposition_t *e,
     ngx_paygw_exposition_sample_t *s);
 void ngx_http_paygw_metrics_zone_size(ngx_http_paygw_main_conf_t *mcf,
@@ -205,12 +248,34 @@ ngx_int_t ngx_http_paygw_status_handler(ngx_http_request_t *r);
 
 /*
  * What is counted, if mcf->metrics is there: a callback, and a call or what
- * else has passed the gate, at their end; a fetch of keys.
+ * else has passed the gate, at their end; a fetch of keys; an order at its end,
+ * each try of it that was sent, when it has ended, and each one but the first.
  */
 void ngx_http_paygw_metrics_callback(ngx_http_paygw_ctx_t *ctx);
 void ngx_http_paygw_metrics_gate(ngx_http_paygw_gate_ctx_t *ctx);
 void ngx_http_paygw_metrics_fetch(ngx_http_paygw_main_conf_t *mcf,
     ngx_paygw_channel_t *ch, ngx_uint_t failed);
+void ngx_http_paygw_metrics_order(ngx_http_paygw_pass_ctx_t *ctx);
+void ngx_http_paygw_metrics_tried(ngx_http_paygw_pass_ctx_t *ctx);
+void ngx_http_paygw_metrics_retry(ngx_http_paygw_pass_ctx_t *ctx);
+
+/* one that may not be sent once more, and a breaker that changes its state */
+void ngx_http_paygw_metrics_exhausted(ngx_http_paygw_pass_ctx_t *ctx);
+void ngx_http_paygw_metrics_breaker(ngx_http_paygw_pass_ctx_t *ctx,
+    ngx_paygw_breaker_state_e to);
+
+
+/*
+ * ngx_http_paygw_metrics_count.c, for those that count: a time into the
+ * histogram at a slot; the status of a request as $status has it; the class of
+ * a status, "none" of one that is none.
+ */
+void ngx_http_paygw_metrics_time(ngx_paygw_metrics_t *m, ngx_uint_t at,
+    ngx_msec_t from, ngx_msec_t to);
+ngx_uint_t ngx_http_paygw_metrics_status(ngx_http_request_t *r);
+
+#define ngx_http_paygw_metrics_class(status)                                  \
+    (((status) >= 100 && (status) < 600) ? (status) / 100 : 0)
 
 
 #endif /* _NGX_HTTP_PAYGW_METRICS_H_INCLUDED_ */

@@ -29,14 +29,6 @@ static void ngx_http_paygw_metrics_limits(ngx_http_paygw_metrics_t *metrics,
     ngx_http_paygw_limits_t *limits);
 static void ngx_http_paygw_metrics_decided(ngx_paygw_metrics_t *m,
     ngx_uint_t at, ngx_http_paygw_result_e result, ngx_paygw_reason_e reason);
-static void ngx_http_paygw_metrics_time(ngx_paygw_metrics_t *m, ngx_uint_t at,
-    ngx_msec_t from, ngx_msec_t to);
-static ngx_uint_t ngx_http_paygw_metrics_status(ngx_http_request_t *r);
-
-
-/* a status that is none is of the class "none" */
-#define ngx_http_paygw_metrics_class(status)                                  \
-    (((status) >= 100 && (status) < 600) ? (status) / 100 : 0)
 
 
 void
@@ -333,7 +325,7 @@ ngx_http_paygw_metrics_decided(ngx_paygw_metrics_t *m, ngx_uint_t at,
 }
 
 
-static void
+void
 ngx_http_paygw_metrics_time(ngx_paygw_metrics_t *m, ngx_uint_t at,
     ngx_msec_t from, ngx_msec_t to)
 {
@@ -341,9 +333,7 @@ ngx_http_paygw_metrics_time(ngx_paygw_metrics_t *m, ngx_uint_t at,
 }
 
 
-/* as $status has it */
-
-static ngx_uint_t
+ngx_uint_t
 ngx_http_paygw_metrics_status(ngx_http_request_t *r)
 {
     return r->err_status ? r->err_status : r->headers_out.status;

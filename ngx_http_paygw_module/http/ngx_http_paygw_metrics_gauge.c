@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
+#include "ngx_http_paygw_keyring.h"
 #include "ngx_http_paygw_metrics.h"
 
 
@@ -126,6 +127,22 @@ ngx_http_paygw_metrics_merchant_keys(ngx_http_paygw_main_conf_t *mcf,
 {
     if (subject->merchant) {
         ngx_paygw_exposition_value(e, s, subject->merchant->nkeys);
+    }
+}
+
+
+void
+ngx_http_paygw_metrics_breakers(ngx_http_paygw_main_conf_t *mcf,
+    ngx_http_paygw_subject_t *subject, ngx_paygw_exposition_t *e,
+    ngx_paygw_exposition_sample_t *s)
+{
+    ngx_http_paygw_keyring_t  *kr;
+
+    kr = subject->channel->upper;
+
+    if (kr->used && kr->health) {
+        ngx_paygw_exposition_value(e, s,
+                                   ngx_paygw_zone_breaker_state(kr->health));
     }
 }
 

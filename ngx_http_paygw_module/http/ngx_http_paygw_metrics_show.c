@@ -20,7 +20,7 @@ static ngx_int_t ngx_http_paygw_metrics_answer(ngx_http_request_t *r,
     ngx_uint_t json);
 static ngx_int_t ngx_http_paygw_metrics_write(ngx_http_request_t *r,
     ngx_paygw_exposition_t *e, ngx_uint_t json);
-static void ngx_http_paygw_metrics_time(ngx_paygw_exposition_t *e);
+static void ngx_http_paygw_metrics_date(ngx_paygw_exposition_t *e);
 static void ngx_http_paygw_metrics_family(ngx_http_paygw_main_conf_t *mcf,
     ngx_paygw_exposition_t *e, const ngx_http_paygw_family_t *f);
 static void ngx_http_paygw_metrics_labels(ngx_http_paygw_subject_t *subject,
@@ -107,7 +107,7 @@ ngx_http_paygw_metrics_write(ngx_http_request_t *r, ngx_paygw_exposition_t *e,
     ngx_str_set(&version, NGX_HTTP_PAYGW_VERSION);
 
     ngx_paygw_exposition_text(e, "version", &version);
-    ngx_http_paygw_metrics_time(e);
+    ngx_http_paygw_metrics_date(e);
 
     for (f = ngx_http_paygw_families; f->shown.name.len; f++) {
         ngx_http_paygw_metrics_family(mcf, e, f);
@@ -118,7 +118,7 @@ ngx_http_paygw_metrics_write(ngx_http_request_t *r, ngx_paygw_exposition_t *e,
 
 
 static void
-ngx_http_paygw_metrics_time(ngx_paygw_exposition_t *e)
+ngx_http_paygw_metrics_date(ngx_paygw_exposition_t *e)
 {
     u_char     buf[sizeof("1970-09-28T12:00:00+06:00")];
     ngx_tm_t   tm;
@@ -186,6 +186,7 @@ ngx_http_paygw_metrics_labels(ngx_http_paygw_subject_t *subject,
     switch (subject->kind) {
 
     case NGX_HTTP_PAYGW_SUBJECT_CHANNEL:
+    case NGX_HTTP_PAYGW_SUBJECT_ORDERS:
         ngx_str_set(&label->key, "channel");
         label++->value = subject->name;
         ngx_str_set(&label->key, "provider");

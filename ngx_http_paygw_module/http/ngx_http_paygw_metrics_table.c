@@ -22,8 +22,6 @@ static ngx_uint_t ngx_http_paygw_metrics_call_value(ngx_uint_t i,
     ngx_str_t *values);
 static ngx_uint_t ngx_http_paygw_metrics_decision(ngx_uint_t i,
     ngx_str_t *values);
-static ngx_uint_t ngx_http_paygw_metrics_code(ngx_uint_t i,
-    ngx_str_t *values);
 static ngx_uint_t ngx_http_paygw_metrics_delivery(ngx_uint_t i,
     ngx_str_t *values);
 static ngx_uint_t ngx_http_paygw_metrics_fetched(ngx_uint_t i,
@@ -36,10 +34,6 @@ static ngx_uint_t ngx_http_paygw_metrics_operation(ngx_uint_t i,
     ngx_str_t *values);
 static ngx_uint_t ngx_http_paygw_metrics_full(ngx_uint_t i,
     ngx_str_t *values);
-
-
-#define ngx_http_paygw_reason_bit(reason)                                     \
-    ((uint64_t) 1 << NGX_PAYGW_REASON_##reason)
 
 
 /* the reasons that there are; others are shown once they have occurred */
@@ -59,7 +53,9 @@ static ngx_uint_t ngx_http_paygw_metrics_full(ngx_uint_t i,
      | ngx_http_paygw_reason_bit(SIGNATURE)                                   \
      | ngx_http_paygw_reason_bit(PROBE)                                       \
      | ngx_http_paygw_reason_bit(DECRYPT)                                     \
-     | ngx_http_paygw_reason_bit(ACCOUNT_MISMATCH))
+     | ngx_http_paygw_reason_bit(ACCOUNT_MISMATCH)                            \
+     | ngx_http_paygw_reason_bit(ORDER_MISMATCH)                              \
+     | ngx_http_paygw_reason_bit(ORDER_UNKNOWN))
 
 #define NGX_HTTP_PAYGW_CALLBACK_UNAVAILABLE                                   \
     (ngx_http_paygw_reason_bit(NONE)                                          \
@@ -109,6 +105,7 @@ static ngx_uint_t ngx_http_paygw_metrics_full(ngx_uint_t i,
 const ngx_uint_t  ngx_http_paygw_subject_slots[] = {
     NGX_HTTP_PAYGW_AT_NGINX_END,
     NGX_HTTP_PAYGW_AT_CHANNEL_END,
+    NGX_HTTP_PAYGW_AT_ORDERS_END,
     NGX_HTTP_PAYGW_AT_MERCHANT_END,
     NGX_HTTP_PAYGW_AT_LIMIT_END
 };
@@ -180,8 +177,8 @@ const ngx_http_paygw_family_t  ngx_http_paygw_families[] = {
     /* keys */
 
     { ngx_http_paygw_counter("paygw_key_waits_total",
-                             "Callbacks that had to wait for a key that was "
-                             "being fetched."),
+                             "Callbacks, and answers of the provider, that had "
+                             "to wait for a key that was being fetched."),
       NGX_HTTP_PAYGW_SUBJECT_CHANNEL,
       NGX_HTTP_PAYGW_AT_WAITS, 1, 0,
       ngx_http_paygw_labels0, NULL, NULL },
@@ -204,6 +201,61 @@ const ngx_http_paygw_family_t  ngx_http_paygw_families[] = {
       NGX_HTTP_PAYGW_SUBJECT_CHANNEL, 0, 0, 0,
       ngx_http_paygw_labels2("owner", "key"), NULL,
       ngx_http_paygw_metrics_ends },
+
+    /* calls of providers */
+
+    { ngx_http_paygw_counter("paygw_orders_total",
+                             "Calls of the provider by paygw_pass, by what "
+                             "came of them."),
+      NGX_HTTP_PAYGW_SUBJECT_ORDERS,
+      NGX_HTTP_PAYGW_AT_ORDERS, NGX_HTTP_PAYGW_ORDERS, 0,
+      ngx_http_paygw_labels2("result", "reason"),
+      ngx_http_paygw_metrics_order_value, NULL },
+
+    { ngx_http_paygw_counter("paygw_order_responses_total",
+                             "Answers to those who have called, by the class "
+                             "of their status."),
+      NGX_HTTP_PAYGW_SUBJECT_ORDERS,
+      NGX_HTTP_PAYGW_AT_ORDER_CODES, NGX_HTTP_PAYGW_CODES, 0,
+      ngx_http_paygw_labels1("code"),
+      ngx_http_paygw_metrics_code, NULL },
+
+    { ngx_http_paygw_counter("paygw_order_retries_total",
+                             "Calls that were sent again."),
+      NGX_HTTP_PAYGW_SUBJECT_ORDERS,
+      NGX_HTTP_PAYGW_AT_RETRIES, NGX_HTTP_PAYGW_PASS_CAUSES, 0,
+      ngx_http_paygw_labels1("cause"),
+      ngx_http_paygw_metrics_cause, NULL },
+
+    { ngx_http_paygw_histogram("paygw_provider_duration_seconds",
+                               "From the beginning of a try that was sent to "
+                               "the end of the provider's answer, or to when "
+                               "it was given up."),
+      NGX_HTTP_PAYGW_SUBJECT_ORDERS,
+      NGX_HTTP_PAYGW_AT_PROVIDER_TIMES, 1, 0,
+      ngx_http_paygw_labels0, NULL, NULL },
+
+    { ngx_http_paygw_counter("paygw_order_retries_exhausted_total",
+                             "Calls that would have been sent once more, had "
+                             "there been a try or the time left."),
+      NGX_HTTP_PAYGW_SUBJECT_ORDERS,
+      NGX_HTTP_PAYGW_AT_EXHAUSTED, 1, 0,
+      ngx_http_paygw_labels0, NULL, NULL },
+
+    { ngx_http_paygw_gauge("paygw_breaker_state",
+                           "The breaker of the channel: 0 closed, 1 half-open, "
+                           "2 open."),
+      NGX_HTTP_PAYGW_SUBJECT_ORDERS, 0, 0, 0,
+      ngx_http_paygw_labels0, NULL,
+      ngx_http_paygw_metrics_breakers },
+
+    { ngx_http_paygw_counter("paygw_breaker_transitions_total",
+                             "How often the breaker has changed its state, by "
+                             "the new one."),
+      NGX_HTTP_PAYGW_SUBJECT_ORDERS,
+      NGX_HTTP_PAYGW_AT_BREAKER, NGX_PAYGW_BREAKER_STATES, 0,
+      ngx_http_paygw_labels1("to"),
+      ngx_http_paygw_metrics_breaker_state, NULL },
 
     /* calls of merchants */
 
@@ -387,7 +439,7 @@ ngx_http_paygw_metrics_decision(ngx_uint_t i, ngx_str_t *values)
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_paygw_metrics_code(ngx_uint_t i, ngx_str_t *values)
 {
     static const ngx_str_t  codes[] = {
@@ -491,6 +543,7 @@ ngx_http_paygw_metrics_operation(ngx_uint_t i, ngx_str_t *values)
         ngx_string("limit"),
         ngx_string("begin"),
         ngx_string("finish"),
+        ngx_string("book"),
         ngx_string("commit"),
         ngx_string("release"),
         ngx_string("renew"),

@@ -10,10 +10,12 @@
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_auth.h"
 #include "ngx_http_paygw_conf.h"
+#include "ngx_http_paygw_exchange.h"
 #include "ngx_http_paygw_keyring.h"
 #include "ngx_http_paygw_metrics.h"
 #include "ngx_http_paygw_phases.h"
 #include "ngx_http_paygw_reply.h"
+#include "ngx_http_paygw_transport.h"
 #include "ngx_http_paygw_variables.h"
 
 
@@ -69,7 +71,8 @@ ngx_http_paygw_init(ngx_conf_t *cf)
      */
 
     if (ngx_http_paygw_reply_init(cf) != NGX_OK
-        || ngx_http_paygw_problem_init(cf) != NGX_OK)
+        || ngx_http_paygw_problem_init(cf) != NGX_OK
+        || ngx_http_paygw_exchange_init(cf) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -159,6 +162,8 @@ ngx_http_paygw_init_process(ngx_cycle_t *cycle)
     if (ngx_paygw_store_init_process(mcf->store, cycle) != NGX_OK) {
         return NGX_ERROR;
     }
+
+    ngx_http_paygw_transport_init_process(cycle, mcf);
 
     return ngx_http_paygw_keyring_init_process(cycle, mcf);
 }

@@ -14,6 +14,7 @@
 #include "ngx_paygw_call.h"
 #include "ngx_paygw_provider.h"
 #include "ngx_paygw_event.h"
+#include "ngx_paygw_retry.h"
 #include "ngx_paygw_store.h"
 
 
@@ -40,6 +41,7 @@ typedef struct {
                                                   all that are "on" */
     ngx_array_t                  limits;       /* ngx_http_paygw_limit_t *,
                                                   all of them */
+    ngx_array_t                  routes;       /* ngx_http_paygw_route_t * */
 
     /* paygw_metrics and paygw_status */
     ngx_http_paygw_metrics_t    *metrics;      /* NULL: nothing is counted */
@@ -60,6 +62,9 @@ typedef struct {
     ngx_event_t                 *keyring_timer;
     ngx_msec_t                   keyring_due;  /* the next look at all */
     ngx_msec_t                   watch_due;    /* the next look at files */
+
+    ngx_http_conf_ctx_t         *remote;       /* of the server around the
+                                                  channels' own locations */
 } ngx_http_paygw_main_conf_t;
 
 
@@ -115,6 +120,26 @@ typedef struct {
 } ngx_http_paygw_idem_conf_t;
 
 
+/* paygw_binding */
+#define NGX_HTTP_PAYGW_BINDING_OFF       0
+#define NGX_HTTP_PAYGW_BINDING_DEFAULT   1     /* on, if there is a store */
+#define NGX_HTTP_PAYGW_BINDING_ON        2
+#define NGX_HTTP_PAYGW_BINDING_REQUIRED  3
+
+
+/* paygw_pass: see ngx_http_paygw_pass.h */
+typedef struct ngx_http_paygw_pass_conf_s  ngx_http_paygw_pass_conf_t;
+
+/* paygw_route: see ngx_http_paygw_route.h */
+typedef struct ngx_http_paygw_route_s  ngx_http_paygw_route_t;
+
+/* paygw_breaker: see ngx_http_paygw_transport.h */
+typedef struct ngx_http_paygw_breaker_s  ngx_http_paygw_breaker_t;
+
+/* paygw_api: see ngx_http_paygw_api.h */
+typedef struct ngx_http_paygw_api_conf_s  ngx_http_paygw_api_conf_t;
+
+
 /* What a location says.  Constant once merged. */
 typedef struct {
     ngx_array_t                 *names;        /* ngx_str_t, of paygw_notify */
@@ -147,6 +172,16 @@ typedef struct {
                                                   paygw_status, in */
     u_char                      *shows_file;   /* file:line */
     ngx_uint_t                   shows_line;
+
+    ngx_http_paygw_pass_conf_t  *pass;         /* NULL: no paygw_pass here */
+    ngx_http_paygw_api_conf_t   *api;          /* NULL: no paygw_api here */
+    ngx_msec_t                   deadline;     /* of a call, over its tries */
+    ngx_paygw_retry_t           *retry;
+    ngx_http_paygw_breaker_t    *breaker;
+    size_t                       answer_max;   /* bytes of an answer */
+
+    ngx_uint_t                   binding;      /* NGX_HTTP_PAYGW_BINDING_... */
+    ngx_msec_t                   binding_keep; /* of an order */
 } ngx_http_paygw_loc_conf_t;
 
 
@@ -221,6 +256,7 @@ struct ngx_http_paygw_ctx_s {
     ngx_uint_t                   http_version; /* of the provider */
 
     ngx_paygw_store_op_t         op;
+    ngx_paygw_book_t             book;         /* op.book, or unused */
     ngx_msec_t                   asked;        /* when the store was */
 
     ngx_event_t                  timer;        /* of the wait for a key, then

@@ -11,6 +11,7 @@
 #include "ngx_http_paygw_ctx.h"
 #include "ngx_http_paygw_notify.h"
 #include "ngx_http_paygw_message.h"
+#include "ngx_http_paygw_binding.h"
 #include "ngx_http_paygw_body.h"
 #include "ngx_http_paygw_claim.h"
 #include "ngx_http_paygw_deliver.h"
@@ -376,6 +377,13 @@ ngx_http_paygw_notify_claimed(ngx_http_paygw_ctx_t *ctx, ngx_int_t rc)
         return;
 
     case NGX_DONE:
+
+        if (ctx->op.book && ctx->book.against != NGX_PAYGW_BOOK_LATE) {
+            ngx_http_paygw_binding_against(ctx);
+            ngx_http_paygw_notify_refused(ctx);
+            return;
+        }
+
         ngx_http_paygw_notify_answer(ctx, NGX_HTTP_PAYGW_LATE,
                                      NGX_PAYGW_REASON_LATE, NGX_HTTP_OK);
         return;

@@ -36,6 +36,9 @@ static const struct {
     { NGX_PAYGW_REASON_UNKNOWN_ACCOUNT, NGX_HTTP_FORBIDDEN },
     { NGX_PAYGW_REASON_ACCOUNT_MISMATCH, NGX_HTTP_FORBIDDEN },
 
+    { NGX_PAYGW_REASON_ORDER_MISMATCH, NGX_HTTP_FORBIDDEN },
+    { NGX_PAYGW_REASON_ORDER_UNKNOWN, NGX_HTTP_FORBIDDEN },
+
     { NGX_PAYGW_REASON_NONE, 0 }
 };
 
@@ -57,17 +60,10 @@ ngx_http_paygw_refusal_status(ngx_http_paygw_ctx_t *ctx)
 }
 
 
-void
-ngx_http_paygw_refusal_log(ngx_http_paygw_ctx_t *ctx)
+u_char *
+ngx_http_paygw_refusal_words(ngx_paygw_notify_t *n, u_char *p, u_char *last)
 {
-    u_char               buf[NGX_MAX_ERROR_STR], hex[64], *p, *last;
-    ngx_uint_t           level;
-    ngx_paygw_notify_t  *n;
-
-    n = &ctx->notify;
-
-    p = buf;
-    last = buf + sizeof(buf);
+    u_char  hex[2 * NGX_PAYGW_SHA256_LEN];
 
     if (n->key_id.len) {
         p = ngx_slprintf(p, last, ", key \"%V\"", &n->key_id);
@@ -87,8 +83,27 @@ ngx_http_paygw_refusal_log(ngx_http_paygw_ctx_t *ctx)
         p = ngx_slprintf(p, last, ", hint: %V", &n->hint);
     }
 
-    level = (n->reason == NGX_PAYGW_REASON_INTERNAL) ? NGX_LOG_ERR
-                                                     : NGX_LOG_INFO;
+    return p;
+}
+
+
+void
+ngx_http_paygw_refusal_log(ngx_http_paygw_ctx_t *ctx)
+{
+    u_char               buf[NGX_MAX_ERROR_STR], *p;
+    ngx_uint_t           level;
+    ngx_paygw_notify_t  *n;
+
+    n = &ctx->notify;
+
+    p = ngx_http_paygw_refusal_words(n, buf, buf + sizeof(buf));
+
+    /* no forgery: the provider says that money was paid for such an order */
+
+    level = (n->reason == NGX_PAYGW_REASON_INTERNAL
+             || n->reason == NGX_PAYGW_REASON_ORDER_MISMATCH
+             || n->reason == NGX_PAYGW_REASON_ORDER_UNKNOWN)
+            ? NGX_LOG_ERR : NGX_LOG_INFO;
 
     ngx_log_error(level, n->log, 0, "payment callback %s: %V%*s",
                   ngx_http_paygw_observing(ctx->lcf) ? "would be refused"

@@ -219,8 +219,8 @@ ngx_http_paygw_renew_one(ngx_http_paygw_main_conf_t *mcf,
     conf = kr->channel->keyring;
 
     rc = ngx_paygw_ring_begin(mcf->zone, kr->ring, conf->retry * 1000,
-                              NGX_HTTP_PAYGW_FETCH_LEASE, pool, &wanted,
-                              &next);
+                              ngx_http_paygw_fetch_lease(kr->nhosts), pool,
+                              &wanted, &next);
     if (rc != NGX_OK) {
         ngx_destroy_pool(pool);
         return next;

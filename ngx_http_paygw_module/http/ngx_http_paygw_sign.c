@@ -10,6 +10,7 @@
 #include "ngx_paygw_key.h"
 #include "ngx_paygw_mac.h"
 #include "ngx_http_paygw_headers.h"
+#include "ngx_http_paygw_conf.h"
 #include "ngx_http_paygw_sign.h"
 
 
@@ -244,4 +245,53 @@ ngx_http_paygw_sign_value(ngx_http_request_t *r, ngx_array_t *keys,
     value->len = p - value->data;
 
     return NGX_OK;
+}
+
+
+char *
+ngx_http_paygw_deliver_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_paygw_loc_conf_t *lcf = conf;
+
+    ngx_str_t   *value, source;
+    ngx_uint_t   i;
+
+    if (lcf->deliver != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "event") == 0) {
+        lcf->deliver = NGX_HTTP_PAYGW_EVENT;
+
+    } else if (ngx_strcmp(value[1].data, "raw") == 0) {
+        lcf->deliver = NGX_HTTP_PAYGW_RAW;
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\", it must be \"event\" or "
+                           "\"raw\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "sign=", 5) != 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        source.data = value[i].data + 5;
+        source.len = value[i].len - 5;
+
+        if (ngx_http_paygw_sign_key(cf, &lcf->sign, &source)
+            != NGX_CONF_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
 }

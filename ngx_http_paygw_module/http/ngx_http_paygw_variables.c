@@ -11,6 +11,8 @@
 #include "ngx_http_paygw_auth.h"
 #include "ngx_http_paygw_ctx.h"
 #include "ngx_http_paygw_limit.h"
+#include "ngx_http_paygw_pass.h"
+#include "ngx_http_paygw_remote.h"
 #include "ngx_http_paygw_variables.h"
 
 
@@ -64,6 +66,9 @@ static ngx_http_variable_t  ngx_http_paygw_vars[] = {
     ngx_http_paygw_var("paygw_limit_status", LIMIT_STATUS),
     ngx_http_paygw_var("paygw_idempotency", IDEMPOTENCY),
 
+    { ngx_string("paygw_remote_method"), NULL, ngx_http_paygw_remote_method,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
     { ngx_null_string, NULL, NULL, 0, 0, 0 }
 };
 
@@ -92,8 +97,15 @@ static ngx_int_t
 ngx_http_paygw_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     uintptr_t data)
 {
-    ngx_str_t              value;
-    ngx_http_paygw_ctx_t  *ctx;
+    ngx_str_t                   value;
+    ngx_http_paygw_ctx_t       *ctx;
+    ngx_http_paygw_pass_ctx_t  *pass;
+
+    pass = ngx_http_paygw_pass_ctx(r);
+
+    if (pass && ngx_http_paygw_pass_value(pass, data, &value) == NGX_OK) {
+        goto found;
+    }
 
     ctx = ngx_http_paygw_ctx_get(r->main);
 
@@ -106,6 +118,8 @@ ngx_http_paygw_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     } else if (ngx_http_paygw_value(ctx, data, r->pool, &value) != NGX_OK) {
         return NGX_ERROR;
     }
+
+found:
 
     if (value.len == 0) {
         v->not_found = 1;

@@ -96,7 +96,9 @@ const ngx_paygw_provider_t  ngx_paygw_alipay = {
     ngx_paygw_alipay_event,
     ngx_paygw_alipay_ack,
     ngx_paygw_alipay_sign,
-    NULL
+    NULL,
+    &ngx_paygw_alipay_api,
+    &ngx_paygw_alipay_orders
 };
 
 

@@ -11,8 +11,11 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_paygw_provider.h"
+#include "ngx_paygw_exchange.h"
+#include "ngx_paygw_order.h"
 #include "ngx_paygw_source.h"
 #include "ngx_paygw_form.h"
+#include "ngx_paygw_json.h"
 
 
 /* what the files of Alipay share; nobody else includes this */
@@ -20,6 +23,10 @@
 
 /* all its times are in GMT+8 */
 #define NGX_PAYGW_ALIPAY_ZONE  (8 * 60 * 60)
+
+
+/* of the gateway, if the endpoint says none */
+#define NGX_PAYGW_ALIPAY_PATH  "/gateway.do"
 
 
 /* the account of a channel */
@@ -35,9 +42,11 @@ typedef struct {
     ngx_uint_t               public_keys;      /* unsigned:1 */
     ngx_str_t                root_cert;
     ngx_str_t                sign_type;
+    ngx_str_t                aes_key;          /* empty: nothing is encrypted
+                                                  here */
     ngx_paygw_key_t         *private_key;
     ngx_paygw_key_t         *certificate;
-    ngx_str_t                app_sn;           /* for fetches: of app_cert */
+    ngx_str_t                app_sn;           /* for requests: of app_cert */
     ngx_str_t                root_sn;          /* and of the roots */
 } ngx_paygw_alipay_conf_t;
 
@@ -80,6 +89,21 @@ ngx_int_t ngx_paygw_alipay_account(ngx_paygw_notify_t *n,
     ngx_paygw_alipay_ctx_t *ctx, ngx_paygw_channel_t *ch);
 
 
+/*
+ * ngx_paygw_alipay_seal.c: the parameter "aes_key"; what is encrypted with it,
+ * unless the caller has done so; and an answer that is, after which text and
+ * root are what was in it.  NGX_OK, NGX_DECLINED or NGX_ERROR.
+ */
+
+char *ngx_paygw_alipay_aes_key(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs);
+ngx_int_t ngx_paygw_alipay_seal_form(ngx_paygw_exchange_t *x,
+    ngx_paygw_form_t *form);
+ngx_int_t ngx_paygw_alipay_seal_body(ngx_paygw_exchange_t *x);
+ngx_int_t ngx_paygw_alipay_unseal(ngx_paygw_exchange_t *x, ngx_str_t *text,
+    ngx_paygw_json_t **root);
+
+
 /* ngx_paygw_alipay_conf.c */
 
 extern const ngx_paygw_param_t  ngx_paygw_alipay_params[];
@@ -96,6 +120,128 @@ extern const ngx_paygw_source_t  ngx_paygw_alipay_source;
 
 ngx_int_t ngx_paygw_alipay_check_fetch(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_paygw_alipay_conf_t *conf);
+
+
+/*
+ * ngx_paygw_alipay_answer.c: as ngx_paygw_api_t.check; and what all readers of
+ * answers share: whether the code of a content is this one, and whether a key
+ * has signed the bytes of a content, or those before its writer had made "\/"
+ * of "/", which raw is set to then (NGX_OK, NGX_DECLINED or NGX_ERROR).
+ */
+
+/* what is signed of an answer, and how */
+typedef struct {
+    ngx_str_t                text;
+    ngx_str_t                sign;             /* base64 */
+    ngx_str_t                sn;               /* of the certificate, or
+                                                  empty */
+    ngx_uint_t               success;          /* which must name it */
+    ngx_uint_t               exact;            /* these bytes, and no others */
+} ngx_paygw_alipay_signed_t;
+
+ngx_int_t ngx_paygw_alipay_check_answer(ngx_paygw_exchange_t *x);
+
+/* whether one of Alipay's keys has signed it: as ngx_paygw_api_t.check */
+ngx_int_t ngx_paygw_alipay_by(ngx_paygw_exchange_t *x,
+    ngx_paygw_alipay_signed_t *s);
+
+/* whether a content is about what was asked for: NGX_OK or NGX_DECLINED */
+ngx_int_t ngx_paygw_alipay_about(ngx_paygw_exchange_t *x,
+    ngx_paygw_json_t *content);
+
+ngx_uint_t ngx_paygw_alipay_code(ngx_paygw_json_t *content,
+    const char *code);
+ngx_int_t ngx_paygw_alipay_verify_raw(ngx_paygw_key_t *key, ngx_str_t *raw,
+    ngx_str_t *sig, ngx_pool_t *pool, ngx_log_t *log);
+
+
+/* ngx_paygw_alipay_api.c */
+
+extern const ngx_paygw_api_t  ngx_paygw_alipay_api;
+
+/* x->data: what a call was about */
+typedef struct {
+    ngx_str_t                method;
+    ngx_str_t                out_trade_no;     /* of biz_content, or empty */
+    ngx_str_t                trade_no;
+    ngx_str_t                out_request_no;
+    ngx_uint_t               v3;               /* of the REST form */
+    ngx_uint_t               sealed;           /* what is asked is encrypted */
+    ngx_uint_t               ours;             /* by the module, with aes_key */
+    ngx_paygw_json_t        *content;          /* of the answer, once that is
+                                                  verified */
+} ngx_paygw_alipay_call_t;
+
+/*
+ * What a call is about, of a JSON text: NGX_OK, NGX_DECLINED if that is not one
+ * that can be sent, NGX_ERROR.  And whether it may be sent again.
+ */
+ngx_int_t ngx_paygw_alipay_business(ngx_paygw_exchange_t *x,
+    ngx_paygw_alipay_call_t *call, ngx_str_t *biz);
+ngx_paygw_repeat_e ngx_paygw_alipay_repeat(ngx_paygw_alipay_call_t *call);
+
+
+/*
+ * ngx_paygw_alipay_v3.c: the REST form of the same calls.  Header fields of
+ * requests and of answers, and the two functions of ngx_paygw_api_t.
+ */
+
+extern const ngx_str_t  ngx_paygw_alipay_v3_asks[];
+extern const ngx_str_t  ngx_paygw_alipay_v3_headers[];
+
+ngx_int_t ngx_paygw_alipay_v3_build(ngx_paygw_exchange_t *x);
+ngx_int_t ngx_paygw_alipay_v3_check(ngx_paygw_exchange_t *x);
+
+
+/*
+ * ngx_paygw_alipay_outcome.c: 1 if a content leaves it open what has become of
+ * the call, or is a failure that may be another one the next time
+ */
+
+ngx_uint_t ngx_paygw_alipay_open(ngx_paygw_alipay_call_t *call,
+    ngx_paygw_json_t *content);
+ngx_uint_t ngx_paygw_alipay_v3_open(ngx_paygw_alipay_call_t *call,
+    ngx_paygw_json_t *content);
+
+/* 1 if a text is this word */
+
+ngx_uint_t ngx_paygw_alipay_is(ngx_str_t *text, const char *word);
+
+/* whether a content, whose word of an error has this name, tells of trouble */
+void ngx_paygw_alipay_health(ngx_paygw_exchange_t *x,
+    ngx_paygw_json_t *content, const char *name);
+
+/* codes of the gateway's own trouble */
+extern const ngx_str_t  ngx_paygw_alipay_busy[];
+
+
+/*
+ * ngx_paygw_alipay_form.c: a request is a form.  What the gateway wants in
+ * every request, but for "method"; and the whole, signed with the app's key and
+ * written, a twin among its names being NGX_ABORT with *err.
+ */
+
+ngx_int_t ngx_paygw_alipay_add_system(ngx_pool_t *pool,
+    ngx_paygw_form_t *form, ngx_paygw_alipay_conf_t *conf, time_t now);
+ngx_int_t ngx_paygw_alipay_write(ngx_pool_t *pool, ngx_log_t *log,
+    ngx_paygw_form_t *form, ngx_paygw_alipay_conf_t *conf, ngx_str_t *out,
+    char **err);
+
+/*
+ * 1 if the text that is signed could be cut so that it is another call: that is
+ * a method behind "&" in the value of what sorts before it
+ */
+
+ngx_uint_t ngx_paygw_alipay_splits(ngx_paygw_form_t *form,
+    ngx_paygw_alipay_call_t *call);
+
+
+/* ngx_paygw_alipay_order.c, and ngx_paygw_alipay_told.c: its normalise() */
+
+extern const ngx_paygw_orders_t  ngx_paygw_alipay_orders;
+
+ngx_int_t ngx_paygw_alipay_normalise(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o);
 
 
 /* ngx_paygw_alipay_event.c */

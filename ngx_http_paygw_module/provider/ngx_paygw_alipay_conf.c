@@ -71,6 +71,9 @@ const ngx_paygw_param_t  ngx_paygw_alipay_params[] = {
     { ngx_string("app_cert"), 1, 1, 0,
       ngx_paygw_alipay_app_cert },
 
+    { ngx_string("aes_key"), 1, 1, 0,
+      ngx_paygw_alipay_aes_key },
+
     { ngx_string("sign_type"), 1, 1, 0,
       ngx_paygw_alipay_sign_type },
 

@@ -147,6 +147,7 @@ ngx_paygw_alipay_trade(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx)
         ev->type = NGX_PAYGW_EVENT_REFUND;
         ev->outcome = NGX_PAYGW_OUTCOME_SUCCESS;
         ev->time = ngx_paygw_alipay_time(ctx, "gmt_refund");
+        ev->refund_sum = 1;
 
         (void) ngx_paygw_fields_word(&ctx->form, "out_biz_no", 64,
                                      &ev->refund_id);
@@ -209,6 +210,8 @@ ngx_paygw_alipay_order(ngx_paygw_notify_t *n, ngx_paygw_alipay_ctx_t *ctx)
     }
 
     ngx_str_set(&ev->currency, "CNY");
+
+    (void) ngx_paygw_fields_word(&ctx->form, "seller_id", 64, &ev->account);
 
     /* for information only: what cannot stand in a header is left to data */
 

@@ -35,18 +35,14 @@ static ngx_int_t ngx_paygw_alipay_accept(ngx_paygw_channel_t *ch,
 static ngx_int_t ngx_paygw_alipay_request(ngx_paygw_source_fetch_t *f);
 static ngx_str_t *ngx_paygw_alipay_ask(ngx_paygw_source_fetch_t *f);
 static ngx_int_t ngx_paygw_alipay_body(ngx_paygw_source_fetch_t *f,
-    ngx_str_t *pairs, ngx_uint_t n, ngx_str_t *sign);
+    ngx_paygw_form_t *form);
 static ngx_int_t ngx_paygw_alipay_answer(ngx_paygw_source_fetch_t *f);
 static ngx_int_t ngx_paygw_alipay_content(ngx_paygw_source_fetch_t *f,
     ngx_paygw_json_t *content, ngx_str_t *text);
-static ngx_uint_t ngx_paygw_alipay_code(ngx_paygw_json_t *content,
-    const char *code);
 static ngx_int_t ngx_paygw_alipay_found(ngx_paygw_source_fetch_t *f,
     ngx_str_t *text);
 static ngx_int_t ngx_paygw_alipay_signed(ngx_paygw_source_fetch_t *f,
     ngx_str_t *raw, ngx_str_t *sn, ngx_str_t *sign);
-static ngx_int_t ngx_paygw_alipay_unslash(ngx_pool_t *pool, ngx_str_t *raw,
-    ngx_str_t *out);
 static ngx_int_t ngx_paygw_alipay_useless(ngx_paygw_source_fetch_t *f,
     const char *err);
 
@@ -101,6 +97,14 @@ ngx_paygw_alipay_check_fetch(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
         }
     }
 
+    if (conf->certificate
+        && (ngx_paygw_cert_sn(cf, conf->certificate, &conf->app_sn) != NGX_OK
+            || ngx_paygw_cert_root_sn(cf, &conf->root_cert, &conf->root_sn)
+               != NGX_OK))
+    {
+        return NGX_ERROR;
+    }
+
     if (!kr->fetch) {
         return NGX_OK;
     }
@@ -110,13 +114,6 @@ ngx_paygw_alipay_check_fetch(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
         != NGX_OK
         || ngx_paygw_channel_required(cf, ch, conf->certificate != NULL,
                                       "app_cert")
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (ngx_paygw_cert_sn(cf, conf->certificate, &conf->app_sn) != NGX_OK
-        || ngx_paygw_cert_root_sn(cf, &conf->root_cert, &conf->root_sn)
            != NGX_OK)
     {
         return NGX_ERROR;
@@ -192,13 +189,9 @@ ngx_paygw_alipay_accept(ngx_paygw_channel_t *ch, ngx_paygw_found_t *found,
 static ngx_int_t
 ngx_paygw_alipay_request(ngx_paygw_source_fetch_t *f)
 {
-    u_char                   *p, time[sizeof("YYYY-MM-DD hh:mm:ss")];
-    ngx_tm_t                  tm;
-    ngx_str_t                *sn, text, sig, sign, pairs[10];
-    ngx_uint_t                n;
-    ngx_paygw_alipay_conf_t  *conf;
-
-    conf = f->channel->conf;
+    u_char            *p;
+    ngx_str_t         *sn, biz, method;
+    ngx_paygw_form_t   form;
 
     sn = ngx_paygw_alipay_ask(f);
     if (sn == NULL) {
@@ -213,60 +206,25 @@ ngx_paygw_alipay_request(ngx_paygw_source_fetch_t *f)
         return NGX_ERROR;
     }
 
-    sn = &f->wanted;
-
-    ngx_gmtime(f->now + NGX_PAYGW_ALIPAY_ZONE, &tm);
-    (void) ngx_sprintf(time, "%4d-%02d-%02d %02d:%02d:%02d%Z",
-                       tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday,
-                       tm.ngx_tm_hour, tm.ngx_tm_min, tm.ngx_tm_sec);
-
-    /* in the order of the names, as they are signed */
-
-    p = ngx_pnalloc(f->pool, 1024 + conf->root_sn.len);
-    if (p == NULL) {
+    biz.data = ngx_pnalloc(f->pool, sizeof("{\"alipay_cert_sn\":\"\"}")
+                                    + f->wanted.len);
+    if (biz.data == NULL) {
         return NGX_ERROR;
     }
 
-    text.data = p;
-    n = 0;
+    p = ngx_sprintf(biz.data, "{\"alipay_cert_sn\":\"%V\"}", &f->wanted);
+    biz.len = p - biz.data;
 
-#define ngx_paygw_alipay_pair(...)                                            \
-    pairs[n].data = p;                                                        \
-    p = ngx_sprintf(p, __VA_ARGS__);                                          \
-    pairs[n].len = p - pairs[n].data;                                         \
-    n++;                                                                      \
-    *p++ = '&'
+    ngx_str_set(&method, "alipay.open.app.alipaycert.download");
 
-    ngx_paygw_alipay_pair("alipay_root_cert_sn=%V", &conf->root_sn);
-    ngx_paygw_alipay_pair("app_cert_sn=%V", &conf->app_sn);
-    ngx_paygw_alipay_pair("app_id=%V", &conf->app_id);
-    ngx_paygw_alipay_pair("biz_content={\"alipay_cert_sn\":\"%V\"}", sn);
-    ngx_paygw_alipay_pair("charset=utf-8");
-    ngx_paygw_alipay_pair("format=json");
-    ngx_paygw_alipay_pair("method=alipay.open.app.alipaycert.download");
-    ngx_paygw_alipay_pair("sign_type=RSA2");
-    ngx_paygw_alipay_pair("timestamp=%s", time);
-    ngx_paygw_alipay_pair("version=1.0");
-
-#undef ngx_paygw_alipay_pair
-
-    text.len = p - 1 - text.data;
-
-    if (ngx_paygw_sign(&ngx_paygw_rsa_sha256, conf->private_key, &text, 1,
-                       &sig, f->pool, f->log)
-        != NGX_OK)
+    if (ngx_paygw_form_new(f->pool, &form) != NGX_OK
+        || ngx_paygw_form_add(&form, "method", &method) != NGX_OK
+        || ngx_paygw_form_add(&form, "biz_content", &biz) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    sign.data = ngx_pnalloc(f->pool, ngx_base64_encoded_length(sig.len));
-    if (sign.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_encode_base64(&sign, &sig);
-
-    return ngx_paygw_alipay_body(f, pairs, n, &sign);
+    return ngx_paygw_alipay_body(f, &form);
 }
 
 
@@ -302,19 +260,19 @@ ngx_paygw_alipay_ask(ngx_paygw_source_fetch_t *f)
 /* the charset stands in the URL as well: the gateway decodes the body by it */
 
 static ngx_int_t
-ngx_paygw_alipay_body(ngx_paygw_source_fetch_t *f, ngx_str_t *pairs,
-    ngx_uint_t n, ngx_str_t *sign)
+ngx_paygw_alipay_body(ngx_paygw_source_fetch_t *f, ngx_paygw_form_t *form)
 {
-    u_char      *p, *value;
-    size_t       len;
-    ngx_uint_t   i;
+    char                     *err;
+    ngx_paygw_alipay_conf_t  *conf;
+
+    conf = f->channel->conf;
 
     ngx_str_set(&f->method, "POST");
     ngx_str_set(&f->headers, "Content-Type: application/x-www-form-urlencoded;"
                              "charset=utf-8\r\n");
 
     if (f->path.len <= 1) {
-        ngx_str_set(&f->path, "/gateway.do");
+        ngx_str_set(&f->path, NGX_PAYGW_ALIPAY_PATH);
     }
 
     f->target.len = f->path.len + sizeof("?charset=utf-8") - 1;
@@ -325,38 +283,12 @@ ngx_paygw_alipay_body(ngx_paygw_source_fetch_t *f, ngx_str_t *pairs,
 
     (void) ngx_sprintf(f->target.data, "%V?charset=utf-8", &f->path);
 
-    len = sizeof("sign=") - 1 + 3 * sign->len;
-
-    for (i = 0; i < n; i++) {
-        len += 3 * pairs[i].len + 1;
-    }
-
-    p = ngx_pnalloc(f->pool, len);
-    if (p == NULL) {
+    if (ngx_paygw_alipay_add_system(f->pool, form, conf, f->now) != NGX_OK
+        || ngx_paygw_alipay_write(f->pool, f->log, form, conf, &f->body, &err)
+           != NGX_OK)
+    {
         return NGX_ERROR;
     }
-
-    f->body.data = p;
-
-    for (i = 0; i < n; i++) {
-
-        /* names need no escape */
-
-        value = ngx_strlchr(pairs[i].data, pairs[i].data + pairs[i].len, '=');
-        value++;
-
-        p = ngx_cpymem(p, pairs[i].data, value - pairs[i].data);
-        p = (u_char *) ngx_escape_uri(p, value, pairs[i].data + pairs[i].len
-                                                - value,
-                                      NGX_ESCAPE_URI_COMPONENT);
-        *p++ = '&';
-    }
-
-    p = ngx_cpymem(p, "sign=", 5);
-    p = (u_char *) ngx_escape_uri(p, sign->data, sign->len,
-                                  NGX_ESCAPE_URI_COMPONENT);
-
-    f->body.len = p - f->body.data;
 
     return NGX_OK;
 }
@@ -456,16 +388,6 @@ ngx_paygw_alipay_content(ngx_paygw_source_fetch_t *f,
 }
 
 
-static ngx_uint_t
-ngx_paygw_alipay_code(ngx_paygw_json_t *content, const char *code)
-{
-    ngx_str_t  value;
-
-    return ngx_paygw_json_get_string(content, "code", &value) == NGX_OK
-           && value.len == 5 && ngx_strncmp(value.data, code, 5) == 0;
-}
-
-
 static ngx_int_t
 ngx_paygw_alipay_found(ngx_paygw_source_fetch_t *f, ngx_str_t *text)
 {
@@ -502,7 +424,7 @@ ngx_paygw_alipay_signed(ngx_paygw_source_fetch_t *f, ngx_str_t *raw,
     ngx_str_t *sn, ngx_str_t *sign)
 {
     ngx_int_t         rc;
-    ngx_str_t         sig, text;
+    ngx_str_t         sig;
     ngx_paygw_key_t  *key;
 
     /* this answer alone may come without the SN of what signed it */
@@ -533,20 +455,7 @@ ngx_paygw_alipay_signed(ngx_paygw_source_fetch_t *f, ngx_str_t *raw,
     rc = ngx_paygw_base64_decode(f->pool, &sig, sign);
 
     if (rc == NGX_OK) {
-        rc = ngx_paygw_verify(&ngx_paygw_rsa_sha256, key, raw, 1, &sig,
-                              f->log);
-    }
-
-    if (rc == NGX_DECLINED) {
-
-        /* the gateway signs before its JSON writer escapes "/" */
-
-        rc = ngx_paygw_alipay_unslash(f->pool, raw, &text);
-
-        if (rc == NGX_OK) {
-            rc = ngx_paygw_verify(&ngx_paygw_rsa_sha256, key, &text, 1, &sig,
-                                  f->log);
-        }
+        rc = ngx_paygw_alipay_verify_raw(key, raw, &sig, f->pool, f->log);
     }
 
     if (rc == NGX_OK || rc == NGX_ERROR) {
@@ -554,38 +463,6 @@ ngx_paygw_alipay_signed(ngx_paygw_source_fetch_t *f, ngx_str_t *raw,
     }
 
     return ngx_paygw_alipay_useless(f, "signature of the answer is wrong");
-}
-
-
-/* "\/" becomes "/"; NGX_DECLINED if there is none */
-
-static ngx_int_t
-ngx_paygw_alipay_unslash(ngx_pool_t *pool, ngx_str_t *raw, ngx_str_t *out)
-{
-    u_char  *p;
-    size_t   i;
-
-    p = ngx_pnalloc(pool, raw->len);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    out->data = p;
-
-    for (i = 0; i < raw->len; i++) {
-
-        if (raw->data[i] == '\\' && i + 1 < raw->len
-            && raw->data[i + 1] == '/')
-        {
-            continue;
-        }
-
-        *p++ = raw->data[i];
-    }
-
-    out->len = p - out->data;
-
-    return (out->len == raw->len) ? NGX_DECLINED : NGX_OK;
 }
 
 

@@ -15,6 +15,8 @@
 static ngx_paygw_expr_t *ngx_paygw_expr_parse(ngx_paygw_expr_parser_t *ps);
 static ngx_paygw_expr_t *ngx_paygw_expr_call(ngx_paygw_expr_parser_t *ps,
     ngx_str_t *name);
+static ngx_int_t ngx_paygw_expr_fits(ngx_paygw_expr_parser_t *ps,
+    const ngx_paygw_expr_op_t *op);
 static ngx_int_t ngx_paygw_expr_args(ngx_paygw_expr_parser_t *ps,
     ngx_paygw_expr_t *e);
 static ngx_int_t ngx_paygw_expr_arg(ngx_paygw_expr_parser_t *ps,
@@ -139,6 +141,10 @@ ngx_paygw_expr_call(ngx_paygw_expr_parser_t *ps, ngx_str_t *name)
         return NULL;
     }
 
+    if (ngx_paygw_expr_fits(ps, op) != NGX_OK) {
+        return NULL;
+    }
+
     if (ps->depth++ == NGX_PAYGW_EXPR_MAX_DEPTH) {
         (void) ngx_paygw_expr_fail(ps, "too deep");
         return NULL;
@@ -153,6 +159,33 @@ ngx_paygw_expr_call(ngx_paygw_expr_parser_t *ps, ngx_str_t *name)
     ps->depth--;
 
     return e;
+}
+
+
+/* what only a message that is made here has, or only its answer */
+
+static ngx_int_t
+ngx_paygw_expr_fits(ngx_paygw_expr_parser_t *ps, const ngx_paygw_expr_op_t *op)
+{
+    if ((op->flags & NGX_PAYGW_EXPR_REQUEST)
+        && ps->env->side != NGX_PAYGW_EXPR_OF_REQUEST)
+    {
+        return ngx_paygw_expr_fail(ps, "this is of a request, in an answer "
+                                   "put it into sent(),");
+    }
+
+    if ((op->flags & NGX_PAYGW_EXPR_ANSWER)
+        && ps->env->side != NGX_PAYGW_EXPR_OF_ANSWER)
+    {
+        return ngx_paygw_expr_fail(ps, "this is of an answer alone,");
+    }
+
+    if (ps->told && op->eval == ngx_paygw_expr_secret) {
+        return ngx_paygw_expr_fail(ps, "the secret of a request cannot stand "
+                                   "in sent(),");
+    }
+
+    return NGX_OK;
 }
 
 
@@ -232,13 +265,26 @@ static ngx_int_t
 ngx_paygw_expr_arg(ngx_paygw_expr_parser_t *ps, ngx_paygw_expr_t *e,
     ngx_paygw_expr_t **args, ngx_str_t *words, char kind)
 {
-    ngx_int_t  rc;
+    ngx_int_t              rc;
+    ngx_paygw_expr_env_t  *env;
 
     if (kind == 'e') {
+
+        env = ps->env;
+
+        if (e->op->eval == ngx_paygw_expr_sent) {
+            ps->env = env->sent;
+            ps->told = 1;
+        }
 
         ps->optional += (e->op->flags & NGX_PAYGW_EXPR_OPTIONAL) != 0;
         args[e->nargs] = ngx_paygw_expr_parse(ps);
         ps->optional -= (e->op->flags & NGX_PAYGW_EXPR_OPTIONAL) != 0;
+
+        if (e->op->eval == ngx_paygw_expr_sent) {
+            ps->env = env;
+            ps->told = 0;
+        }
 
         return args[e->nargs++] ? NGX_OK : NGX_ERROR;
     }

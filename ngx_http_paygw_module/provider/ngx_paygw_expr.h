@@ -56,6 +56,9 @@ typedef ngx_int_t (*ngx_paygw_expr_pt)(ngx_paygw_expr_ctx_t *ctx,
 #define NGX_PAYGW_EXPR_CONSTANT   0x02
 /* the value may be absent: a header field in it need not be there */
 #define NGX_PAYGW_EXPR_OPTIONAL   0x04
+/* of a request that is made here alone, or of the answer to one */
+#define NGX_PAYGW_EXPR_REQUEST    0x08
+#define NGX_PAYGW_EXPR_ANSWER     0x10
 
 
 typedef struct {
@@ -95,9 +98,21 @@ typedef struct {
 } ngx_paygw_expr_doc_t;
 
 
-/* what the expressions of one channel have in common */
-typedef struct {
+/* what kind of message the expressions are about */
+typedef enum {
+    NGX_PAYGW_EXPR_CALLBACK = 0,
+    NGX_PAYGW_EXPR_OF_REQUEST,
+    NGX_PAYGW_EXPR_OF_ANSWER
+} ngx_paygw_expr_side_e;
+
+
+typedef struct ngx_paygw_expr_env_s  ngx_paygw_expr_env_t;
+
+/* what the expressions of one side of a channel have in common */
+struct ngx_paygw_expr_env_s {
     ngx_str_t                   *channel;
+    ngx_paygw_expr_side_e        side;
+    ngx_paygw_expr_env_t        *sent;     /* of an answer: the request's */
     ngx_str_t                    headers[NGX_PAYGW_MAX_HEADERS + 1];
     ngx_uint_t                   nheaders;
     ngx_uint_t                   required; /* bit i: header i must be there */
@@ -107,7 +122,18 @@ typedef struct {
     ngx_str_t                    xml_root;
     ngx_paygw_expr_t            *decrypt;  /* text of plain() */
     ngx_str_t                    decrypt_key;
-} ngx_paygw_expr_env_t;
+};
+
+
+/* what a request has that is made here: the same for all of it */
+#define NGX_PAYGW_EXPR_NONCE_MAX  64
+
+typedef struct {
+    time_t                       sec;
+    ngx_uint_t                   msec;
+    u_char                       nonce[NGX_PAYGW_EXPR_NONCE_MAX];
+    ngx_str_t                    signature;  /* its bytes */
+} ngx_paygw_expr_made_t;
 
 
 /* one message */
@@ -119,6 +145,9 @@ struct ngx_paygw_expr_ctx_s {
     ngx_uint_t                   skip;     /* entries of a list to pass over */
     ngx_uint_t                   found;    /* there was one more entry */
     size_t                       room;     /* bytes that may still be made */
+    ngx_paygw_expr_made_t       *made;     /* of a request */
+    ngx_paygw_expr_ctx_t        *sent;     /* of an answer: its request */
+    ngx_uint_t                   status;   /* of an answer */
 
     struct {
         ngx_uint_t               ready;
@@ -164,6 +193,12 @@ ngx_uint_t ngx_paygw_expr_is(ngx_paygw_expr_t *e, const char *name);
  */
 ngx_int_t ngx_paygw_expr_compile(ngx_conf_t *cf, ngx_paygw_expr_env_t *env,
     const char *name, ngx_str_t *text, ngx_paygw_expr_t **e);
+
+/*
+ * What now(), nonce() and signature() are asked for: e->index is set, NULL, or
+ * a phrase that says what is wrong
+ */
+char *ngx_paygw_expr_bind_made(ngx_paygw_expr_t *e);
 
 /* a string as an expression; NULL if memory is short */
 ngx_paygw_expr_t *ngx_paygw_expr_string(ngx_conf_t *cf, ngx_str_t *text);
@@ -232,6 +267,22 @@ ngx_int_t ngx_paygw_expr_param(ngx_paygw_expr_ctx_t *ctx,
 ngx_int_t ngx_paygw_expr_json(ngx_paygw_expr_ctx_t *ctx,
     ngx_paygw_expr_t *e, ngx_str_t *value);
 ngx_int_t ngx_paygw_expr_field(ngx_paygw_expr_ctx_t *ctx,
+    ngx_paygw_expr_t *e, ngx_str_t *value);
+ngx_int_t ngx_paygw_expr_digest(ngx_paygw_expr_ctx_t *ctx,
+    ngx_paygw_expr_t *e, ngx_str_t *value);
+ngx_int_t ngx_paygw_expr_crc32(ngx_paygw_expr_ctx_t *ctx,
+    ngx_paygw_expr_t *e, ngx_str_t *value);
+ngx_int_t ngx_paygw_expr_gcm(ngx_paygw_expr_ctx_t *ctx,
+    ngx_paygw_expr_t *e, ngx_str_t *value);
+ngx_int_t ngx_paygw_expr_now(ngx_paygw_expr_ctx_t *ctx,
+    ngx_paygw_expr_t *e, ngx_str_t *value);
+ngx_int_t ngx_paygw_expr_nonce(ngx_paygw_expr_ctx_t *ctx,
+    ngx_paygw_expr_t *e, ngx_str_t *value);
+ngx_int_t ngx_paygw_expr_made(ngx_paygw_expr_ctx_t *ctx,
+    ngx_paygw_expr_t *e, ngx_str_t *value);
+ngx_int_t ngx_paygw_expr_sent(ngx_paygw_expr_ctx_t *ctx,
+    ngx_paygw_expr_t *e, ngx_str_t *value);
+ngx_int_t ngx_paygw_expr_status(ngx_paygw_expr_ctx_t *ctx,
     ngx_paygw_expr_t *e, ngx_str_t *value);
 ngx_int_t ngx_paygw_expr_sorted(ngx_paygw_expr_ctx_t *ctx,
     ngx_paygw_expr_t *e, ngx_str_t *value);

@@ -33,6 +33,8 @@ static ngx_int_t ngx_paygw_expr_without(ngx_paygw_expr_parser_t *ps,
 ngx_int_t
 ngx_paygw_expr_bind(ngx_paygw_expr_parser_t *ps, ngx_paygw_expr_t *e)
 {
+    char  *err;
+
     if (e->op->eval == ngx_paygw_expr_header) {
         return ngx_paygw_expr_bind_header(ps, e);
     }
@@ -45,6 +47,14 @@ ngx_paygw_expr_bind(ngx_paygw_expr_parser_t *ps, ngx_paygw_expr_t *e)
         || e->op->eval == ngx_paygw_expr_field)
     {
         return ngx_paygw_expr_bind_doc(ps, e);
+    }
+
+    if (e->op->eval == ngx_paygw_expr_now
+        || e->op->eval == ngx_paygw_expr_nonce
+        || e->op->eval == ngx_paygw_expr_made)
+    {
+        err = ngx_paygw_expr_bind_made(e);
+        return err ? ngx_paygw_expr_fail(ps, err) : NGX_OK;
     }
 
     if (ngx_paygw_expr_is(e, "urlencode")) {
@@ -94,6 +104,7 @@ ngx_paygw_expr_bind_header(ngx_paygw_expr_parser_t *ps, ngx_paygw_expr_t *e)
     }
 
     ngx_strlow(p, name->data, name->len);
+    p[name->len] = '\0';
 
     name->data = p;
 

@@ -7,7 +7,6 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_paygw_expr.h"
-#include "ngx_paygw_aead.h"
 #include "ngx_paygw_mac.h"
 #include "ngx_paygw_text.h"
 
@@ -36,12 +35,6 @@ static ngx_int_t ngx_paygw_expr_base64(ngx_paygw_expr_ctx_t *ctx,
 static ngx_int_t ngx_paygw_expr_decode(ngx_paygw_expr_ctx_t *ctx,
     ngx_paygw_expr_t *e, ngx_str_t *value);
 static ngx_int_t ngx_paygw_expr_urlencode(ngx_paygw_expr_ctx_t *ctx,
-    ngx_paygw_expr_t *e, ngx_str_t *value);
-static ngx_int_t ngx_paygw_expr_digest(ngx_paygw_expr_ctx_t *ctx,
-    ngx_paygw_expr_t *e, ngx_str_t *value);
-static ngx_int_t ngx_paygw_expr_crc32(ngx_paygw_expr_ctx_t *ctx,
-    ngx_paygw_expr_t *e, ngx_str_t *value);
-static ngx_int_t ngx_paygw_expr_gcm(ngx_paygw_expr_ctx_t *ctx,
     ngx_paygw_expr_t *e, ngx_str_t *value);
 
 
@@ -117,6 +110,22 @@ const ngx_paygw_expr_op_t  ngx_paygw_expr_ops[] = {
 
     { ngx_string("sorted_params"), "o", 1, 0,
       ngx_paygw_expr_sorted_params, NULL },
+
+    { ngx_string("now"), "w", 1, NGX_PAYGW_EXPR_REQUEST,
+      ngx_paygw_expr_now, NULL },
+
+    { ngx_string("nonce"), "w", 1, NGX_PAYGW_EXPR_REQUEST,
+      ngx_paygw_expr_nonce, NULL },
+
+    { ngx_string("signature"), "w", 1, NGX_PAYGW_EXPR_REQUEST,
+      ngx_paygw_expr_made, NULL },
+
+    { ngx_string("sent"), "e", 1,
+      NGX_PAYGW_EXPR_ANSWER|NGX_PAYGW_EXPR_CONSTANT,
+      ngx_paygw_expr_sent, NULL },
+
+    { ngx_string("status"), "", 0, NGX_PAYGW_EXPR_ANSWER,
+      ngx_paygw_expr_status, NULL },
 
     /* functions */
 
@@ -494,91 +503,6 @@ ngx_paygw_expr_urlencode(ngx_paygw_expr_ctx_t *ctx, ngx_paygw_expr_t *e,
     }
 
     value->len = p - value->data;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_paygw_expr_digest(ngx_paygw_expr_ctx_t *ctx, ngx_paygw_expr_t *e,
-    ngx_str_t *value)
-{
-    ngx_int_t            rc;
-    ngx_str_t            text;
-    ngx_paygw_notify_t  *n;
-
-    n = ctx->notify;
-
-    rc = ngx_paygw_expr_eval(ctx, e->args[0], &text);
-
-    if (rc == NGX_OK) {
-        rc = ngx_paygw_expr_room(ctx, NGX_PAYGW_HASH_MAX, value);
-    }
-
-    if (rc == NGX_OK
-        && ngx_paygw_hash(e->op->data, &text, 1, value->data, &value->len,
-                          n->log)
-           != NGX_OK)
-    {
-        return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
-    }
-
-    return rc;
-}
-
-
-static ngx_int_t
-ngx_paygw_expr_crc32(ngx_paygw_expr_ctx_t *ctx, ngx_paygw_expr_t *e,
-    ngx_str_t *value)
-{
-    ngx_int_t  rc;
-    ngx_str_t  text;
-
-    rc = ngx_paygw_expr_eval(ctx, e->args[0], &text);
-
-    if (rc == NGX_OK) {
-        rc = ngx_paygw_expr_room(ctx, NGX_INT32_LEN, value);
-    }
-
-    if (rc == NGX_OK) {
-        value->len = ngx_sprintf(value->data, "%uD",
-                                 ngx_crc32_long(text.data, text.len))
-                     - value->data;
-    }
-
-    return rc;
-}
-
-
-static ngx_int_t
-ngx_paygw_expr_gcm(ngx_paygw_expr_ctx_t *ctx, ngx_paygw_expr_t *e,
-    ngx_str_t *value)
-{
-    ngx_int_t            rc;
-    ngx_str_t            parts[3];
-    ngx_uint_t           i;
-    ngx_paygw_notify_t  *n;
-
-    n = ctx->notify;
-
-    for (i = 0; i < 3; i++) {
-        rc = ngx_paygw_expr_eval(ctx, e->args[i], &parts[i]);
-        if (rc != NGX_OK) {
-            return rc;
-        }
-    }
-
-    rc = ngx_paygw_gcm_open(n->pool, &ctx->env->decrypt_key, &parts[1],
-                            &parts[2], &parts[0], value);
-
-    if (rc == NGX_ERROR) {
-        return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
-    }
-
-    if (rc != NGX_OK) {
-        return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_DECRYPT,
-                                "decrypt_key does not open it");
-    }
 
     return NGX_OK;
 }

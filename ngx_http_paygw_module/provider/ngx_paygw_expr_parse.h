@@ -25,6 +25,7 @@ typedef struct {
     ngx_uint_t                   nodes;
     ngx_uint_t                   depth;
     ngx_uint_t                   optional;
+    ngx_uint_t                   told;     /* inside of sent() */
     char                        *err;      /* NULL: memory */
 } ngx_paygw_expr_parser_t;
 

@@ -21,7 +21,7 @@ static ngx_int_t ngx_paygw_expr_members(ngx_paygw_expr_ctx_t *ctx,
 static ngx_uint_t ngx_paygw_expr_wanted(ngx_paygw_expr_sorted_t *opt,
     ngx_paygw_field_t *field);
 static ngx_uint_t ngx_paygw_expr_ambiguous(ngx_paygw_expr_sorted_t *opt,
-    ngx_paygw_field_t *field);
+    ngx_paygw_field_t *field, ngx_paygw_field_t *next);
 static int ngx_libc_cdecl ngx_paygw_expr_by_bytes(const void *one,
     const void *two);
 static int ngx_libc_cdecl ngx_paygw_expr_by_name(const void *one,
@@ -86,7 +86,9 @@ ngx_paygw_expr_sorted_params(ngx_paygw_expr_ctx_t *ctx, ngx_paygw_expr_t *e,
 
     for (i = 0, k = 0; i < n; i++) {
 
-        if (ngx_paygw_expr_ambiguous(opt, &fields[i])) {
+        if (ngx_paygw_expr_ambiguous(opt, &fields[i],
+                                     i + 1 < n ? &fields[i + 1] : NULL))
+        {
             return ngx_paygw_refuse(ctx->notify, NGX_ABORT,
                                     NGX_PAYGW_REASON_MALFORMED,
                                     "a signed value holds another parameter");
@@ -222,15 +224,21 @@ ngx_paygw_expr_wanted(ngx_paygw_expr_sorted_t *opt, ngx_paygw_field_t *field)
 
 
 /*
- * Names hold neither separator, and no value holds one of its own and then a
- * "name=": such a string can be taken apart in one way only.
+ * Names hold neither separator.  A value may hold "&x=", as the query of an
+ * address does, unless a parameter x could stand there: names are in order, so
+ * that x would have to come between this one and the next.
  */
 
 static ngx_uint_t
 ngx_paygw_expr_ambiguous(ngx_paygw_expr_sorted_t *opt,
-    ngx_paygw_field_t *field)
+    ngx_paygw_field_t *field, ngx_paygw_field_t *next)
 {
-    u_char  *p, *last, sep, pair;
+    int                (*order)(const void *one, const void *two);
+    u_char              *p, *start, *last, sep, pair;
+    ngx_paygw_field_t    hidden;
+
+    order = opt->nocase ? ngx_paygw_expr_by_name_nocase
+                        : ngx_paygw_expr_by_name;
 
     sep = opt->sep.data[0];
     pair = opt->pair.data[0];
@@ -243,10 +251,33 @@ ngx_paygw_expr_ambiguous(ngx_paygw_expr_sorted_t *opt,
         return 1;
     }
 
+    start = NULL;
     last = field->value.data + field->value.len;
-    p = ngx_strlchr(field->value.data, last, sep);
 
-    return p && ngx_strlchr(p, last, pair);
+    for (p = field->value.data; p < last; p++) {
+
+        if (*p == sep) {
+            start = p + 1;
+            continue;
+        }
+
+        if (*p != pair || start == NULL) {
+            continue;
+        }
+
+        hidden.name.data = start;
+        hidden.name.len = p - start;
+
+        start = NULL;
+
+        if (order(field, &hidden) < 0
+            && (next == NULL || order(&hidden, next) < 0))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -61,7 +61,6 @@ ngx_paygw_fields_parse(ngx_paygw_notify_t *n, ngx_paygw_form_t *form)
 {
     char       *err;
     ngx_int_t   rc;
-    ngx_uint_t  i;
 
     err = NULL;
     rc = ngx_paygw_form_parse(n->pool, &n->msg.body, form, &err);
@@ -72,14 +71,27 @@ ngx_paygw_fields_parse(ngx_paygw_notify_t *n, ngx_paygw_form_t *form)
                                       ? "body is compressed" : err);
     }
 
-    for (i = 0; i < form->nfields; i++) {
-        if (!ngx_paygw_fields_name(&form->fields[i].name)) {
-            return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
-                                    "invalid field name");
-        }
+    if (!ngx_paygw_fields_plain(form)) {
+        return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
+                                "invalid field name");
     }
 
     return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_paygw_fields_plain(ngx_paygw_form_t *form)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < form->nfields; i++) {
+        if (!ngx_paygw_fields_name(&form->fields[i].name)) {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 

@@ -28,6 +28,9 @@
 ngx_int_t ngx_paygw_fields_parse(ngx_paygw_notify_t *n,
     ngx_paygw_form_t *form);
 
+/* 1 if all names of a form are such */
+ngx_uint_t ngx_paygw_fields_plain(ngx_paygw_form_t *form);
+
 /* the value of a field, NULL if absent or empty */
 ngx_str_t *ngx_paygw_fields_value(ngx_paygw_form_t *form, const char *name);
 

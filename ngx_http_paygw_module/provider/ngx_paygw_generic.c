@@ -6,7 +6,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_paygw_generic.h"
+#include "ngx_paygw_generic_call.h"
 #include "ngx_paygw_task.h"
 
 
@@ -30,6 +30,17 @@ static const ngx_str_t  ngx_paygw_generic_no_headers[] = {
 };
 
 
+static const ngx_paygw_api_t  ngx_paygw_generic_api = {
+    "https://api.example.com",
+    ngx_paygw_generic_no_headers,
+    ngx_paygw_generic_no_headers,
+    ngx_paygw_generic_call_conf,
+    ngx_paygw_generic_build,
+    ngx_paygw_generic_check_answer,
+    ngx_paygw_generic_tls_only
+};
+
+
 const ngx_paygw_provider_t  ngx_paygw_generic = {
     ngx_string("generic"),
     ngx_paygw_generic_no_headers,
@@ -43,7 +54,9 @@ const ngx_paygw_provider_t  ngx_paygw_generic = {
     ngx_paygw_generic_event,
     ngx_paygw_generic_answer,
     NULL,
-    ngx_paygw_generic_open
+    ngx_paygw_generic_open,
+    &ngx_paygw_generic_api,
+    NULL
 };
 
 
@@ -85,6 +98,10 @@ ngx_paygw_generic_same(ngx_paygw_channel_t *a, ngx_paygw_channel_t *b)
 
     ngx_uint_t                i, k;
     ngx_paygw_generic_key_t  *ak, *bk;
+
+    if (a->calls_only || b->calls_only) {
+        return 0;
+    }
 
     if (ac->algorithm != bc->algorithm || ac->hash != bc->hash
         || ac->scheme != bc->scheme

@@ -151,6 +151,8 @@ typedef struct {
     ngx_paygw_ack_t                 acks[NGX_PAYGW_GENERIC_ACKS];
                                                 /* status 0: as it is */
     ngx_uint_t                      acked;      /* bit i: acks[i] is given */
+
+    struct ngx_paygw_generic_call_s  *call;     /* of calls; NULL: none */
 } ngx_paygw_generic_conf_t;
 
 
@@ -215,9 +217,69 @@ char *ngx_paygw_generic_ack(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
 
 
+/* SOURCE [text|hex|base64|base64url] [after=PREFIX] [id=ID], id unless NULL */
+char *ngx_paygw_generic_secret(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    const char *name, ngx_str_t *args, ngx_uint_t nargs, ngx_str_t *secret,
+    ngx_str_t *id);
+
+/* one more element of a list of ngx_paygw_generic_require_t, and its values */
+ngx_paygw_generic_require_t *ngx_paygw_generic_require_new(ngx_conf_t *cf,
+    ngx_array_t **list);
+char *ngx_paygw_generic_values(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_paygw_generic_require_t *req, ngx_str_t *args, ngx_uint_t nargs);
+
+
+/* ngx_paygw_generic_call.c: setters of what is about calls */
+
+char *ngx_paygw_generic_call_answer(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+char *ngx_paygw_generic_call_answers(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+char *ngx_paygw_generic_call_algorithm(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+char *ngx_paygw_generic_call_key(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+char *ngx_paygw_generic_call_private_key(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+char *ngx_paygw_generic_call_signed(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+char *ngx_paygw_generic_call_set(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+char *ngx_paygw_generic_call_root(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+char *ngx_paygw_generic_call_pass(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+char *ngx_paygw_generic_call_type(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+char *ngx_paygw_generic_call_require(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+char *ngx_paygw_generic_call_words(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+char *ngx_paygw_generic_call_about(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+char *ngx_paygw_generic_call_idempotency(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+char *ngx_paygw_generic_call_operation(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+char *ngx_paygw_generic_call_kind(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+
+
 /* ngx_paygw_generic_check.c: see ngx_paygw_provider_s */
 
 char *ngx_paygw_generic_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch);
+
+/* of it, what is about a signature and its keys: NGX_OK or NGX_ERROR */
+ngx_int_t ngx_paygw_generic_check_proof(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch);
+
+/* no text is read in two ways: NGX_OK or NGX_ERROR */
+ngx_int_t ngx_paygw_generic_check_docs(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_paygw_expr_env_t *env);
+
+/* logs that a channel is or has what the text says; returns NGX_ERROR */
+ngx_int_t ngx_paygw_generic_error(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    const char *text);
 
 
 /*
@@ -231,6 +293,10 @@ ngx_int_t ngx_paygw_generic_cover(ngx_conf_t *cf, ngx_paygw_channel_t *ch);
 /* 1 if a part of the string to sign says what cannot be changed in the body */
 ngx_uint_t ngx_paygw_generic_proves(ngx_paygw_generic_conf_t *conf,
     ngx_paygw_expr_t *unit);
+
+/* 1 if a value comes from the body, and not from the head of the message */
+ngx_uint_t ngx_paygw_generic_in_body(ngx_paygw_generic_conf_t *conf,
+    ngx_paygw_expr_t *e);
 
 /* 1 if an expression has one value under one signature */
 ngx_uint_t ngx_paygw_generic_covered(ngx_paygw_generic_conf_t *conf,
@@ -248,6 +314,12 @@ ngx_int_t ngx_paygw_generic_match(ngx_paygw_generic_conf_t *conf,
     ngx_str_t *sigs, ngx_uint_t nsigs, ngx_log_t *log);
 
 ngx_int_t ngx_paygw_generic_verify(ngx_paygw_notify_t *n);
+
+/* of it, one message or item: time, then signature; and the account */
+ngx_int_t ngx_paygw_generic_one(ngx_paygw_notify_t *n,
+    ngx_paygw_generic_conf_t *conf);
+ngx_int_t ngx_paygw_generic_account(ngx_paygw_notify_t *n,
+    ngx_paygw_generic_conf_t *conf);
 
 /* a time: NGX_OK, NGX_DECLINED if it is absent, else refused */
 ngx_int_t ngx_paygw_generic_when(ngx_paygw_notify_t *n,

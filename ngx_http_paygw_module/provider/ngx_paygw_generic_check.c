@@ -6,21 +6,20 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_paygw_generic.h"
+#include "ngx_paygw_generic_call.h"
 #include "ngx_paygw_channel.h"
 
 
 /* Whether the parameters of a configured provider make a whole, and work. */
 
 
+static ngx_uint_t ngx_paygw_generic_called(ngx_paygw_generic_conf_t *conf);
 static ngx_int_t ngx_paygw_generic_check_present(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_paygw_generic_conf_t *conf);
 static ngx_int_t ngx_paygw_generic_check_keys(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_paygw_generic_conf_t *conf);
 static ngx_int_t ngx_paygw_generic_check_uses(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_paygw_generic_conf_t *conf);
-static ngx_int_t ngx_paygw_generic_check_docs(ngx_conf_t *cf,
-    ngx_paygw_channel_t *ch, ngx_paygw_expr_env_t *env);
 static ngx_int_t ngx_paygw_generic_check_use(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_paygw_generic_conf_t *conf, const char *name,
     ngx_paygw_expr_t *e);
@@ -38,8 +37,6 @@ static ngx_int_t ngx_paygw_generic_try_secret(ngx_conf_t *cf,
     ngx_paygw_generic_conf_t *conf, ngx_paygw_generic_key_t *key);
 static ngx_int_t ngx_paygw_generic_message(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_paygw_generic_conf_t *conf);
-static ngx_int_t ngx_paygw_generic_error(ngx_conf_t *cf,
-    ngx_paygw_channel_t *ch, const char *text);
 
 
 char *
@@ -47,23 +44,68 @@ ngx_paygw_generic_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
 {
     ngx_paygw_generic_conf_t  *conf = ch->conf;
 
+    if (conf->call) {
+
+        if (ngx_paygw_generic_call_check(cf, ch) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
+        if (!ngx_paygw_generic_called(conf)) {
+            ch->calls_only = 1;
+            return NGX_CONF_OK;
+        }
+    }
+
     if (ngx_paygw_generic_check_present(cf, ch, conf) != NGX_OK
-        || ngx_paygw_generic_check_keys(cf, ch, conf) != NGX_OK
-        || ngx_paygw_generic_check_uses(cf, ch, conf) != NGX_OK
-        || ngx_paygw_generic_check_docs(cf, ch, &conf->env) != NGX_OK
-        || ngx_paygw_generic_pieces(cf, ch) != NGX_OK
-        || ngx_paygw_generic_check_signed(cf, ch, conf) != NGX_OK
-        || ngx_paygw_generic_cover(cf, ch) != NGX_OK
+        || ngx_paygw_generic_check_proof(cf, ch) != NGX_OK
         || ngx_paygw_generic_check_time(cf, ch, conf) != NGX_OK
         || ngx_paygw_generic_check_event(cf, ch, conf) != NGX_OK
         || ngx_paygw_generic_check_acks(cf, ch, conf) != NGX_OK
-        || ngx_paygw_generic_preflight(cf, ch, conf) != NGX_OK
         || ngx_paygw_generic_message(cf, ch, conf) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* 1 if anything is said of callbacks */
+
+static ngx_uint_t
+ngx_paygw_generic_called(ngx_paygw_generic_conf_t *conf)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_PAYGW_GENERIC_FIELDS; i++) {
+        if (conf->fields[i]) {
+            return 1;
+        }
+    }
+
+    return conf->algorithm != NGX_PAYGW_GENERIC_NONE || conf->keys
+           || conf->signature || conf->signed_text || conf->acked
+           || conf->time.expr || conf->require;
+}
+
+
+ngx_int_t
+ngx_paygw_generic_check_proof(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
+{
+    ngx_paygw_generic_conf_t  *conf = ch->conf;
+
+    if (ngx_paygw_generic_check_keys(cf, ch, conf) != NGX_OK
+        || ngx_paygw_generic_check_uses(cf, ch, conf) != NGX_OK
+        || ngx_paygw_generic_check_docs(cf, ch, &conf->env) != NGX_OK
+        || ngx_paygw_generic_pieces(cf, ch) != NGX_OK
+        || ngx_paygw_generic_check_signed(cf, ch, conf) != NGX_OK
+        || ngx_paygw_generic_cover(cf, ch) != NGX_OK
+        || ngx_paygw_generic_preflight(cf, ch, conf) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -238,7 +280,7 @@ ngx_paygw_generic_check_uses(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
 /* a body that is JSON is no form: every message would be malformed */
 
-static ngx_int_t
+ngx_int_t
 ngx_paygw_generic_check_docs(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     ngx_paygw_expr_env_t *env)
 {
@@ -327,8 +369,10 @@ ngx_paygw_generic_check_signed(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
     if (i == conf->npieces && !conf->confirm) {
         return ngx_paygw_generic_error(cf, ch,
-                                "signs nothing of the body, sign it, or mark "
-                                "every event by \"confirm query\"");
+                                conf->env.side == NGX_PAYGW_EXPR_CALLBACK
+                                ? "signs nothing of the body, sign it, or "
+                                  "mark every event by \"confirm query\""
+                                : "sign nothing of the body");
     }
 
     if (conf->each && !ngx_paygw_expr_uses(conf->signed_text, "item")) {
@@ -524,7 +568,7 @@ ngx_paygw_generic_message(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_paygw_generic_error(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     const char *text)
 {

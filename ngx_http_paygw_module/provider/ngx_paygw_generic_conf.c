@@ -134,6 +134,104 @@ const ngx_paygw_param_t  ngx_paygw_generic_params[] = {
     { ngx_string("ack"), 2, 4, 1,
       ngx_paygw_generic_ack },
 
+    /* of calls */
+
+    { ngx_string("request_algorithm"), 1, 1, 0,
+      ngx_paygw_generic_call_algorithm },
+
+    { ngx_string("request_key"), 1, 3, 0,
+      ngx_paygw_generic_call_key },
+
+    { ngx_string("request_private_key"), 1, 1, 0,
+      ngx_paygw_generic_call_private_key },
+
+    { ngx_string("request_signed"), 1, 1, 0,
+      ngx_paygw_generic_call_signed },
+
+    { ngx_string("request_header"), 2, 2, 1,
+      ngx_paygw_generic_call_set },
+
+    { ngx_string("request_query"), 2, 2, 1,
+      ngx_paygw_generic_call_set },
+
+    { ngx_string("request_form"), 2, 2, 1,
+      ngx_paygw_generic_call_set },
+
+    { ngx_string("request_json"), 2, 3, 1,
+      ngx_paygw_generic_call_set },
+
+    { ngx_string("request_xml"), 2, 2, 1,
+      ngx_paygw_generic_call_set },
+
+    { ngx_string("request_xml_root"), 1, 1, 0,
+      ngx_paygw_generic_call_root },
+
+    { ngx_string("request_pass"), 1, 16, 1,
+      ngx_paygw_generic_call_pass },
+
+    { ngx_string("request_content_type"), 1, 16, 1,
+      ngx_paygw_generic_call_type },
+
+    { ngx_string("request_require"), 2, 64, 1,
+      ngx_paygw_generic_call_require },
+
+    { ngx_string("idempotency_header"), 1, 1, 0,
+      ngx_paygw_generic_call_idempotency },
+
+    { ngx_string("operation"), 1, 1, 0,
+      ngx_paygw_generic_call_operation },
+
+    { ngx_string("reads"), 1, 64, 1,
+      ngx_paygw_generic_call_kind },
+
+    { ngx_string("once"), 1, 64, 1,
+      ngx_paygw_generic_call_kind },
+
+    { ngx_string("unsigned"), 1, 64, 1,
+      ngx_paygw_generic_call_kind },
+
+    { ngx_string("answers"), 1, 1, 0,
+      ngx_paygw_generic_call_answers },
+
+    { ngx_string("answer_algorithm"), 1, 1, 0,
+      ngx_paygw_generic_call_answer },
+
+    { ngx_string("answer_key"), 1, 4, 1,
+      ngx_paygw_generic_call_answer },
+
+    { ngx_string("answer_public_key"), 1, 2, 1,
+      ngx_paygw_generic_call_answer },
+
+    { ngx_string("answer_certificate"), 1, 2, 1,
+      ngx_paygw_generic_call_answer },
+
+    { ngx_string("answer_key_id"), 1, 1, 0,
+      ngx_paygw_generic_call_answer },
+
+    { ngx_string("answer_signature"), 2, 2, 0,
+      ngx_paygw_generic_call_answer },
+
+    { ngx_string("answer_signed"), 1, 1, 0,
+      ngx_paygw_generic_call_answer },
+
+    { ngx_string("answer_time"), 2, 4, 0,
+      ngx_paygw_generic_call_answer },
+
+    { ngx_string("answer_xml_root"), 1, 1, 0,
+      ngx_paygw_generic_call_answer },
+
+    { ngx_string("answer_require"), 2, 64, 1,
+      ngx_paygw_generic_call_answer },
+
+    { ngx_string("answer_about"), 2, 2, 1,
+      ngx_paygw_generic_call_about },
+
+    { ngx_string("answer_retry"), 2, 64, 1,
+      ngx_paygw_generic_call_words },
+
+    { ngx_string("answer_success"), 2, 64, 1,
+      ngx_paygw_generic_call_words },
+
     { ngx_null_string, 0, 0, 0, NULL }
 };
 

@@ -36,8 +36,6 @@ static ngx_int_t ngx_paygw_generic_stop(ngx_paygw_generic_conf_t *conf,
 static ngx_uint_t ngx_paygw_generic_variable(ngx_paygw_expr_t *e);
 static ngx_uint_t ngx_paygw_generic_holds(ngx_paygw_generic_conf_t *conf,
     ngx_paygw_expr_t *unit, ngx_paygw_expr_t *e);
-static ngx_uint_t ngx_paygw_generic_in_body(ngx_paygw_generic_conf_t *conf,
-    ngx_paygw_expr_t *e);
 static ngx_uint_t ngx_paygw_generic_param_of(ngx_paygw_expr_t *sorted,
     ngx_paygw_expr_t *e);
 static ngx_int_t ngx_paygw_generic_cover_one(ngx_conf_t *cf,
@@ -373,9 +371,7 @@ ngx_paygw_generic_proves(ngx_paygw_generic_conf_t *conf,
 }
 
 
-/* 1 if a value comes from the body, and not from the head of the request */
-
-static ngx_uint_t
+ngx_uint_t
 ngx_paygw_generic_in_body(ngx_paygw_generic_conf_t *conf, ngx_paygw_expr_t *e)
 {
     ngx_uint_t         i;

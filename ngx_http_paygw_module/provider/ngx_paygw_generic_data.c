@@ -193,6 +193,7 @@ ngx_paygw_generic_write(ngx_paygw_notify_t *n, ngx_paygw_field_t *fields,
 
     form.fields = fields;
     form.nfields = nfields;
+    form.sorted = 0;
 
     return ngx_paygw_event_fields(n, &form, none, 0);
 }

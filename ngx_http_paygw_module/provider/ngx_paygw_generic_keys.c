@@ -17,9 +17,6 @@ static ngx_uint_t ngx_paygw_generic_inner(ngx_str_t *text, const char *name,
     ngx_str_t *inner);
 static ngx_paygw_generic_key_t *ngx_paygw_generic_new_key(ngx_conf_t *cf,
     ngx_paygw_generic_conf_t *conf);
-static char *ngx_paygw_generic_secret(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    const char *name, ngx_str_t *args, ngx_uint_t nargs, ngx_str_t *secret,
-    ngx_str_t *id);
 static char *ngx_paygw_generic_decode(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     const char *name, ngx_str_t *secret, ngx_str_t *prefix,
     ngx_paygw_encoding_e encoding);
@@ -158,9 +155,7 @@ ngx_paygw_generic_new_key(ngx_conf_t *cf, ngx_paygw_generic_conf_t *conf)
 }
 
 
-/* SOURCE [text|hex|base64|base64url] [after=PREFIX] [id=ID] */
-
-static char *
+char *
 ngx_paygw_generic_secret(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     const char *name, ngx_str_t *args, ngx_uint_t nargs, ngx_str_t *secret,
     ngx_str_t *id)

@@ -262,28 +262,47 @@ ngx_paygw_generic_require(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
     ngx_paygw_generic_require_t  *req;
 
-    if (conf->require == NULL) {
-        conf->require = ngx_array_create(cf->pool, 2,
-                                         sizeof(ngx_paygw_generic_require_t));
-        if (conf->require == NULL) {
-            return NGX_CONF_ERROR;
-        }
-    }
+    req = ngx_paygw_generic_require_new(cf, &conf->require);
 
-    req = ngx_array_push(conf->require);
-    if (req == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    req->values = NULL;
-
-    if (ngx_paygw_generic_expr(cf, ch, "require", &args[0], &req->expr)
-        != NGX_CONF_OK)
+    if (req == NULL
+        || ngx_paygw_generic_expr(cf, ch, "require", &args[0], &req->expr)
+           != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
     }
 
-    return ngx_paygw_channel_list(cf, ch, &req->values, &args[1], nargs - 1);
+    return ngx_paygw_generic_values(cf, ch, req, &args[1], nargs - 1);
+}
+
+
+ngx_paygw_generic_require_t *
+ngx_paygw_generic_require_new(ngx_conf_t *cf, ngx_array_t **list)
+{
+    ngx_paygw_generic_require_t  *req;
+
+    if (*list == NULL) {
+        *list = ngx_array_create(cf->pool, 2,
+                                 sizeof(ngx_paygw_generic_require_t));
+        if (*list == NULL) {
+            return NULL;
+        }
+    }
+
+    req = ngx_array_push(*list);
+
+    if (req) {
+        req->values = NULL;
+    }
+
+    return req;
+}
+
+
+char *
+ngx_paygw_generic_values(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_paygw_generic_require_t *req, ngx_str_t *args, ngx_uint_t nargs)
+{
+    return ngx_paygw_channel_list(cf, ch, &req->values, args, nargs);
 }
 
 

@@ -23,8 +23,6 @@ typedef struct {
 
 static ngx_int_t ngx_paygw_generic_items(ngx_paygw_notify_t *n,
     ngx_paygw_generic_conf_t *conf);
-static ngx_int_t ngx_paygw_generic_one(ngx_paygw_notify_t *n,
-    ngx_paygw_generic_conf_t *conf);
 static ngx_int_t ngx_paygw_generic_fresh(ngx_paygw_notify_t *n,
     ngx_paygw_generic_conf_t *conf);
 static ngx_int_t ngx_paygw_generic_signatures(ngx_paygw_notify_t *n,
@@ -35,8 +33,6 @@ static ngx_int_t ngx_paygw_generic_parts(ngx_paygw_notify_t *n,
     ngx_paygw_generic_conf_t *conf, ngx_str_t *parts);
 static ngx_int_t ngx_paygw_generic_forged(ngx_paygw_notify_t *n,
     ngx_paygw_generic_conf_t *conf, ngx_paygw_generic_proof_t *proof);
-static ngx_int_t ngx_paygw_generic_account(ngx_paygw_notify_t *n,
-    ngx_paygw_generic_conf_t *conf);
 
 
 ngx_int_t
@@ -129,7 +125,7 @@ ngx_paygw_generic_items(ngx_paygw_notify_t *n, ngx_paygw_generic_conf_t *conf)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_paygw_generic_one(ngx_paygw_notify_t *n, ngx_paygw_generic_conf_t *conf)
 {
     ngx_int_t                  rc;
@@ -482,7 +478,7 @@ ngx_paygw_generic_forged(ngx_paygw_notify_t *n,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_paygw_generic_account(ngx_paygw_notify_t *n,
     ngx_paygw_generic_conf_t *conf)
 {

@@ -56,7 +56,9 @@ const ngx_str_t  ngx_paygw_reasons[] = {
     ngx_string("bad_idempotency_key"),
     ngx_string("idempotency_mismatch"),
     ngx_string("in_progress"),
-    ngx_string("answer_not_kept")
+    ngx_string("answer_not_kept"),
+    ngx_string("order_mismatch"),
+    ngx_string("order_unknown")
 };
 
 
@@ -190,28 +192,41 @@ ngx_paygw_refuse_signature(ngx_paygw_notify_t *n, ngx_paygw_reason_e reason,
 }
 
 
-ngx_int_t
-ngx_paygw_check_hidden(ngx_paygw_notify_t *n, ngx_paygw_channel_t *ch,
-    ngx_paygw_form_t *form, const ngx_str_t *names, const ngx_str_t *words)
+const ngx_str_t *
+ngx_paygw_hidden(ngx_paygw_form_t *form, const ngx_str_t *names,
+    const ngx_str_t *words)
 {
     ngx_str_t          *value;
-    const ngx_str_t    *name;
     ngx_paygw_field_t  *field;
 
     field = ngx_paygw_form_hides(form, names);
 
-    name = field ? &field->name : NULL;
+    if (field) {
+        return &field->name;
+    }
 
     /* and no field that nobody has heard of in what an id is made of */
 
-    for ( /* void */ ; name == NULL && words->len; words++) {
+    for ( /* void */ ; words->len; words++) {
 
         value = ngx_paygw_form_get(form, (const char *) words->data);
 
         if (value && memchr(value->data, '&', value->len)) {
-            name = words;
+            return words;
         }
     }
+
+    return NULL;
+}
+
+
+ngx_int_t
+ngx_paygw_check_hidden(ngx_paygw_notify_t *n, ngx_paygw_channel_t *ch,
+    ngx_paygw_form_t *form, const ngx_str_t *names, const ngx_str_t *words)
+{
+    const ngx_str_t  *name;
+
+    name = ngx_paygw_hidden(form, names, words);
 
     if (name == NULL) {
         return NGX_OK;
@@ -267,12 +282,18 @@ ngx_paygw_note_key(ngx_paygw_notify_t *n, ngx_str_t *id)
 ngx_int_t
 ngx_paygw_check_headers(ngx_paygw_notify_t *n, ngx_uint_t required)
 {
+    return ngx_paygw_check_named(n, n->channels[0]->headers, required);
+}
+
+
+ngx_int_t
+ngx_paygw_check_named(ngx_paygw_notify_t *n, const ngx_str_t *name,
+    ngx_uint_t required)
+{
     ngx_uint_t            i, bit;
-    const ngx_str_t      *name;
     ngx_paygw_message_t  *msg;
 
     msg = &n->msg;
-    name = n->channels[0]->headers;
 
     for (i = 0; name[i].len; i++) {
 

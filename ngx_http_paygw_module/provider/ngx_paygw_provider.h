@@ -26,6 +26,8 @@ typedef struct ngx_paygw_channel_s   ngx_paygw_channel_t;
 typedef struct ngx_paygw_notify_s    ngx_paygw_notify_t;
 typedef struct ngx_paygw_keyring_s   ngx_paygw_keyring_t;
 typedef struct ngx_paygw_task_s      ngx_paygw_task_t;
+typedef struct ngx_paygw_api_s       ngx_paygw_api_t;
+typedef struct ngx_paygw_orders_s    ngx_paygw_orders_t;
 
 
 #define NGX_PAYGW_MAX_HEADERS  16
@@ -78,10 +80,20 @@ typedef struct {
     ngx_str_t                order_id;    /* ours: out_trade_no */
     ngx_str_t                trade_no;    /* the provider's */
     int64_t                  amount;      /* of the order */
+    int64_t                  total;       /* that it was created with, where
+                                             less may have been paid; 0: the
+                                             same */
+    ngx_str_t                account;     /* within the channel, as of the
+                                             order's creation: ngx_paygw_bind.h;
+                                             empty: not known */
     ngx_str_t                currency;    /* ISO 4217 */
     ngx_str_t                refund_id;   /* ours: out_refund_no */
     ngx_str_t                refund_no;   /* the provider's */
     int64_t                  refund_amount;
+    ngx_uint_t               refund_sum;  /* it is that of all refunds so far;
+                                             unsigned:1 */
+    ngx_uint_t               refund_open; /* it has failed, and may still be
+                                             made; unsigned:1 */
     ngx_str_t                payer;       /* openid, buyer_id */
     ngx_uint_t               unconfirmed; /* not signed by the provider: ask it
                                              before acting on it */
@@ -127,6 +139,8 @@ typedef enum {
     NGX_PAYGW_REASON_IDEM_MISMATCH,
     NGX_PAYGW_REASON_IDEM_RUNNING,
     NGX_PAYGW_REASON_IDEM_NOT_KEPT,
+    NGX_PAYGW_REASON_ORDER_MISMATCH,
+    NGX_PAYGW_REASON_ORDER_UNKNOWN,
     NGX_PAYGW_REASONS                  /* how many there are */
 } ngx_paygw_reason_e;
 
@@ -220,6 +234,15 @@ struct ngx_paygw_channel_s {
     const ngx_str_t             *content_types;
 
     /*
+     * Header fields of calls, where they are the channel's own: of a caller's
+     * request, and of an answer; NULL: those of the provider's api
+     */
+    const ngx_str_t             *asks;
+    const ngx_str_t             *tells;
+    ngx_uint_t                   calls_only;  /* there is nothing to verify a
+                                                 callback with; unsigned:1 */
+
+    /*
      * The provider's keys that count now, of ngx_paygw_key_t *: the configured
      * ones, until a worker puts its own copy of the keyring here.  A key of it
      * may be gone when the event loop comes back.  NULL: the provider has no
@@ -229,11 +252,22 @@ struct ngx_paygw_channel_s {
     ngx_paygw_keyring_t         *keyring;
 
     /*
+     * The files of the certificate by which calls are known to the provider in
+     * TLS, and of its key, which fit; empty: there is none
+     */
+    ngx_str_t                    client_cert;
+    ngx_str_t                    client_key;
+
+    /*
      * Certificates that are of no keyring, ngx_paygw_key_t *: our own, and
      * those of a provider that has none; of use are their ids and validity
      * alone.  NULL: none
      */
     ngx_array_t                 *certs;
+
+    ngx_str_t                    notify_url;  /* for the callbacks of orders
+                                                 that paygw_api makes; may be
+                                                 empty */
 
     void                        *upper;       /* what the floor above has */
 };
@@ -317,6 +351,12 @@ struct ngx_paygw_provider_s {
      */
     ngx_int_t                  (*sign)(ngx_paygw_task_t *t);
     ngx_int_t                  (*open)(ngx_paygw_task_t *t);
+
+    /* its own API, see ngx_paygw_exchange.h; NULL: cannot be called */
+    const ngx_paygw_api_t       *api;
+
+    /* the unified API, see ngx_paygw_order.h; NULL: not yet, or never */
+    const ngx_paygw_orders_t    *orders;
 };
 
 
@@ -362,6 +402,10 @@ ngx_int_t ngx_paygw_refuse_parse(ngx_paygw_notify_t *n, ngx_int_t rc,
  */
 ngx_int_t ngx_paygw_check_headers(ngx_paygw_notify_t *n, ngx_uint_t required);
 
+/* the same of fields that are not the channel's, ended by an empty name */
+ngx_int_t ngx_paygw_check_named(ngx_paygw_notify_t *n, const ngx_str_t *name,
+    ngx_uint_t required);
+
 /*
  * More refusals that providers share: a message whose time is too far from
  * ours; an account that is not ours, with the id that came (NULL or empty:
@@ -387,6 +431,10 @@ ngx_int_t ngx_paygw_refuse_signature(ngx_paygw_notify_t *n,
 ngx_int_t ngx_paygw_check_hidden(ngx_paygw_notify_t *n,
     ngx_paygw_channel_t *ch, ngx_paygw_form_t *form, const ngx_str_t *names,
     const ngx_str_t *words);
+
+/* the same for other messages: the name of such a field, or NULL */
+const ngx_str_t *ngx_paygw_hidden(ngx_paygw_form_t *form,
+    const ngx_str_t *names, const ngx_str_t *words);
 
 /*
  * For providers that repeat a callback with the time of the first try: it must

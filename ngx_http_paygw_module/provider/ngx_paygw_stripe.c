@@ -65,7 +65,9 @@ const ngx_paygw_provider_t  ngx_paygw_stripe = {
     ngx_paygw_stripe_event,
     ngx_paygw_stripe_ack,
     NULL,
-    NULL
+    NULL,
+    &ngx_paygw_stripe_api,
+    &ngx_paygw_stripe_orders
 };
 
 

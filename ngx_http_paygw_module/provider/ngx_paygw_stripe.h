@@ -11,8 +11,10 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_paygw_provider.h"
+#include "ngx_paygw_exchange.h"
 #include "ngx_paygw_json.h"
 #include "ngx_paygw_mac.h"
+#include "ngx_paygw_order.h"
 
 
 /* what the files of Stripe share; nobody else includes this */
@@ -31,6 +33,17 @@
 #define NGX_PAYGW_STRIPE_KEEP            ((ngx_msec_t) 74 * 60 * 60 * 1000)
 
 
+/* header fields of the caller's request */
+#define NGX_PAYGW_STRIPE_ASKS_KEY      0
+#define NGX_PAYGW_STRIPE_ASKS_VERSION  1
+#define NGX_PAYGW_STRIPE_ASKS_ACCOUNT  2
+#define NGX_PAYGW_STRIPE_ASKS_CONTEXT  3
+
+
+/* of order binding: no connected account */
+#define NGX_PAYGW_STRIPE_PLATFORM  "platform"
+
+
 /* the account of a channel */
 typedef struct {
     ngx_array_t             *secrets;      /* of ngx_str_t: "whsec_..." */
@@ -38,6 +51,9 @@ typedef struct {
                                               NULL: our own, which events do
                                               not name */
     ngx_flag_t               livemode;
+    ngx_str_t                secret_key;   /* for calls; empty: none */
+    ngx_uint_t               basic;        /* how it is sent; unsigned:1 */
+    ngx_str_t                version;
 } ngx_paygw_stripe_conf_t;
 
 
@@ -85,6 +101,70 @@ ngx_int_t ngx_paygw_stripe_create(ngx_conf_t *cf, ngx_paygw_channel_t *ch);
 char *ngx_paygw_stripe_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch);
 ngx_uint_t ngx_paygw_stripe_same(ngx_paygw_channel_t *a,
     ngx_paygw_channel_t *b);
+
+
+/* ngx_paygw_stripe_api.c, and ngx_paygw_stripe_answer.c: its check() */
+
+extern const ngx_paygw_api_t  ngx_paygw_stripe_api;
+
+#define NGX_PAYGW_STRIPE_FORM          "application/x-www-form-urlencoded"
+
+/* header fields of the caller's request */
+#define NGX_PAYGW_STRIPE_ASKS_KEY      0
+#define NGX_PAYGW_STRIPE_ASKS_VERSION  1
+#define NGX_PAYGW_STRIPE_ASKS_ACCOUNT  2
+#define NGX_PAYGW_STRIPE_ASKS_CONTEXT  3
+
+ngx_int_t ngx_paygw_stripe_check_answer(ngx_paygw_exchange_t *x);
+
+/* fields of an answer: their numbers in api->headers */
+#define NGX_PAYGW_STRIPE_TOLD_REQUEST  0
+#define NGX_PAYGW_STRIPE_TOLD_RETRY    1
+#define NGX_PAYGW_STRIPE_TOLD_AFTER    2
+#define NGX_PAYGW_STRIPE_TOLD          3
+
+
+/*
+ * What an operation of the unified API does: it looks for the payment, and
+ * whose it is; for what was refunded of it; then it acts.
+ */
+typedef enum {
+    NGX_PAYGW_STRIPE_LOOK = 0,
+    NGX_PAYGW_STRIPE_LIST,
+    NGX_PAYGW_STRIPE_ACT
+} ngx_paygw_stripe_stage_e;
+
+/* order.data */
+typedef struct {
+    ngx_paygw_stripe_stage_e  stage;
+    ngx_str_t                 id;          /* of what was found */
+    ngx_str_t                 intent;      /* that pays for it; may be empty */
+    ngx_str_t                 currency;
+    ngx_str_t                 after;       /* of a list: its last page's end */
+} ngx_paygw_stripe_found_t;
+
+#define ngx_paygw_stripe_session_id(id)                                       \
+    ((id)->len > 3 && ngx_strncmp((id)->data, "cs_", 3) == 0)
+
+/* ngx_paygw_stripe_order.c: the unified API, and ngx_paygw_stripe_told.c */
+
+extern const ngx_paygw_orders_t  ngx_paygw_stripe_orders;
+
+ngx_int_t ngx_paygw_stripe_normalise(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o);
+
+/* of its words */
+#define NGX_PAYGW_STRIPE_WORD_MAX      64
+
+/*
+ * ngx_paygw_stripe_object.c: what an intent or a session says, and a refund.
+ * As normalise(); o->code is set if it is that of another order, or if the
+ * refund is another one.
+ */
+ngx_int_t ngx_paygw_stripe_payment(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o, ngx_paygw_json_t *obj);
+ngx_int_t ngx_paygw_stripe_refunded(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o, ngx_paygw_json_t *obj);
 
 
 /* ngx_paygw_stripe_event.c */

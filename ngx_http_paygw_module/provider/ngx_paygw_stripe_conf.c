@@ -21,6 +21,13 @@ static char *ngx_paygw_stripe_livemode(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
 static char *ngx_paygw_stripe_accounts(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+static char *ngx_paygw_stripe_secret_key(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+static ngx_uint_t ngx_paygw_stripe_begins(ngx_str_t *s, const char *word);
+static char *ngx_paygw_stripe_version(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+static char *ngx_paygw_stripe_check_key(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch);
 static ngx_uint_t ngx_paygw_stripe_has(ngx_array_t *secrets, ngx_str_t *s);
 
 
@@ -34,6 +41,12 @@ const ngx_paygw_param_t  ngx_paygw_stripe_params[] = {
 
     { ngx_string("account"), 1, 64, 1,
       ngx_paygw_stripe_accounts },
+
+    { ngx_string("secret_key"), 1, 2, 0,
+      ngx_paygw_stripe_secret_key },
+
+    { ngx_string("stripe_version"), 1, 1, 0,
+      ngx_paygw_stripe_version },
 
     { ngx_null_string, 0, 0, 0, NULL }
 };
@@ -52,6 +65,10 @@ ngx_paygw_stripe_create(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
     /* a test event costs nobody anything, and must not look as if it did */
 
     conf->livemode = 1;
+
+    /* what calls were tried with: an account may have any other by default */
+
+    ngx_str_set(&conf->version, "2026-10-28.endive");
 
     ch->conf = conf;
 
@@ -192,6 +209,106 @@ ngx_paygw_stripe_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
                                    "webhook_secret")
         != NGX_OK)
     {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_paygw_stripe_check_key(cf, ch);
+}
+
+
+/* the key of the test account, or that of the real one */
+
+static char *
+ngx_paygw_stripe_secret_key(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs)
+{
+    ngx_paygw_stripe_conf_t  *conf = ch->conf;
+
+    if (nargs == 2) {
+
+        if (ngx_strcmp(args[1].data, "basic") == 0) {
+            conf->basic = 1;
+
+        } else if (ngx_strcmp(args[1].data, "bearer") != 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid \"secret_key\" of channel \"%V\": "
+                               "\"%V\", it must be \"bearer\" or \"basic\"",
+                               &ch->name, &args[1]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (ngx_paygw_secret(cf, &args[0], "secret_key", &conf->secret_key)
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (!ngx_paygw_visible(&conf->secret_key, 256)
+        || (!ngx_paygw_stripe_begins(&conf->secret_key, "sk_")
+            && !ngx_paygw_stripe_begins(&conf->secret_key, "rk_")))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"secret_key\" of channel \"%V\", it must "
+                           "be a secret or a restricted key as Stripe shows "
+                           "it, from \"sk_\" or \"rk_\" on and without any "
+                           "white space", &ch->name);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* not secret: these are the same for everybody */
+
+static ngx_uint_t
+ngx_paygw_stripe_begins(ngx_str_t *s, const char *word)
+{
+    size_t  len;
+
+    len = ngx_strlen(word);
+
+    return s->len > len && ngx_strncmp(s->data, word, len) == 0;
+}
+
+
+static char *
+ngx_paygw_stripe_version(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs)
+{
+    ngx_paygw_stripe_conf_t  *conf = ch->conf;
+
+    if (!ngx_paygw_visible(&args[0], 64)) {
+        return "must be a version as Stripe writes it";
+    }
+
+    conf->version = args[0];
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_paygw_stripe_check_key(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
+{
+    ngx_paygw_stripe_conf_t  *conf = ch->conf;
+
+    ngx_uint_t  test;
+
+    if (conf->secret_key.len == 0) {
+        return NGX_CONF_OK;
+    }
+
+    test = (ngx_paygw_stripe_begins(&conf->secret_key, "sk_test_")
+            || ngx_paygw_stripe_begins(&conf->secret_key, "rk_test_"));
+
+    if (test == (ngx_uint_t) conf->livemode) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"secret_key\" of channel \"%V\" is of the %s "
+                           "mode and \"livemode\" is %s, make them fit",
+                           &ch->name, test ? "test" : "live",
+                           test ? "on" : "off");
         return NGX_CONF_ERROR;
     }
 

@@ -147,6 +147,12 @@ ngx_paygw_stripe_event(ngx_paygw_notify_t *n)
     ev->amount = -1;
     ev->refund_amount = -1;
 
+    ev->account = ctx->account;
+
+    if (ev->account.len == 0) {
+        ngx_str_set(&ev->account, NGX_PAYGW_STRIPE_PLATFORM);
+    }
+
     n->keep = ngx_max(n->channel->keep, NGX_PAYGW_STRIPE_KEEP);
 
     if (ngx_paygw_event_minor(ctx->root, "created", &created) != NGX_OK) {
@@ -258,10 +264,15 @@ ngx_paygw_stripe_intent(ngx_paygw_notify_t *n, ngx_paygw_json_t *obj)
         != NGX_OK
         || ngx_paygw_stripe_id(n, obj, "id", &ev->trade_no) != NGX_OK
         || ngx_paygw_stripe_amount(n, obj, amount, &ev->amount) != NGX_OK
+        || ngx_paygw_stripe_amount(n, obj, "amount", &ev->total) != NGX_OK
         || ngx_paygw_stripe_currency(n, obj) != NGX_OK)
     {
         return NGX_ABORT;
     }
+
+    /* absent: the only amount that there is */
+
+    ev->total = ngx_max(ev->total, 0);
 
     return ngx_paygw_stripe_id(n, obj, "customer", &ev->payer);
 }
@@ -371,6 +382,7 @@ ngx_paygw_stripe_charge(ngx_paygw_notify_t *n, ngx_paygw_json_t *obj)
     ngx_paygw_event_t  *ev;
 
     ev = &n->event;
+    ev->refund_sum = 1;
 
     if (ngx_paygw_stripe_id(n, ngx_paygw_json_get(obj, "metadata"),
                             "out_trade_no", &ev->order_id)

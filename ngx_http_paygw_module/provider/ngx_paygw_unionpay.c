@@ -19,6 +19,7 @@
 
 static ngx_int_t ngx_paygw_unionpay_parse(ngx_paygw_notify_t *n);
 static ngx_int_t ngx_paygw_unionpay_verify(ngx_paygw_notify_t *n);
+static ngx_int_t ngx_paygw_unionpay_old(ngx_paygw_notify_t *n);
 static ngx_paygw_channel_t *ngx_paygw_unionpay_channel(ngx_paygw_notify_t *n,
     ngx_paygw_unionpay_ctx_t *ctx);
 
@@ -34,9 +35,9 @@ static const ngx_str_t  ngx_paygw_unionpay_types[] = {
 };
 
 
-/* the names that mean something in a callback: see ngx_paygw_form_hides() */
+/* the names that mean something in a message: see ngx_paygw_form_hides() */
 
-static const ngx_str_t  ngx_paygw_unionpay_names[] = {
+const ngx_str_t  ngx_paygw_unionpay_names[] = {
     ngx_string("accNo"),
     ngx_string("accSplitData"),
     ngx_string("accessType"),
@@ -47,7 +48,10 @@ static const ngx_str_t  ngx_paygw_unionpay_names[] = {
     ngx_string("customerInfo"),
     ngx_string("encoding"),
     ngx_string("encryptCertId"),
+    ngx_string("encryptPubKeyCert"),
     ngx_string("exchangeRate"),
+    ngx_string("fileContent"),
+    ngx_string("fileName"),
     ngx_string("issAddnData"),
     ngx_string("merId"),
     ngx_string("orderId"),
@@ -58,6 +62,7 @@ static const ngx_str_t  ngx_paygw_unionpay_names[] = {
     ngx_string("origTxnTime"),
     ngx_string("payCardType"),
     ngx_string("payType"),
+    ngx_string("qrCode"),
     ngx_string("queryId"),
     ngx_string("reqReserved"),
     ngx_string("reserved"),
@@ -82,7 +87,7 @@ static const ngx_str_t  ngx_paygw_unionpay_names[] = {
 
 /* ids and words of theirs: no "&" in them, whatever follows it */
 
-static const ngx_str_t  ngx_paygw_unionpay_words[] = {
+const ngx_str_t  ngx_paygw_unionpay_words[] = {
     ngx_string("currencyCode"),
     ngx_string("orderId"),
     ngx_string("origOrderId"),
@@ -107,7 +112,9 @@ const ngx_paygw_provider_t  ngx_paygw_unionpay = {
     ngx_paygw_unionpay_event,
     ngx_paygw_unionpay_ack,
     ngx_paygw_unionpay_sign,
-    NULL
+    NULL,
+    &ngx_paygw_unionpay_api,
+    &ngx_paygw_unionpay_orders
 };
 
 
@@ -135,11 +142,8 @@ ngx_paygw_unionpay_parse(ngx_paygw_notify_t *n)
                                 "no signature");
     }
 
-    /* 5.0.0 would be SHA-1 */
-
     if (!ngx_paygw_fields_is(&ctx->form, "version", "5.1.0")) {
-        return ngx_paygw_refuse(n, NGX_DECLINED, NGX_PAYGW_REASON_SIGN_TYPE,
-                                "only version 5.1.0 is accepted");
+        return ngx_paygw_unionpay_old(n);
     }
 
     value = ngx_paygw_fields_value(&ctx->form, "txnTime");
@@ -165,7 +169,6 @@ ngx_paygw_unionpay_verify(ngx_paygw_notify_t *n)
     ngx_paygw_unionpay_ctx_t  *ctx = n->data;
 
     ngx_int_t                   rc;
-    ngx_str_t                  *value;
     ngx_paygw_channel_t        *ch;
     ngx_paygw_unionpay_conf_t  *conf;
 
@@ -178,19 +181,11 @@ ngx_paygw_unionpay_verify(ngx_paygw_notify_t *n)
 
     conf = ch->conf;
 
-    /* the sender does not choose: anyone can hash with an empty secret */
+    rc = ngx_paygw_unionpay_pinned(n, &ctx->form, conf);
 
-    value = ngx_paygw_fields_value(&ctx->form, "signMethod");
-
-    if (value == NULL
-        || value->len != conf->method->name.len
-        || ngx_strncmp(value->data, conf->method->name.data, value->len) != 0)
-    {
-        return ngx_paygw_refuse(n, NGX_DECLINED, NGX_PAYGW_REASON_SIGN_TYPE,
-                                "signMethod is not the configured one");
+    if (rc == NGX_OK) {
+        rc = ngx_paygw_check_age(n, ch, ctx->txn_time, ch->keep);
     }
-
-    rc = ngx_paygw_check_age(n, ch, ctx->txn_time, ch->keep);
 
     if (rc == NGX_OK) {
         rc = ngx_paygw_unionpay_signature(n, ctx, conf);
@@ -207,6 +202,37 @@ ngx_paygw_unionpay_verify(ngx_paygw_notify_t *n)
     }
 
     return rc;
+}
+
+
+/* the sender does not choose: anyone can hash with an empty secret */
+
+ngx_int_t
+ngx_paygw_unionpay_pinned(ngx_paygw_notify_t *n, ngx_paygw_form_t *form,
+    ngx_paygw_unionpay_conf_t *conf)
+{
+    if (!ngx_paygw_fields_is(form, "version", "5.1.0")) {
+        return ngx_paygw_unionpay_old(n);
+    }
+
+    if (ngx_paygw_fields_is(form, "signMethod",
+                            (char *) conf->method->name.data))
+    {
+        return NGX_OK;
+    }
+
+    return ngx_paygw_refuse(n, NGX_DECLINED, NGX_PAYGW_REASON_SIGN_TYPE,
+                            "signMethod is not the configured one");
+}
+
+
+/* 5.0.0 would be SHA-1 */
+
+static ngx_int_t
+ngx_paygw_unionpay_old(ngx_paygw_notify_t *n)
+{
+    return ngx_paygw_refuse(n, NGX_DECLINED, NGX_PAYGW_REASON_SIGN_TYPE,
+                            "only version 5.1.0 is accepted");
 }
 
 

@@ -23,10 +23,16 @@ static char *ngx_paygw_unionpay_cert_name(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
 static char *ngx_paygw_unionpay_secret_key(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+static char *ngx_paygw_unionpay_private_key(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+static char *ngx_paygw_unionpay_certificate(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
 static ngx_paygw_chain_t *ngx_paygw_unionpay_chain(ngx_conf_t *cf,
     ngx_paygw_unionpay_conf_t *conf);
 static ngx_uint_t ngx_paygw_unionpay_named(void *data, ngx_str_t *cn);
 static ngx_int_t ngx_paygw_unionpay_check_method(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_paygw_unionpay_conf_t *conf);
+static ngx_int_t ngx_paygw_unionpay_check_own(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_paygw_unionpay_conf_t *conf);
 static ngx_int_t ngx_paygw_unionpay_check_unused(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_paygw_unionpay_conf_t *conf,
@@ -74,6 +80,21 @@ const ngx_paygw_param_t  ngx_paygw_unionpay_params[] = {
 
     { ngx_string("secure_key"), 1, 1, 1,
       ngx_paygw_unionpay_secret_key },
+
+    { ngx_string("merchant_private_key"), 1, 1, 0,
+      ngx_paygw_unionpay_private_key },
+
+    { ngx_string("merchant_certificate"), 1, 1, 0,
+      ngx_paygw_unionpay_certificate },
+
+    { ngx_string("encrypt_cert"), 1, 1, 0,
+      ngx_paygw_unionpay_encrypt_cert },
+
+    { ngx_string("encrypt_fields"), 1, 16, 1,
+      ngx_paygw_unionpay_encrypt_fields },
+
+    { ngx_string("decrypt_fields"), 1, 16, 1,
+      ngx_paygw_unionpay_decrypt_fields },
 
     { ngx_null_string, 0, 0, 0, NULL }
 };
@@ -222,6 +243,28 @@ ngx_paygw_unionpay_secret_key(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 }
 
 
+static char *
+ngx_paygw_unionpay_private_key(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs)
+{
+    ngx_paygw_unionpay_conf_t  *conf = ch->conf;
+
+    return ngx_paygw_channel_own_key(cf, &conf->private_key, &args[0],
+                                     ngx_paygw_key_private);
+}
+
+
+static char *
+ngx_paygw_unionpay_certificate(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs)
+{
+    ngx_paygw_unionpay_conf_t  *conf = ch->conf;
+
+    return ngx_paygw_channel_own_key(cf, &conf->certificate, &args[0],
+                                     ngx_paygw_key_cert);
+}
+
+
 static ngx_paygw_chain_t *
 ngx_paygw_unionpay_chain(ngx_conf_t *cf, ngx_paygw_unionpay_conf_t *conf)
 {
@@ -285,6 +328,7 @@ ngx_paygw_unionpay_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
     if (ngx_paygw_channel_required(cf, ch, conf->merid.len, "merId") != NGX_OK
         || ngx_paygw_channel_account(cf, ch, &conf->merid, "merId") != NGX_OK
         || ngx_paygw_unionpay_check_method(cf, ch, conf) != NGX_OK
+        || ngx_paygw_unionpay_check_fields(cf, ch) != NGX_OK
         || ngx_paygw_channel_check_repeats(cf, ch,
                                  "an order may be paid hours after it is made")
            != NGX_OK)
@@ -347,7 +391,7 @@ ngx_paygw_unionpay_check_method(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
             return NGX_ERROR;
         }
 
-        return NGX_OK;
+        return ngx_paygw_unionpay_check_own(cf, ch, conf);
     }
 
     if (ngx_paygw_channel_required(cf, ch, conf->secrets != NULL,
@@ -361,12 +405,50 @@ ngx_paygw_unionpay_check_method(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
            != NGX_OK
         || ngx_paygw_unionpay_check_unused(cf, ch, conf, conf->names != NULL,
                                            "cert_name")
+           != NGX_OK
+        || ngx_paygw_unionpay_check_unused(cf, ch, conf,
+                                           conf->private_key != NULL,
+                                           "merchant_private_key")
+           != NGX_OK
+        || ngx_paygw_unionpay_check_unused(cf, ch, conf,
+                                           conf->certificate != NULL,
+                                           "merchant_certificate")
            != NGX_OK)
     {
         return NGX_ERROR;
     }
 
     return ngx_paygw_unionpay_check_hash(cf, ch, conf);
+}
+
+
+/* our own key signs, and its certificate says which one it is */
+
+static ngx_int_t
+ngx_paygw_unionpay_check_own(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_paygw_unionpay_conf_t *conf)
+{
+    if (conf->private_key == NULL && conf->certificate == NULL) {
+        return NGX_OK;
+    }
+
+    if (ngx_paygw_channel_required(cf, ch, conf->private_key != NULL,
+                                   "merchant_private_key")
+        != NGX_OK
+        || ngx_paygw_channel_required(cf, ch, conf->certificate != NULL,
+                                      "merchant_certificate")
+           != NGX_OK
+        || ngx_paygw_channel_check_pair(cf, ch, &ngx_paygw_rsa_sha256,
+                                        conf->private_key,
+                                        "merchant_private_key",
+                                        conf->certificate,
+                                        "merchant_certificate")
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_paygw_cert_decimal(cf, conf->certificate, &conf->cert_id);
 }
 
 

@@ -237,6 +237,8 @@ ngx_paygw_unionpay_order(ngx_paygw_notify_t *n, ngx_paygw_unionpay_ctx_t *ctx)
 
     ev = &n->event;
 
+    (void) ngx_paygw_fields_word(&ctx->form, "merId", 64, &ev->account);
+
     if (!ngx_paygw_fields_word(&ctx->form, "queryId", 64, &ev->id)) {
         return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
                                 "invalid queryId");
@@ -305,12 +307,13 @@ static ngx_int_t
 ngx_paygw_unionpay_currency(ngx_paygw_notify_t *n,
     ngx_paygw_unionpay_ctx_t *ctx)
 {
-    ngx_paygw_event_t                    *ev;
-    const ngx_paygw_unionpay_currency_t  *c;
+    ngx_str_t          *code;
+    ngx_paygw_event_t  *ev;
 
     ev = &n->event;
+    code = ngx_paygw_fields_value(&ctx->form, "currencyCode");
 
-    if (ngx_paygw_fields_value(&ctx->form, "currencyCode") == NULL) {
+    if (code == NULL) {
 
         if (ev->type != NGX_PAYGW_EVENT_PAYMENT) {
             return NGX_OK;
@@ -320,15 +323,28 @@ ngx_paygw_unionpay_currency(ngx_paygw_notify_t *n,
                                 "no currencyCode");
     }
 
-    for (c = ngx_paygw_unionpay_codes; c->code; c++) {
-        if (ngx_paygw_fields_is(&ctx->form, "currencyCode", c->code)) {
-            ev->currency = c->currency;
-            return NGX_OK;
-        }
+    ngx_paygw_unionpay_letters(code, &ev->currency);
+
+    if (ev->currency.len) {
+        return NGX_OK;
     }
 
     return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
                             "unknown currencyCode");
+}
+
+
+void
+ngx_paygw_unionpay_letters(ngx_str_t *code, ngx_str_t *currency)
+{
+    const ngx_paygw_unionpay_currency_t  *c;
+
+    for (c = ngx_paygw_unionpay_codes; c->code; c++) {
+        if (code->len == 3 && ngx_strncmp(code->data, c->code, 3) == 0) {
+            *currency = c->currency;
+            return;
+        }
+    }
 }
 
 

@@ -269,14 +269,13 @@ ngx_paygw_unionpay_secret(ngx_paygw_notify_t *n,
 ngx_int_t
 ngx_paygw_unionpay_sign(ngx_paygw_task_t *t)
 {
-    ngx_str_t                  *secret;
     ngx_paygw_unionpay_conf_t  *conf;
 
     conf = t->channel->conf;
 
-    if (conf->method->hash == NULL) {
+    if (conf->method->hash == NULL && conf->private_key == NULL) {
         return ngx_paygw_task_refuse(t, "the channel has no secret, and no "
-                                        "private key of ours");
+                                        "merchant_private_key");
     }
 
     if (!ngx_paygw_task_is(t, (char *) conf->method->name.data)) {
@@ -284,15 +283,37 @@ ngx_paygw_unionpay_sign(ngx_paygw_task_t *t)
                                         "signMethod of the channel");
     }
 
-    t->out.data = ngx_pnalloc(t->pool, 2 * NGX_PAYGW_HASH_MAX);
-    if (t->out.data == NULL) {
+    return ngx_paygw_unionpay_make(conf, &t->in, &t->out, t->pool, t->log);
+}
+
+
+ngx_int_t
+ngx_paygw_unionpay_make(ngx_paygw_unionpay_conf_t *conf, ngx_str_t *text,
+    ngx_str_t *sig, ngx_pool_t *pool, ngx_log_t *log)
+{
+    ngx_str_t  hex, *secret;
+
+    hex.data = ngx_pnalloc(pool, 2 * NGX_PAYGW_HASH_MAX);
+    if (hex.data == NULL) {
         return NGX_ERROR;
     }
 
-    secret = conf->secrets->elts;
+    if (conf->method->hash) {
+        secret = conf->secrets->elts;
+        sig->data = hex.data;
 
-    return ngx_paygw_unionpay_mac(conf->method->hash, &secret[0], &t->in,
-                                  &t->out, t->log);
+        return ngx_paygw_unionpay_mac(conf->method->hash, &secret[0], text,
+                                      sig, log);
+    }
+
+    if (ngx_paygw_unionpay_hex(&ngx_paygw_hash_sha256, text, 1, &hex, log)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_paygw_exchange_sign(&ngx_paygw_rsa_sha256, conf->private_key,
+                                   &hex, 1, sig, pool, log);
 }
 
 

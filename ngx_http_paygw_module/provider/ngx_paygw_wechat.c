@@ -218,3 +218,31 @@ ngx_paygw_wechat_state(ngx_paygw_notify_t *n,
     n->event.type = state->type;
     n->event.outcome = state->outcome;
 }
+
+
+ngx_int_t
+ngx_paygw_wechat_redirect(ngx_pool_t *pool, ngx_str_t *url, ngx_str_t *back)
+{
+    u_char      *p, *last;
+    const char  *mark;
+
+    if (back->len == 0) {
+        return NGX_OK;
+    }
+
+    mark = ngx_strlchr(url->data, url->data + url->len, '?') ? "&" : "?";
+
+    p = ngx_pnalloc(pool, url->len + sizeof("&redirect_url=")
+                          + 3 * back->len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    last = ngx_sprintf(p, "%V%sredirect_url=", url, mark);
+    last = (u_char *) ngx_escape_uri(last, back->data, back->len,
+                                     NGX_ESCAPE_URI_COMPONENT);
+    url->data = p;
+    url->len = last - p;
+
+    return NGX_OK;
+}

@@ -69,4 +69,12 @@ void ngx_paygw_wechat_state(ngx_paygw_notify_t *n,
     const ngx_paygw_wechat_state_t *state, ngx_str_t *word);
 
 
+/*
+ * Of an order in a browser: where it goes after the payment, unless that is
+ * empty, is added to url, in pool.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_paygw_wechat_redirect(ngx_pool_t *pool, ngx_str_t *url,
+    ngx_str_t *back);
+
+
 #endif /* _NGX_PAYGW_WECHAT_H_INCLUDED_ */

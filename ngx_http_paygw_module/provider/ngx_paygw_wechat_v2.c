@@ -21,9 +21,6 @@
  */
 
 
-#define NGX_PAYGW_WECHAT_V2_HEX  64    /* of the longest signature */
-
-
 static ngx_int_t ngx_paygw_wechat_v2_parse(ngx_paygw_notify_t *n);
 static ngx_int_t ngx_paygw_wechat_v2_fields(ngx_paygw_notify_t *n,
     ngx_paygw_wechat_v2_ctx_t *ctx);
@@ -34,15 +31,12 @@ static ngx_int_t ngx_paygw_wechat_v2_sign_type(ngx_paygw_notify_t *n,
     ngx_paygw_wechat_v2_ctx_t *ctx, ngx_paygw_wechat_v2_conf_t *conf);
 static ngx_int_t ngx_paygw_wechat_v2_signature(ngx_paygw_notify_t *n,
     ngx_paygw_wechat_v2_ctx_t *ctx, ngx_paygw_wechat_v2_conf_t *conf);
-static ngx_int_t ngx_paygw_wechat_v2_mac(
-    const ngx_paygw_wechat_v2_sign_t *sign, ngx_str_t *key, ngx_str_t *text,
-    ngx_str_t *hex, ngx_log_t *log);
 static ngx_int_t ngx_paygw_wechat_v2_make(ngx_paygw_task_t *t);
 static char *ngx_paygw_wechat_v2_hint(ngx_paygw_wechat_v2_ctx_t *ctx,
     const ngx_paygw_wechat_v2_sign_t *sign);
 
 
-static const char  *ngx_paygw_wechat_v2_skip[] = { "sign", NULL };
+const char  *ngx_paygw_wechat_v2_skip[] = { "sign", NULL };
 
 
 static const ngx_str_t  ngx_paygw_wechat_v2_headers[] = {
@@ -70,7 +64,9 @@ const ngx_paygw_provider_t  ngx_paygw_wechat_v2 = {
     ngx_paygw_wechat_v2_event,
     ngx_paygw_wechat_v2_ack,
     ngx_paygw_wechat_v2_make,
-    ngx_paygw_wechat_v2_unseal
+    ngx_paygw_wechat_v2_unseal,
+    &ngx_paygw_wechat_v2_api,
+    &ngx_paygw_wechat_v2_orders
 };
 
 
@@ -280,6 +276,18 @@ ngx_paygw_wechat_v2_signed(ngx_paygw_notify_t *n,
 }
 
 
+ngx_int_t
+ngx_paygw_wechat_v2_genuine(ngx_paygw_notify_t *n,
+    ngx_paygw_wechat_v2_ctx_t *ctx, ngx_paygw_wechat_v2_conf_t *conf)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_paygw_wechat_v2_sign_type(n, ctx, conf);
+
+    return (rc == NGX_OK) ? ngx_paygw_wechat_v2_signature(n, ctx, conf) : rc;
+}
+
+
 /* the sender does not choose the algorithm; many leave the element out */
 
 static ngx_int_t
@@ -349,7 +357,7 @@ ngx_paygw_wechat_v2_signature(ngx_paygw_notify_t *n,
 
 /* the key is a part of the text, and that of the HMAC as well */
 
-static ngx_int_t
+ngx_int_t
 ngx_paygw_wechat_v2_mac(const ngx_paygw_wechat_v2_sign_t *sign,
     ngx_str_t *key, ngx_str_t *text, ngx_str_t *hex, ngx_log_t *log)
 {

@@ -16,6 +16,12 @@ static char *ngx_paygw_wechat_v2_api_key(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
 static char *ngx_paygw_wechat_v2_sign_type(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+static char *ngx_paygw_wechat_v2_private_key(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+static char *ngx_paygw_wechat_v2_certificate(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+static ngx_int_t ngx_paygw_wechat_v2_check_client(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_paygw_wechat_v2_conf_t *conf);
 static ngx_int_t ngx_paygw_wechat_v2_check_key(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_str_t *key);
 
@@ -36,6 +42,12 @@ const ngx_paygw_param_t  ngx_paygw_wechat_v2_params[] = {
 
     { ngx_string("sign_type"), 1, 1, 0,
       ngx_paygw_wechat_v2_sign_type },
+
+    { ngx_string("merchant_private_key"), 1, 1, 0,
+      ngx_paygw_wechat_v2_private_key },
+
+    { ngx_string("merchant_certificate"), 1, 1, 0,
+      ngx_paygw_wechat_v2_certificate },
 
     { ngx_null_string, 0, 0, 0, NULL }
 };
@@ -116,6 +128,32 @@ ngx_paygw_wechat_v2_sign_type(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 }
 
 
+static char *
+ngx_paygw_wechat_v2_private_key(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs)
+{
+    ngx_paygw_wechat_v2_conf_t  *conf = ch->conf;
+
+    conf->key_file = args[0];
+
+    return ngx_paygw_channel_own_key(cf, &conf->private_key, &args[0],
+                                     ngx_paygw_key_private);
+}
+
+
+static char *
+ngx_paygw_wechat_v2_certificate(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs)
+{
+    ngx_paygw_wechat_v2_conf_t  *conf = ch->conf;
+
+    conf->cert_file = args[0];
+
+    return ngx_paygw_channel_own_key(cf, &conf->certificate, &args[0],
+                                     ngx_paygw_key_cert);
+}
+
+
 char *
 ngx_paygw_wechat_v2_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
 {
@@ -131,6 +169,7 @@ ngx_paygw_wechat_v2_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
            != NGX_OK
         || ngx_paygw_channel_required(cf, ch, conf->sign != NULL, "sign_type")
            != NGX_OK
+        || ngx_paygw_wechat_v2_check_client(cf, ch, conf) != NGX_OK
         || ngx_paygw_channel_check_repeats(cf, ch,
                                "WeChat Pay repeats a callback for 24 hours")
            != NGX_OK)
@@ -168,6 +207,42 @@ ngx_paygw_wechat_v2_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
     }
 
     return NGX_CONF_OK;
+}
+
+
+/*
+ * The certificate that refunds ask for: nginx would look at it only where the
+ * endpoint has TLS, and knows no file that everyone can read
+ */
+
+static ngx_int_t
+ngx_paygw_wechat_v2_check_client(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_paygw_wechat_v2_conf_t *conf)
+{
+    if (conf->private_key == NULL && conf->certificate == NULL) {
+        return NGX_OK;
+    }
+
+    if (ngx_paygw_channel_required(cf, ch, conf->private_key != NULL,
+                                   "merchant_private_key")
+        != NGX_OK
+        || ngx_paygw_channel_required(cf, ch, conf->certificate != NULL,
+                                      "merchant_certificate")
+           != NGX_OK
+        || ngx_paygw_channel_check_pair(cf, ch, &ngx_paygw_rsa_sha256,
+                                        conf->private_key,
+                                        "merchant_private_key",
+                                        conf->certificate,
+                                        "merchant_certificate")
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ch->client_cert = conf->cert_file;
+    ch->client_key = conf->key_file;
+
+    return NGX_OK;
 }
 
 

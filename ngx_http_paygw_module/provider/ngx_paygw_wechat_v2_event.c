@@ -7,6 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_paygw_wechat_v2.h"
+#include "ngx_paygw_bind.h"
 #include "ngx_paygw_event.h"
 #include "ngx_paygw_text.h"
 
@@ -16,6 +17,8 @@ static ngx_int_t ngx_paygw_wechat_v2_pay(ngx_paygw_notify_t *n,
 static ngx_int_t ngx_paygw_wechat_v2_order(ngx_paygw_notify_t *n,
     ngx_paygw_form_t *form);
 static void ngx_paygw_wechat_v2_outcome(ngx_paygw_notify_t *n,
+    ngx_paygw_form_t *form);
+static ngx_int_t ngx_paygw_wechat_v2_payee(ngx_paygw_notify_t *n,
     ngx_paygw_form_t *form);
 static void ngx_paygw_wechat_v2_payer(ngx_paygw_event_t *ev,
     ngx_paygw_form_t *form);
@@ -95,6 +98,10 @@ ngx_paygw_wechat_v2_pay(ngx_paygw_notify_t *n, ngx_paygw_wechat_v2_ctx_t *ctx)
 
     ngx_paygw_wechat_v2_outcome(n, &ctx->form);
     ngx_paygw_wechat_v2_payer(ev, &ctx->form);
+
+    if (ngx_paygw_wechat_v2_payee(n, &ctx->form) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     if (ev->outcome != NGX_PAYGW_OUTCOME_SUCCESS) {
         return NGX_OK;
@@ -193,6 +200,29 @@ ngx_paygw_wechat_v2_outcome(ngx_paygw_notify_t *n, ngx_paygw_form_t *form)
     if (ev->kind.len == 0) {
         ngx_str_set(&ev->kind, "unknown");
     }
+}
+
+
+/* both names have been compared with those of the channel */
+
+static ngx_int_t
+ngx_paygw_wechat_v2_payee(ngx_paygw_notify_t *n, ngx_paygw_form_t *form)
+{
+    ngx_str_t  app, sub;
+
+    ngx_str_null(&app);
+    ngx_str_null(&sub);
+
+    (void) ngx_paygw_wechat_v2_word(form, "appid", &app);
+    (void) ngx_paygw_wechat_v2_word(form, "sub_mch_id", &sub);
+
+    if (ngx_paygw_bind_account(n->pool, &app, &sub, &n->event.account)
+        != NGX_OK)
+    {
+        return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
+    }
+
+    return NGX_OK;
 }
 
 

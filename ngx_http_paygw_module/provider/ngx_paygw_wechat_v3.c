@@ -24,7 +24,6 @@
 #define NGX_PAYGW_WECHAT_V3_SCHEME     "WECHATPAY2-SHA256-RSA2048"
 
 
-static ngx_int_t ngx_paygw_wechat_v3_parse(ngx_paygw_notify_t *n);
 static ngx_int_t ngx_paygw_wechat_v3_verify(ngx_paygw_notify_t *n);
 static ngx_int_t ngx_paygw_wechat_v3_keyring(ngx_paygw_notify_t *n,
     ngx_paygw_wechat_v3_ctx_t *ctx);
@@ -38,7 +37,7 @@ static ngx_int_t ngx_paygw_wechat_v3_sign(ngx_paygw_task_t *t);
 static ngx_int_t ngx_paygw_wechat_v3_unseal(ngx_paygw_task_t *t);
 
 
-static const ngx_str_t  ngx_paygw_wechat_v3_headers[] = {
+const ngx_str_t  ngx_paygw_wechat_v3_headers[] = {
     ngx_string("wechatpay-timestamp"),
     ngx_string("wechatpay-nonce"),
     ngx_string("wechatpay-signature"),
@@ -67,11 +66,13 @@ const ngx_paygw_provider_t  ngx_paygw_wechat_v3 = {
     ngx_paygw_wechat_v3_event,
     ngx_paygw_wechat_v3_ack,
     ngx_paygw_wechat_v3_sign,
-    ngx_paygw_wechat_v3_unseal
+    ngx_paygw_wechat_v3_unseal,
+    &ngx_paygw_wechat_v3_api,
+    &ngx_paygw_wechat_v3_orders
 };
 
 
-static ngx_int_t
+ngx_int_t
 ngx_paygw_wechat_v3_parse(ngx_paygw_notify_t *n)
 {
     ngx_str_t                  *h;
@@ -115,8 +116,29 @@ ngx_paygw_wechat_v3_parse(ngx_paygw_notify_t *n)
 static ngx_int_t
 ngx_paygw_wechat_v3_verify(ngx_paygw_notify_t *n)
 {
-    ngx_int_t                   rc;
-    ngx_paygw_wechat_v3_ctx_t  *ctx = n->data;
+    ngx_int_t  rc;
+
+    rc = ngx_paygw_wechat_v3_genuine(n);
+
+    if (rc == NGX_OK) {
+        n->genuine = 1;
+        rc = ngx_paygw_wechat_v3_envelope(n);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_paygw_wechat_v3_open(n);
+    }
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_paygw_wechat_v3_genuine(ngx_paygw_notify_t *n)
+{
+    ngx_paygw_wechat_v3_ctx_t *ctx = n->data;
+
+    ngx_int_t  rc;
 
     rc = ngx_paygw_wechat_v3_keyring(n, ctx);
 
@@ -126,15 +148,6 @@ ngx_paygw_wechat_v3_verify(ngx_paygw_notify_t *n)
 
     if (rc == NGX_OK) {
         rc = ngx_paygw_wechat_v3_signature(n, ctx);
-    }
-
-    if (rc == NGX_OK) {
-        n->genuine = 1;
-        rc = ngx_paygw_wechat_v3_envelope(n);
-    }
-
-    if (rc == NGX_OK) {
-        rc = ngx_paygw_wechat_v3_open(n);
     }
 
     return rc;

@@ -13,7 +13,9 @@
 #include "ngx_paygw_provider.h"
 #include "ngx_paygw_source.h"
 #include "ngx_paygw_wechat.h"
+#include "ngx_paygw_exchange.h"
 #include "ngx_paygw_json.h"
+#include "ngx_paygw_order.h"
 
 
 /* what the files of WeChat Pay APIv3 share; nobody else includes this */
@@ -46,12 +48,18 @@ typedef struct {
     ngx_paygw_key_t         *certificate;
     ngx_str_t                serial;           /* of our own certificate */
     ngx_str_t                root;             /* file of the platform's */
+
+    /* of ngx_str_t, pointers into bodies; NULL: none */
+    ngx_array_t             *encrypt;
+    ngx_array_t             *decrypt;
 } ngx_paygw_wechat_v3_conf_t;
 
 
 /* one callback: n->data */
 typedef struct {
     time_t                   timestamp;
+    ngx_uint_t               answer;           /* of a call, no callback;
+                                                  unsigned:1 */
     ngx_paygw_key_t        **keys;             /* of each channel: the key that
                                                   the serial names, or NULL */
 
@@ -77,6 +85,63 @@ typedef struct {
 #define ngx_paygw_wechat_v3_is(ctx, prefix)                                   \
     ((ctx)->event_type.len > sizeof(prefix) - 1                               \
      && ngx_strncmp((ctx)->event_type.data, prefix, sizeof(prefix) - 1) == 0)
+
+
+/*
+ * ngx_paygw_wechat_v3.c.  The header fields, n->data; and keyring, clock and
+ * signature: what callbacks and answers have in common.
+ */
+
+extern const ngx_str_t  ngx_paygw_wechat_v3_headers[];
+
+ngx_int_t ngx_paygw_wechat_v3_parse(ngx_paygw_notify_t *n);
+ngx_int_t ngx_paygw_wechat_v3_genuine(ngx_paygw_notify_t *n);
+
+
+/* ngx_paygw_wechat_v3_api.c */
+
+extern const ngx_paygw_api_t  ngx_paygw_wechat_v3_api;
+
+/* the value of "Authorization" of a request, in pool: NGX_OK or NGX_ERROR */
+ngx_int_t ngx_paygw_wechat_v3_authorize(ngx_paygw_channel_t *ch,
+    ngx_str_t *method, ngx_str_t *target, ngx_str_t *body, time_t now,
+    ngx_str_t *value, ngx_pool_t *pool, ngx_log_t *log);
+
+
+/*
+ * ngx_paygw_wechat_v3_about.c: whether an answer is about what was asked for,
+ * as far as both say it: NGX_OK, NGX_DECLINED or NGX_ERROR
+ */
+
+ngx_int_t ngx_paygw_wechat_v3_about(ngx_paygw_exchange_t *x,
+    ngx_paygw_json_t *answer);
+
+
+/*
+ * ngx_paygw_wechat_v3_order.c, and ngx_paygw_wechat_v3_told.c: its normalise()
+ */
+
+#define NGX_PAYGW_WECHAT_V3_FILE  "/v3/billdownload/file"
+
+/* order->data of a bill: its hash, and the arguments of its path */
+typedef struct {
+    ngx_str_t                hash;             /* hexadecimal */
+    ngx_str_t                args;
+} ngx_paygw_wechat_v3_file_t;
+
+/* of prepay_id and URLs */
+#define NGX_PAYGW_WECHAT_V3_URL_MAX  1024
+
+extern const ngx_paygw_orders_t  ngx_paygw_wechat_v3_orders;
+
+/* for that: the two answers of a bill, as orders->normalise() */
+ngx_int_t ngx_paygw_wechat_v3_located(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o, ngx_paygw_json_t *root);
+ngx_int_t ngx_paygw_wechat_v3_filed(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o);
+
+ngx_int_t ngx_paygw_wechat_v3_normalise(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o);
 
 
 /*

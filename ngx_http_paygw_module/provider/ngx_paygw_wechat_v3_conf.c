@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include "ngx_paygw_wechat_v3.h"
 #include "ngx_paygw_channel.h"
+#include "ngx_paygw_sensitive.h"
 #include "ngx_paygw_aead.h"
 
 
@@ -25,6 +26,10 @@ static char *ngx_paygw_wechat_v3_platform_root(ngx_conf_t *cf,
 static char *ngx_paygw_wechat_v3_merchant_private_key(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
 static char *ngx_paygw_wechat_v3_merchant_certificate(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+static char *ngx_paygw_wechat_v3_encrypt(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+static char *ngx_paygw_wechat_v3_decrypt(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
 static char *ngx_paygw_wechat_v3_merchant_serial(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
@@ -67,6 +72,12 @@ const ngx_paygw_param_t  ngx_paygw_wechat_v3_params[] = {
 
     { ngx_string("merchant_certificate"), 1, 1, 0,
       ngx_paygw_wechat_v3_merchant_certificate },
+
+    { ngx_string("encrypt_fields"), 1, 64, 1,
+      ngx_paygw_wechat_v3_encrypt },
+
+    { ngx_string("decrypt_fields"), 1, 64, 1,
+      ngx_paygw_wechat_v3_decrypt },
 
     { ngx_string("merchant_serial"), 1, 1, 0,
       ngx_paygw_wechat_v3_merchant_serial },
@@ -212,6 +223,28 @@ ngx_paygw_wechat_v3_merchant_certificate(ngx_conf_t *cf,
 
     return ngx_paygw_channel_own_key(cf, &conf->certificate, &args[0],
                                      ngx_paygw_key_cert);
+}
+
+
+static char *
+ngx_paygw_wechat_v3_encrypt(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs)
+{
+    ngx_paygw_wechat_v3_conf_t  *conf = ch->conf;
+
+    return ngx_paygw_sensitive_pointers(cf, ch, "encrypt_fields",
+                                        &conf->encrypt, args, nargs);
+}
+
+
+static char *
+ngx_paygw_wechat_v3_decrypt(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs)
+{
+    ngx_paygw_wechat_v3_conf_t  *conf = ch->conf;
+
+    return ngx_paygw_sensitive_pointers(cf, ch, "decrypt_fields",
+                                        &conf->decrypt, args, nargs);
 }
 
 

@@ -7,6 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_paygw_wechat_v3.h"
+#include "ngx_paygw_bind.h"
 #include "ngx_paygw_event.h"
 #include "ngx_paygw_text.h"
 
@@ -22,6 +23,8 @@ static ngx_int_t ngx_paygw_wechat_v3_payment(ngx_paygw_notify_t *n,
 static ngx_int_t ngx_paygw_wechat_v3_refund(ngx_paygw_notify_t *n,
     ngx_paygw_json_t *res);
 static ngx_int_t ngx_paygw_wechat_v3_order(ngx_paygw_notify_t *n,
+    ngx_paygw_json_t *res);
+static ngx_int_t ngx_paygw_wechat_v3_payee(ngx_paygw_notify_t *n,
     ngx_paygw_json_t *res);
 static void ngx_paygw_wechat_v3_payer(ngx_paygw_event_t *ev,
     ngx_paygw_json_t *res);
@@ -128,6 +131,32 @@ ngx_paygw_wechat_v3_payment(ngx_paygw_notify_t *n, ngx_paygw_json_t *res)
 
     ngx_paygw_wechat_v3_payer(ev, res);
 
+    return ngx_paygw_wechat_v3_payee(n, res);
+}
+
+
+/* both names have been compared with those of the channel */
+
+static ngx_int_t
+ngx_paygw_wechat_v3_payee(ngx_paygw_notify_t *n, ngx_paygw_json_t *res)
+{
+    ngx_str_t  app, sub;
+
+    if (ngx_paygw_event_word(res, "sp_appid", 64, &app) != NGX_OK
+        || (app.len == 0
+            && ngx_paygw_event_word(res, "appid", 64, &app) != NGX_OK)
+        || ngx_paygw_event_word(res, "sub_mchid", 64, &sub) != NGX_OK)
+    {
+        return ngx_paygw_refuse(n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
+                                "invalid appid");
+    }
+
+    if (ngx_paygw_bind_account(n->pool, &app, &sub, &n->event.account)
+        != NGX_OK)
+    {
+        return ngx_paygw_refuse(n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL, NULL);
+    }
+
     return NGX_OK;
 }
 
@@ -180,6 +209,11 @@ ngx_paygw_wechat_v3_refund(ngx_paygw_notify_t *n, ngx_paygw_json_t *res)
     }
 
     ngx_paygw_wechat_state(n, ngx_paygw_wechat_v3_refunds, &state);
+
+    /* the money has not arrived: the merchant may send it another way */
+
+    ev->refund_open = (state.len == sizeof("ABNORMAL") - 1
+                       && ngx_strncmp(state.data, "ABNORMAL", state.len) == 0);
 
     return NGX_OK;
 }

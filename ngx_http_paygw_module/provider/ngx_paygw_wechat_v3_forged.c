@@ -114,9 +114,10 @@ static ngx_int_t
 ngx_paygw_wechat_v3_hint(ngx_paygw_notify_t *n, ngx_str_t *parts,
     ngx_str_t *sig, ngx_paygw_key_t *key, char **hint)
 {
-    ngx_int_t             rc;
-    ngx_str_t            *body;
-    ngx_paygw_explain_t   ex;
+    ngx_int_t                   rc;
+    ngx_str_t                  *body;
+    ngx_paygw_explain_t         ex;
+    ngx_paygw_wechat_v3_ctx_t  *ctx;
 
     body = &n->msg.body;
 
@@ -136,7 +137,9 @@ ngx_paygw_wechat_v3_hint(ngx_paygw_notify_t *n, ngx_str_t *parts,
         return NGX_ERROR;
     }
 
-    if (ex.seen == NULL
+    ctx = n->data;
+
+    if (ex.seen == NULL && !ctx->answer
         && ngx_strncmp(body->data, NGX_PAYGW_WECHAT_V3_BEGIN,
                        ngx_min(body->len,
                                sizeof(NGX_PAYGW_WECHAT_V3_BEGIN) - 1))

@@ -20,8 +20,7 @@
  */
 
 
-#define NGX_PAYGW_WECHAT_V3_TARGET     "/v3/certificates"
-#define NGX_PAYGW_WECHAT_V3_NONCE_LEN  32
+#define NGX_PAYGW_WECHAT_V3_TARGET  "/v3/certificates"
 
 
 /* the header fields of an answer */
@@ -39,7 +38,6 @@ static ngx_int_t ngx_paygw_wechat_v3_accept(ngx_paygw_channel_t *ch,
     ngx_paygw_found_t *found, ngx_pool_t *pool, ngx_log_t *log,
     const char **err);
 static ngx_int_t ngx_paygw_wechat_v3_request(ngx_paygw_source_fetch_t *f);
-static ngx_int_t ngx_paygw_wechat_v3_nonce(u_char *p);
 static ngx_int_t ngx_paygw_wechat_v3_answer(ngx_paygw_source_fetch_t *f);
 static ngx_int_t ngx_paygw_wechat_v3_fields(ngx_paygw_source_fetch_t *f,
     ngx_paygw_wechat_v3_answer_t *a);
@@ -190,86 +188,32 @@ ngx_paygw_wechat_v3_accept(ngx_paygw_channel_t *ch, ngx_paygw_found_t *found,
 static ngx_int_t
 ngx_paygw_wechat_v3_request(ngx_paygw_source_fetch_t *f)
 {
-    u_char                      *p, nonce[NGX_PAYGW_WECHAT_V3_NONCE_LEN];
-    size_t                       len;
-    ngx_str_t                    text, sig, base64;
-    ngx_paygw_wechat_v3_conf_t  *conf;
-
-    conf = f->channel->conf;
+    u_char     *p;
+    ngx_str_t   value;
 
     ngx_str_set(&f->method, "GET");
     ngx_str_set(&f->target, NGX_PAYGW_WECHAT_V3_TARGET);
     ngx_str_null(&f->body);
 
-    if (ngx_paygw_wechat_v3_nonce(nonce) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    len = sizeof("GET\n" NGX_PAYGW_WECHAT_V3_TARGET "\n\n\n\n") - 1
-          + NGX_TIME_T_LEN + sizeof(nonce);
-
-    text.data = ngx_pnalloc(f->pool, len);
-    if (text.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    p = ngx_sprintf(text.data, "%V\n%V\n%T\n%*s\n\n", &f->method, &f->target,
-                    f->now, sizeof(nonce), nonce);
-    text.len = p - text.data;
-
-    if (ngx_paygw_sign(&ngx_paygw_rsa_sha256, conf->private_key, &text, 1,
-                       &sig, f->pool, f->log)
+    if (ngx_paygw_wechat_v3_authorize(f->channel, &f->method, &f->target,
+                                      &f->body, f->now, &value, f->pool,
+                                      f->log)
         != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    base64.data = ngx_pnalloc(f->pool, ngx_base64_encoded_length(sig.len));
-    if (base64.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_encode_base64(&base64, &sig);
-
-    len = sizeof("Accept: application/json\r\n"
-                 "Authorization: WECHATPAY2-SHA256-RSA2048 mchid=\"\","
-                 "nonce_str=\"\",timestamp=\"\",serial_no=\"\","
-                 "signature=\"\"\r\n") - 1
-          + conf->account.mchid.len + sizeof(nonce) + NGX_TIME_T_LEN
-          + conf->serial.len + base64.len;
-
-    p = ngx_pnalloc(f->pool, len);
+    p = ngx_pnalloc(f->pool, value.len
+                             + sizeof("Accept: application/json\r\n"
+                                      "Authorization: \r\n") - 1);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
     f->headers.data = p;
-    p = ngx_sprintf(p, "Accept: application/json\r\n"
-                    "Authorization: WECHATPAY2-SHA256-RSA2048 mchid=\"%V\","
-                    "nonce_str=\"%*s\",timestamp=\"%T\",serial_no=\"%V\","
-                    "signature=\"%V\"\r\n",
-                    &conf->account.mchid, sizeof(nonce), nonce, f->now,
-                    &conf->serial, &base64);
+    p = ngx_sprintf(p, "Accept: application/json\r\nAuthorization: %V\r\n",
+                    &value);
     f->headers.len = p - f->headers.data;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_paygw_wechat_v3_nonce(u_char *p)
-{
-    ngx_uint_t  i;
-
-    static const u_char  letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUV";
-
-    if (ngx_paygw_random(p, NGX_PAYGW_WECHAT_V3_NONCE_LEN) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    for (i = 0; i < NGX_PAYGW_WECHAT_V3_NONCE_LEN; i++) {
-        p[i] = letters[p[i] % 32];
-    }
 
     return NGX_OK;
 }

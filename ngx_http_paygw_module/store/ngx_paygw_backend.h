@@ -53,6 +53,8 @@ typedef struct {
                                  ngx_paygw_store_op_t *op);
     void                (*abandon)(ngx_paygw_store_t *store,
                                    ngx_paygw_store_op_t *op);
+    ngx_int_t           (*book)(ngx_paygw_store_t *store,
+                                ngx_paygw_store_op_t *op);
     ngx_uint_t          (*together)(ngx_paygw_store_t *store,
                                     ngx_str_t *channel,
                                     const ngx_str_t *stream);
@@ -92,9 +94,15 @@ void ngx_paygw_store_failed(ngx_paygw_store_t *store,
 #define ngx_paygw_store_life(op)                                              \
     ngx_max((op)->keep, (op)->lease)
 
-/* an order has to be asked about, or marked */
+/* an order has to be asked about, */
 #define ngx_paygw_store_guards(op)                                            \
-    ((op)->order.len && (op)->says != NGX_PAYGW_STORE_NOTHING)
+    ((op)->order.len                                                          \
+     && ((op)->book || (op)->says != NGX_PAYGW_STORE_NOTHING))
+
+/* or marked */
+#define ngx_paygw_store_marks(op)                                             \
+    ((op)->says != NGX_PAYGW_STORE_NOTHING                                    \
+     && (op)->says < NGX_PAYGW_STORE_REFUNDED)
 
 
 #endif /* _NGX_PAYGW_BACKEND_H_INCLUDED_ */

@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include "ngx_paygw_redis.h"
+#include "ngx_paygw_redis_book.h"
 #include "ngx_paygw_redis_cluster.h"
 
 
@@ -52,6 +53,7 @@ static const ngx_paygw_backend_t  ngx_paygw_redis_backend = {
     ngx_paygw_redis_run_finish,
     ngx_paygw_redis_renew,
     ngx_paygw_redis_abandon,
+    ngx_paygw_redis_book,
     ngx_paygw_redis_together
 };
 
@@ -155,7 +157,9 @@ ngx_paygw_redis_keys(ngx_paygw_redis_cmd_t *cmd, ngx_paygw_store_op_t *op)
     u_char  *p;
 
     p = ngx_paygw_redis_tagged(cmd, cmd->key,
-                               ngx_paygw_redis_runs(cmd) ? "call" : "event",
+                               ngx_paygw_redis_runs(cmd) ? "call"
+                               : (cmd->type == NGX_PAYGW_REDIS_BOOK) ? "order"
+                               : "event",
                                &op->key);
 
     cmd->len = p - cmd->key;
@@ -342,6 +346,9 @@ ngx_paygw_redis_finish(ngx_paygw_redis_cmd_t *cmd, ngx_int_t rc)
 
     if (ngx_paygw_redis_runs(cmd)) {
         ngx_paygw_redis_run_ended(cmd, rc);
+
+    } else if (cmd->type == NGX_PAYGW_REDIS_BOOK) {
+        ngx_paygw_redis_book_ended(cmd, rc);
 
     } else if (ngx_paygw_redis_answers(cmd)) {
         /* cancelled */

@@ -34,6 +34,7 @@
  *   ngx_paygw_redis_once.c    a key that may come once
  *   ngx_paygw_redis_limit.c   limits
  *   ngx_paygw_redis_idem.c    calls that are to be run once
+ *   ngx_paygw_redis_book.c    the book of orders
  *   ngx_paygw_redis_info.c    whether Redis keeps what it has
  *   ngx_paygw_redis_conn.c    a connection: opened, given up, kept away from
  *   ngx_paygw_redis_out.c     what is to be sent on it
@@ -43,7 +44,9 @@
  * The keys, behind the prefix:
  *
  *   event:{CHANNEL}:ID:KIND   the record of an event
- *   order:{CHANNEL}:ORDER     the mark of an order that is paid
+ *   order:{CHANNEL}:ORDER     the record of an order, or the mark of one that
+ *                             was made elsewhere and is paid
+ *   refund:{CHANNEL}:ORDER ID one of its refunds
  *   nonce:{KEY-ID}:NONCE      a key that may come once
  *   limit:{VALUE}:KIND        a bucket
  *   call:{MERCHANT}:DIGEST    a call that is to be run once
@@ -84,6 +87,7 @@ typedef enum {
     NGX_PAYGW_REDIS_FINISH,
     NGX_PAYGW_REDIS_RENEW,
     NGX_PAYGW_REDIS_ABANDON,
+    NGX_PAYGW_REDIS_BOOK,
     NGX_PAYGW_REDIS_AUTH,
     NGX_PAYGW_REDIS_SELECT,
     NGX_PAYGW_REDIS_WAIT,
@@ -113,15 +117,17 @@ typedef enum {
     (ngx_paygw_redis_asks(cmd) || (cmd)->type == NGX_PAYGW_REDIS_LIMIT        \
      || (cmd)->type == NGX_PAYGW_REDIS_BEGIN                                  \
      || (cmd)->type == NGX_PAYGW_REDIS_FINISH                                 \
+     || (cmd)->type == NGX_PAYGW_REDIS_BOOK                                   \
      || (cmd)->type >= NGX_PAYGW_REDIS_ONCE)
 
 /* was cancelled: what was not executed need not be sent again */
 #define ngx_paygw_redis_unwanted(cmd)                                         \
     (ngx_paygw_redis_answers(cmd) && (cmd)->op == NULL                        \
-     && (cmd)->type != NGX_PAYGW_REDIS_FINISH)
+     && (cmd)->type != NGX_PAYGW_REDIS_FINISH                                 \
+     && (cmd)->type != NGX_PAYGW_REDIS_BOOK)
 
-/* of a script: number of keys, three keys, five arguments, and an entry */
-#define NGX_PAYGW_REDIS_ARGS     (9 + 2 * NGX_PAYGW_STORE_FIELDS_MAX)
+/* of a script: number of keys, four keys, five arguments, and an entry */
+#define NGX_PAYGW_REDIS_ARGS     (10 + 2 * NGX_PAYGW_STORE_FIELDS_MAX)
 
 
 /*
@@ -135,7 +141,8 @@ typedef enum {
  *                    FIFO -> reply -> conn->appended -> reply of a WAIT -> ...
  *   once, limit      as an append without replicas
  *   begin            as a claim, abandoned in place of released
- *   finish           as a once; cancelled it is done all the same
+ *   finish, book     as a once; cancelled it is done all the same, and what
+ *                    nobody waits for is as if it was cancelled at once
  *   all others       command -> FIFO -> reply, free
  *
  * One whose time is over while it is in the FIFO of a connection that has had

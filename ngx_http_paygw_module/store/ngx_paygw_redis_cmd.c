@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include "ngx_paygw_redis.h"
+#include "ngx_paygw_redis_book.h"
 #include "ngx_paygw_redis_cluster.h"
 
 
@@ -35,7 +36,11 @@ static ngx_int_t ngx_paygw_redis_result(ngx_paygw_redis_cmd_t *cmd,
 static ngx_str_t  ngx_paygw_redis_says[] = {
     ngx_string("-"),
     ngx_string("open"),
-    ngx_string("paid")
+    ngx_string("closed"),
+    ngx_string("failed"),
+    ngx_string("paid"),
+    ngx_string("refunded"),
+    ngx_string("returned")
 };
 
 
@@ -43,25 +48,42 @@ ngx_int_t
 ngx_paygw_redis_send(ngx_paygw_redis_cmd_t *cmd)
 {
     u_char      keys[NGX_INT_T_LEN], token[16], life[NGX_INT64_LEN],
-                number[NGX_INT64_LEN];
-    ngx_str_t   argv[NGX_PAYGW_REDIS_ARGS];
-    ngx_uint_t  n;
+                number[NGX_INT64_LEN], says[NGX_PAYGW_REDIS_SAYS];
+    ngx_int_t   rc;
+    ngx_str_t   argv[NGX_PAYGW_REDIS_ARGS], refund;
+    ngx_uint_t  n, asks;
 
     if (ngx_paygw_redis_runs(cmd)) {
         return ngx_paygw_redis_run_send(cmd);
     }
 
+    asks = ngx_paygw_redis_asks(cmd);
+
     argv[1].data = cmd->key;
     argv[1].len = cmd->len;
 
     n = 2;
+    refund.data = NULL;
 
     if (cmd->type == NGX_PAYGW_REDIS_APPEND) {
         argv[n++] = cmd->op->entry->stream->name;
     }
 
-    if (ngx_paygw_redis_asks(cmd) && cmd->order.len) {
+    if (asks && cmd->order.len) {
         argv[n++] = cmd->order;
+
+        if (cmd->says >= NGX_PAYGW_STORE_REFUNDED && cmd->op->book
+            && cmd->op->book->refund_id.len)
+        {
+            if (ngx_paygw_redis_refund_key(cmd->redis, &cmd->op->order,
+                                           &cmd->op->book->refund_id, &refund)
+                != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+
+            argv[n++] = refund;
+        }
     }
 
     argv[0].data = keys;
@@ -73,7 +95,12 @@ ngx_paygw_redis_send(ngx_paygw_redis_cmd_t *cmd)
     argv[n].data = life;
     argv[n++].len = ngx_sprintf(life, "%M", cmd->life) - life;
 
-    if (ngx_paygw_redis_asks(cmd)) {
+    if (asks && cmd->order.len && cmd->op->book) {
+        ngx_paygw_redis_book_terms(cmd->op->book, says,
+                                   &ngx_paygw_redis_says[cmd->says],
+                                   &argv[n++]);
+
+    } else if (asks) {
         argv[n++] = ngx_paygw_redis_says[cmd->says];
     }
 
@@ -85,7 +112,13 @@ ngx_paygw_redis_send(ngx_paygw_redis_cmd_t *cmd)
         n += ngx_paygw_redis_entry(cmd->op->entry, number, &argv[n]);
     }
 
-    return ngx_paygw_redis_submit(cmd, n, argv);
+    rc = ngx_paygw_redis_submit(cmd, n, argv);
+
+    if (refund.data) {
+        ngx_free(refund.data);
+    }
+
+    return rc;
 }
 
 
@@ -293,6 +326,14 @@ ngx_paygw_redis_result(ngx_paygw_redis_cmd_t *cmd, redisReply *reply)
         return ngx_paygw_redis_run_result(cmd, reply);
     }
 
+    if (cmd->type == NGX_PAYGW_REDIS_BOOK) {
+        return ngx_paygw_redis_book_result(cmd, reply);
+    }
+
+    if (reply->type == REDIS_REPLY_STRING && ngx_paygw_redis_asks(cmd)) {
+        return ngx_paygw_redis_book_against(cmd, reply);
+    }
+
     if (reply->type != REDIS_REPLY_INTEGER) {
         return NGX_ERROR;
     }
@@ -304,6 +345,11 @@ ngx_paygw_redis_result(ngx_paygw_redis_cmd_t *cmd, redisReply *reply)
         switch (n) {
 
         case -2:
+
+            if (cmd->order.len && cmd->op && cmd->op->book) {
+                cmd->op->book->against = NGX_PAYGW_BOOK_LATE;
+            }
+
             return cmd->order.len ? NGX_DONE : NGX_ERROR;
 
         case -1:

@@ -9,29 +9,31 @@
 #include <ngx_event.h>
 #include <ngx_sha1.h>
 #include "ngx_paygw_redis.h"
+#include "ngx_paygw_redis_lua_book.h"
 
 
 /*
  * A record is one string, "STATE TOKEN DELIVERIES LEASE-END": the state is
- * "held", "done" or "free", the time is Redis' own, in milliseconds.  A mark
- * of an order is "paid END", the end of its life, which is never made shorter.
- * Scripts answer with an integer, but for the last ones.  The keys of one lie
- * in one slot; an append has that of the stream, too, which needs a hash tag
- * for it in a cluster.
+ * "held", "done" or "free", the time is Redis' own, in milliseconds.  That of
+ * an order is described in ngx_paygw_redis_lua_book.h.  Scripts answer with an
+ * integer, but for the last ones, and a claim whose order is against it.  The
+ * keys of one lie in one slot; an append has that of the stream, too, which
+ * needs a hash tag for it in a cluster.
  *
  *   KEYS[1]  the event             ARGV[1]  token, 16 hexadecimal digits
  *                                  ARGV[2]  life of the record
  *
  * and for a claim
  *
- *   KEYS[2]  its order, if any     ARGV[3]  "paid", "open", or "-"
- *                                  ARGV[4]  lease
+ *   KEYS[2]  its order, if any     ARGV[3]  what it says of it, or "-"
+ *   KEYS[3]  its refund, if any    ARGV[4]  lease
  *
  * and for an append
  *
  *   KEYS[2]  the stream            ARGV[3]  the same
  *   KEYS[3]  its order, if any     ARGV[4]  1: replicas are waited for
- *   ARGV[5]  length, or 0          ARGV[6]  names and values ...
+ *   KEYS[4]  its refund, if any    ARGV[5]  length, or 0
+ *                                  ARGV[6]  names and values ...
  *
  * A limit has other ones: see ngx_paygw_redis_limit_send().
  */
@@ -42,25 +44,6 @@
     "if v then\n"                                                             \
     " s,k,n,e=string.match(v,'^(%l+) (%x+) (%d+) (%d+)$')\n"                  \
     " if not s then return redis.error_reply('ERR not a paygw record') end\n" \
-    "end\n"
-
-/*
- * What would be taken: it marks the order, or is late.  The mark comes before
- * the record, since it is true whatever becomes of the event.
- */
-
-#define NGX_PAYGW_REDIS_LUA_ORDER(key)                                        \
-    "if " key " then\n"                                                       \
-    " local p=redis.call('GET'," key ")\n"                                    \
-    " local q=p and string.match(p,'^paid (%d+)$')\n"                         \
-    " if p and not q then\n"                                                  \
-    "  return redis.error_reply('ERR not a paygw record')\n"                  \
-    " end\n"                                                                  \
-    " if (q or ARGV[3]=='paid') and t+ARGV[2]>(tonumber(q) or 0) then\n"      \
-    "  redis.call('SET'," key ",'paid '..string.format('%.0f',t+ARGV[2])"     \
-    ",'PX',ARGV[2])\n"                                                        \
-    " end\n"                                                                  \
-    " if q and ARGV[3]~='paid' then return -2 end\n"                          \
     "end\n"
 
 #define NGX_PAYGW_REDIS_LUA_KEEP(state, n, e)                                 \
@@ -112,7 +95,7 @@ const ngx_str_t  ngx_paygw_redis_scripts[NGX_PAYGW_REDIS_SCRIPTS] = {
         "t=t[1]*1000+math.floor(t[2]/1000)\n"
         "if s=='done' then return 0 end\n"
         "if s=='held' and t<tonumber(e) then return -1 end\n"
-        NGX_PAYGW_REDIS_LUA_ORDER("KEYS[2]")
+        NGX_PAYGW_REDIS_LUA_ORDER("KEYS[2]", "KEYS[3]")
         "n=(tonumber(n) or 0)+1\n"
         NGX_PAYGW_REDIS_LUA_KEEP("held", "n",
                                  "string.format('%.0f',t+ARGV[4])")
@@ -150,7 +133,7 @@ const ngx_str_t  ngx_paygw_redis_scripts[NGX_PAYGW_REDIS_SCRIPTS] = {
         " return 0\n"
         "end\n"
         "if s=='held' and t<tonumber(e) then return -1 end\n"
-        NGX_PAYGW_REDIS_LUA_ORDER("KEYS[3]")
+        NGX_PAYGW_REDIS_LUA_ORDER("KEYS[3]", "KEYS[4]")
         "n=(tonumber(n) or 0)+1\n"
         "local x={'XADD',KEYS[2]}\n"
         "if ARGV[5]~='0' then x={'XADD',KEYS[2],'MAXLEN','~',ARGV[5]} end\n"
@@ -240,7 +223,15 @@ const ngx_str_t  ngx_paygw_redis_scripts[NGX_PAYGW_REDIS_SCRIPTS] = {
         "if not s then return 'no' end\n"
         NGX_PAYGW_REDIS_LUA_OURS
         NGX_PAYGW_REDIS_LUA_STATE("'free'", "(n-ARGV[4])", "0", "''")
-        "return 'ok'\n")
+        "return 'ok'\n"),
+
+    /* the book of orders */
+
+    ngx_string(
+        NGX_PAYGW_REDIS_LUA_TIME
+        NGX_PAYGW_REDIS_LUA_BOOK
+        NGX_PAYGW_REDIS_LUA_REFUND
+        NGX_PAYGW_REDIS_LUA_BOOKED)
 };
 
 

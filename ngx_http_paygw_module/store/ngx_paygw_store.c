@@ -16,6 +16,7 @@ static void ngx_paygw_store_began(ngx_paygw_store_t *store,
     ngx_paygw_store_op_t *op, ngx_paygw_metrics_store_e what);
 static ngx_int_t ngx_paygw_store_asked(ngx_paygw_store_op_t *op, ngx_int_t rc);
 static ngx_uint_t ngx_paygw_store_valid(ngx_paygw_store_op_t *op);
+static ngx_uint_t ngx_paygw_store_book_valid(ngx_paygw_store_op_t *op);
 static ngx_uint_t ngx_paygw_store_key_valid(ngx_str_t *key, ngx_log_t *log);
 static uint64_t ngx_paygw_store_token(ngx_paygw_store_t *store);
 static void ngx_paygw_store_seed(ngx_paygw_store_t *store);
@@ -31,6 +32,10 @@ ngx_paygw_store_claim(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
     if (!ngx_paygw_store_valid(op)) {
         op->rc = NGX_ERROR;
         return NGX_ERROR;
+    }
+
+    if (op->book) {
+        ngx_paygw_book_forget(op->book);
     }
 
     op->token = ngx_paygw_store_token(store);
@@ -49,6 +54,10 @@ ngx_paygw_store_append(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
     if (!ngx_paygw_store_valid(op) || store->backend->append == NULL) {
         op->rc = NGX_ERROR;
         return NGX_ERROR;
+    }
+
+    if (op->book) {
+        ngx_paygw_book_forget(op->book);
     }
 
     op->token = ngx_paygw_store_token(store);
@@ -136,6 +145,71 @@ ngx_paygw_store_finish(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
     ngx_paygw_store_began(store, op, NGX_PAYGW_METRICS_FINISH);
 
     return ngx_paygw_store_asked(op, store->backend->finish(store, op));
+}
+
+
+ngx_int_t
+ngx_paygw_store_book(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
+{
+    ngx_int_t  rc;
+
+    op->pending = NULL;
+
+    if (!ngx_paygw_store_book_valid(op)) {
+        op->rc = NGX_ERROR;
+        return NGX_ERROR;
+    }
+
+    if (op->book->verb <= NGX_PAYGW_BOOK_LEARN) {
+        op->token = ngx_paygw_store_token(store);
+    }
+
+    ngx_paygw_store_began(store, op, NGX_PAYGW_METRICS_BOOK);
+
+    rc = store->backend->book(store, op);
+
+    return ngx_paygw_store_asked(op, rc);
+}
+
+
+void
+ngx_paygw_store_book_tell(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
+{
+    op->handler = NULL;
+
+    (void) ngx_paygw_store_book(store, op);
+}
+
+
+/* an answer that is too long is not kept, and that is all */
+
+static ngx_uint_t
+ngx_paygw_store_book_valid(ngx_paygw_store_op_t *op)
+{
+    ngx_paygw_book_t  *book;
+
+    book = op->book;
+
+    op->lease = 0;
+    ngx_str_null(&op->order);
+
+    ngx_paygw_book_forget(book);
+
+    if (!ngx_paygw_store_valid(op)) {
+        return 0;
+    }
+
+    if (!ngx_paygw_book_valid(book)) {
+        ngx_log_error(NGX_LOG_ERR, op->log, 0,
+                      "store got invalid terms of order \"%V\"", &op->key);
+        return 0;
+    }
+
+    if (book->answer.len > NGX_PAYGW_BOOK_ANSWER_MAX) {
+        book->answer.len = 0;
+    }
+
+    return 1;
 }
 
 
@@ -334,6 +408,15 @@ ngx_paygw_store_valid(ngx_paygw_store_op_t *op)
     if (op->order.len > NGX_PAYGW_STORE_KEY_MAX) {
         ngx_log_error(NGX_LOG_ERR, op->log, 0,
                       "store got an order id of %uz bytes", op->order.len);
+        return 0;
+    }
+
+    if (op->book && op->order.len
+        && (!ngx_paygw_book_terms_valid(&op->book->terms)
+            || op->book->refund_id.len > NGX_PAYGW_BOOK_REFUND_MAX))
+    {
+        ngx_log_error(NGX_LOG_ERR, op->log, 0,
+                      "store got invalid terms of order \"%V\"", &op->order);
         return 0;
     }
 

@@ -11,6 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
+#include "ngx_paygw_book.h"
 #include "ngx_paygw_limit.h"
 
 
@@ -76,6 +77,19 @@
  * Nothing is written of a late event, so that it is late again.  A mark is
  * kept like the record of an event, by each event that says paid and each
  * that is late, and is never taken back or made shorter.
+ *
+ * An order that was created through us has a record in the book of orders
+ * (ngx_paygw_book.h), which then is the mark, too: events move its state, in
+ * the same step.  With op->book they are compared with it before.
+ *
+ *   claim    says "paid", and the terms are not
+ *   append   those of the record, or it has to be
+ *            there and is not:                    NGX_DONE: not taken, nothing
+ *                                                 is written
+ *
+ * op->book->against tells one kind of NGX_DONE from the other; what the record
+ * has is told as by a look.  What is committed or held is not compared: it is
+ * what it was when it was first claimed.
  */
 
 
@@ -97,8 +111,12 @@ typedef void (*ngx_paygw_store_handler_pt)(ngx_paygw_store_op_t *op);
 /* what an event says of its order */
 typedef enum {
     NGX_PAYGW_STORE_NOTHING = 0,
-    NGX_PAYGW_STORE_UNPAID,                /* not yet, or not any more */
-    NGX_PAYGW_STORE_PAID
+    NGX_PAYGW_STORE_UNPAID,                /* not yet, */
+    NGX_PAYGW_STORE_CLOSED,                /* or not any more, */
+    NGX_PAYGW_STORE_FAILED,                /* or in vain */
+    NGX_PAYGW_STORE_PAID,
+    NGX_PAYGW_STORE_REFUNDED,              /* book->refund_id was made, */
+    NGX_PAYGW_STORE_RETURNED               /* or will not be */
 } ngx_paygw_store_says_e;
 
 
@@ -152,6 +170,8 @@ struct ngx_paygw_store_op_s {
     ngx_paygw_store_run_t       *run;       /* of a call */
     ngx_paygw_limit_t           *limits;    /* of a limit; each has a key */
     ngx_uint_t                   nlimits;
+    ngx_paygw_book_t            *book;      /* of an order; of a claim: NULL:
+                                               nothing is compared */
 
     uint64_t                     token;     /* set by claim and begin: fencing
                                                token */
@@ -251,6 +271,21 @@ ngx_int_t ngx_paygw_store_finish(ngx_paygw_store_t *store,
 void ngx_paygw_store_renew(ngx_paygw_store_t *store,
     ngx_paygw_store_op_t *op);
 void ngx_paygw_store_abandon(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+
+/*
+ * Asks the book of orders, see ngx_paygw_book.h; answers at once or later.
+ * NGX_ERROR leaves open whether it was done, and so does a cancellation: what
+ * is written stays.
+ */
+ngx_int_t ngx_paygw_store_book(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+
+/*
+ * The same for what nobody waits for: what cannot be done is logged.  op and
+ * its book may be freed when the call returns; nothing is told.
+ */
+void ngx_paygw_store_book_tell(ngx_paygw_store_t *store,
     ngx_paygw_store_op_t *op);
 
 /*

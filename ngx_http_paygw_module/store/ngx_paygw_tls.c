@@ -10,8 +10,7 @@
 #include "ngx_paygw_tls.h"
 
 
-#define NGX_PAYGW_TLS_CA_BUNDLE  "/etc/ssl/certs/ca-certificates.crt"
-#define NGX_PAYGW_TLS_DEPTH      4
+#define NGX_PAYGW_TLS_DEPTH  4
 
 
 ngx_ssl_t *

@@ -19,6 +19,10 @@
  */
 
 
+/* the CAs of the system, as Debian has them */
+#define NGX_PAYGW_TLS_CA_BUNDLE  "/etc/ssl/certs/ca-certificates.crt"
+
+
 /* a peer: what its certificate must be for */
 typedef struct {
     ngx_ssl_t               *ssl;

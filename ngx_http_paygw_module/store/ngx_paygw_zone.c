@@ -157,7 +157,10 @@ ngx_paygw_zone_make(ngx_shm_zone_t *shm_zone, ngx_paygw_zone_t *zone)
     sh->limits_next = ngx_current_msec;
     sh->runs = &sh->sentinel;
     sh->runs_expiry = &sh->sentinel;
+    sh->book = &sh->sentinel;
+    sh->book_expiry = &sh->sentinel;
     sh->metrics = NULL;
+    sh->breakers = NULL;
 
     ngx_memzero(sh->guests, sizeof(sh->guests));
 
@@ -257,7 +260,8 @@ ngx_paygw_zone_alloc(ngx_paygw_zone_t *zone, size_t size)
     } while (p == NULL && (ngx_paygw_zone_expire(zone, 1)
                            || ngx_paygw_zone_once_expire(zone, 1)
                            || ngx_paygw_zone_limit_expire(zone, 1)
-                           || ngx_paygw_zone_run_expire(zone, 1)));
+                           || ngx_paygw_zone_run_expire(zone, 1)
+                           || ngx_paygw_zone_book_expire(zone, 1)));
 
     return p;
 }

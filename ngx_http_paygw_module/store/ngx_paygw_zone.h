@@ -10,6 +10,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_paygw_breaker.h"
 #include "ngx_paygw_metrics.h"
 #include "ngx_paygw_store.h"
 
@@ -24,7 +25,7 @@
  */
 
 
-#define NGX_PAYGW_ZONE_LAYOUT  0x70670009
+#define NGX_PAYGW_ZONE_LAYOUT  0x7067000b
 #define NGX_PAYGW_ZONE_OURS    (~(uintptr_t) 0xffff)    /* never changes */
 
 #define NGX_PAYGW_ZONE_SLOTS   16       /* not less than a slab pool has */
@@ -48,10 +49,13 @@ typedef struct {
     ngx_msec_t                   limits_next;  /* none ends before this */
     ngx_rbtree_node_t           *runs;      /* the same of calls */
     ngx_rbtree_node_t           *runs_expiry;
+    ngx_rbtree_node_t           *book;      /* of orders and refunds */
+    ngx_rbtree_node_t           *book_expiry;
     ngx_uint_t                   share;     /* pages that guests may take */
     ngx_uint_t                   guests[NGX_PAYGW_ZONE_SLOTS + 1];
                                             /* chunks by slot, and pages */
     ngx_paygw_zone_metrics_t    *metrics;   /* the newest block of counters */
+    ngx_paygw_zone_breaker_t    *breakers;  /* of channels, made when needed */
 } ngx_paygw_zone_sh_t;
 
 
@@ -119,13 +123,14 @@ void ngx_paygw_zone_crowded(ngx_paygw_zone_t *zone, ngx_log_t *log);
 
 /*
  * Gives up to n records whose life is over, of events, of keys that may come
- * once, of limits and of calls; returns how many there were, or may have been.
- * With the mutex.
+ * once, of limits, of calls and of orders; returns how many there were, or may
+ * have been.  With the mutex.
  */
 ngx_uint_t ngx_paygw_zone_expire(ngx_paygw_zone_t *zone, ngx_uint_t n);
 ngx_uint_t ngx_paygw_zone_once_expire(ngx_paygw_zone_t *zone, ngx_uint_t n);
 ngx_uint_t ngx_paygw_zone_limit_expire(ngx_paygw_zone_t *zone, ngx_uint_t n);
 ngx_uint_t ngx_paygw_zone_run_expire(ngx_paygw_zone_t *zone, ngx_uint_t n);
+ngx_uint_t ngx_paygw_zone_book_expire(ngx_paygw_zone_t *zone, ngx_uint_t n);
 
 /*
  * Memory, which is asked back from records of any kind whose life is over; NULL
@@ -135,10 +140,10 @@ void *ngx_paygw_zone_alloc(ngx_paygw_zone_t *zone, size_t size);
 
 /*
  * The same for guests, which are records that a call makes: keys that may come
- * once, limits, and calls with their answers.  They get no more than three
- * quarters of the zone together, whatever room there is; the rest is left to
- * events and keyrings.  Take asks nothing back.  Free wants the size that was
- * asked for.  With the mutex.
+ * once, limits, calls with their answers, and orders.  They get no more than
+ * three quarters of the zone together, whatever room there is; the rest is left
+ * to events and keyrings.  Take asks nothing back.  Free wants the size that
+ * was asked for.  With the mutex.
  */
 void *ngx_paygw_zone_guest_alloc(ngx_paygw_zone_t *zone, size_t size);
 void *ngx_paygw_zone_guest_take(ngx_paygw_zone_t *zone, size_t size);
@@ -164,6 +169,23 @@ ngx_int_t ngx_paygw_zone_finish(ngx_paygw_store_t *store,
 void ngx_paygw_zone_renew(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op);
 void ngx_paygw_zone_abandon(ngx_paygw_store_t *store,
     ngx_paygw_store_op_t *op);
+
+
+/*
+ * ngx_paygw_zone_book.c: of the backend; and what the record of an event's
+ * order makes of the event, with the mutex.  NGX_OK: nothing is against it;
+ * NGX_DONE: something is; NGX_DECLINED: there is no record; NGX_ERROR
+ */
+ngx_int_t ngx_paygw_zone_book(ngx_paygw_store_t *store,
+    ngx_paygw_store_op_t *op);
+ngx_int_t ngx_paygw_zone_book_claim(ngx_paygw_zone_t *zone,
+    ngx_paygw_store_op_t *op);
+
+/*
+ * ngx_paygw_zone_record.c: 1 if a callback has marked the order as paid; with
+ * the mutex
+ */
+ngx_uint_t ngx_paygw_zone_marked(ngx_paygw_zone_t *zone, ngx_str_t *order);
 
 
 /*

@@ -74,6 +74,7 @@ ngx_paygw_zone_guest_alloc(ngx_paygw_zone_t *zone, size_t size)
     } while (p == NULL && (ngx_paygw_zone_once_expire(zone, 1)
                            || ngx_paygw_zone_limit_expire(zone, 1)
                            || ngx_paygw_zone_run_expire(zone, 1)
+                           || ngx_paygw_zone_book_expire(zone, 1)
                            || ngx_paygw_zone_expire(zone, 1)));
 
     return p;

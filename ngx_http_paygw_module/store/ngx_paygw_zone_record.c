@@ -101,6 +101,7 @@ static const ngx_paygw_backend_t  ngx_paygw_zone_backend = {
     ngx_paygw_zone_finish,
     ngx_paygw_zone_renew,
     ngx_paygw_zone_abandon,
+    ngx_paygw_zone_book,
     NULL                                   /* together: all in one place */
 };
 
@@ -286,14 +287,28 @@ ngx_paygw_zone_take(ngx_paygw_zone_t *zone, ngx_paygw_store_op_t *op,
 }
 
 
-/* NGX_OK, NGX_DONE if the event is late, NGX_ERROR if there is no memory */
+/*
+ * NGX_OK, NGX_DONE if the event is late or its order is against it, NGX_ERROR
+ * if there is no memory
+ */
 
 static ngx_int_t
 ngx_paygw_zone_order(ngx_paygw_zone_t *zone, ngx_paygw_store_op_t *op)
 {
     uint32_t                  hash;
+    ngx_int_t                 rc;
     ngx_msec_t                life;
     ngx_paygw_zone_record_t  *rec;
+
+    rc = ngx_paygw_zone_book_claim(zone, op);
+
+    if (rc != NGX_DECLINED) {
+        return rc;
+    }
+
+    if (!ngx_paygw_store_marks(op)) {
+        return NGX_OK;
+    }
 
     life = ngx_paygw_store_life(op);
     hash = ~ngx_paygw_zone_hash(&op->order);
@@ -318,7 +333,23 @@ ngx_paygw_zone_order(ngx_paygw_zone_t *zone, ngx_paygw_store_op_t *op)
         ngx_paygw_zone_keep(zone, rec, life);
     }
 
-    return (op->says == NGX_PAYGW_STORE_PAID) ? NGX_OK : NGX_DONE;
+    if (op->says == NGX_PAYGW_STORE_PAID) {
+        return NGX_OK;
+    }
+
+    if (op->book) {
+        op->book->against = NGX_PAYGW_BOOK_LATE;
+    }
+
+    return NGX_DONE;
+}
+
+
+ngx_uint_t
+ngx_paygw_zone_marked(ngx_paygw_zone_t *zone, ngx_str_t *order)
+{
+    return ngx_paygw_zone_find(zone, order, ~ngx_paygw_zone_hash(order))
+           != NULL;
 }
 
 

@@ -168,6 +168,41 @@ sub alipay_cert {
 }
 
 
+sub wechat_v2 {
+    my ($self, @more) = @_;
+    my ($d, $ids) = ($self->{dir}, $self->{ids});
+    return channel('wxv2', provider => 'wechat_v2', appid => $ids->{appid},
+                   mchid => $ids->{mchid},
+                   api_key => "file:$d/wechat/apiv2.key",
+                   sign_type => 'HMAC-SHA256',
+                   merchant_private_key => "$d/wechat/apiclient_key.pem",
+                   merchant_certificate => "$d/wechat/apiclient_cert.pem",
+                   endpoint => $self->url, @more);
+}
+
+
+sub unionpay {
+    my ($self, @more) = @_;
+    my $d = "$self->{dir}/unionpay";
+    return channel('unionpay', provider => 'unionpay',
+                   merId => $self->{ids}{merId},
+                   root_cert => "$d/root.cer", middle_cert => "$d/middle.cer",
+                   merchant_private_key => "$d/merchant_private.pem",
+                   merchant_certificate => "$d/merchant.cer",
+                   endpoint => $self->url, @more);
+}
+
+
+sub stripe {
+    my ($self, @more) = @_;
+    my $d = $self->{dir};
+    return channel('stripe', provider => 'stripe', livemode => 'off',
+                   webhook_secret => "file:$d/stripe/webhook.key",
+                   secret_key => "file:$d/stripe/api.key",
+                   endpoint => $self->url, @more);
+}
+
+
 sub channel {
     my ($name, @params) = @_;
     my $conf = "    paygw_channel $name {\n";

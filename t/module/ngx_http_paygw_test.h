@@ -17,7 +17,8 @@
 /* the store of ngx_http_paygw_module */
 ngx_paygw_store_t *ngx_http_paygw_store(ngx_http_request_t *r);
 
-/* the content handler of "paygw_test_store" */
+/* the content handlers of "paygw_test_route" and of "paygw_test_store" */
+ngx_int_t ngx_http_paygw_test_route_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_paygw_test_store_handler(ngx_http_request_t *r);
 
 /* the argument "limits" of a request, as operations of the store have them */
@@ -37,6 +38,15 @@ ngx_int_t ngx_http_paygw_test_run(ngx_http_request_t *r,
 ngx_uint_t ngx_http_paygw_test_run_start(ngx_paygw_store_t *store,
     ngx_str_t *name, ngx_paygw_store_op_t *op, ngx_int_t *rc);
 u_char *ngx_http_paygw_test_run_print(u_char *p, ngx_paygw_store_op_t *op);
+
+/*
+ * The book of orders: what operation number i asks, or compares; and prints
+ * what it was told, and what is against a claim.
+ */
+ngx_int_t ngx_http_paygw_test_book(ngx_http_request_t *r,
+    ngx_paygw_store_op_t *op, ngx_uint_t i);
+u_char *ngx_http_paygw_test_book_print(u_char *p, ngx_paygw_store_op_t *op);
+u_char *ngx_http_paygw_test_book_against(u_char *p, ngx_paygw_store_op_t *op);
 
 
 #endif /* _NGX_HTTP_PAYGW_TEST_H_INCLUDED_ */

@@ -14,7 +14,9 @@
  * For the tests only, never for a server that handles money.
  *
  *   paygw_test_clock TIME;    location: the wall clock stands at TIME while a
- *                             request or a piece of its body is looked at
+ *                             request, a piece of its body, or of the answer
+ *                             to a subrequest of it is looked at
+ *   paygw_test_route;         location: which channels a route picks
  *   paygw_test_store;         location: drives the store by arguments
  */
 
@@ -27,15 +29,20 @@ typedef struct {
 static ngx_int_t ngx_http_paygw_test_clock_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_paygw_test_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
+static ngx_int_t ngx_http_paygw_test_answer_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
 static void *ngx_http_paygw_test_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_paygw_test_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
+static char *ngx_http_paygw_test_route(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_paygw_test_store(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_int_t ngx_http_paygw_test_init(ngx_conf_t *cf);
 
 
 static ngx_http_request_body_filter_pt  ngx_http_next_request_body_filter;
+static ngx_http_output_body_filter_pt   ngx_http_next_body_filter;
 
 
 static ngx_command_t  ngx_http_paygw_test_commands[] = {
@@ -45,6 +52,13 @@ static ngx_command_t  ngx_http_paygw_test_commands[] = {
       ngx_conf_set_num_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_paygw_test_loc_conf_t, clock),
+      NULL },
+
+    { ngx_string("paygw_test_route"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_paygw_test_route,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
       NULL },
 
     { ngx_string("paygw_test_store"),
@@ -119,6 +133,17 @@ ngx_http_paygw_test_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 }
 
 
+static ngx_int_t
+ngx_http_paygw_test_answer_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    if (r != r->main) {
+        (void) ngx_http_paygw_test_clock_handler(r->main);
+    }
+
+    return ngx_http_next_body_filter(r, in);
+}
+
+
 static void *
 ngx_http_paygw_test_create_loc_conf(ngx_conf_t *cf)
 {
@@ -142,6 +167,18 @@ ngx_http_paygw_test_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_paygw_test_loc_conf_t *conf = child;
 
     ngx_conf_merge_value(conf->clock, prev->clock, 0);
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_paygw_test_route(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_paygw_test_route_handler;
 
     return NGX_CONF_OK;
 }
@@ -176,6 +213,9 @@ ngx_http_paygw_test_init(ngx_conf_t *cf)
 
     ngx_http_next_request_body_filter = ngx_http_top_request_body_filter;
     ngx_http_top_request_body_filter = ngx_http_paygw_test_body_filter;
+
+    ngx_http_next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_http_paygw_test_answer_filter;
 
     return NGX_OK;
 }

@@ -24,7 +24,9 @@
  *   op=limit limits=LIST      a request to KEY/RATE/PERIOD/BURST[/dry],...
  *   key=TEXT                  the event id, or that key
  *   order=TEXT                the id of its order
- *   says=paid|open            what it says of it
+ *   says=paid|open|closed|failed|refunded|returned
+ *                             what it says of it
+ *   op=book                   see ngx_http_paygw_test_book.c
  *   lease=MS keep=MS          default 30000 and 60000
  *   delay=MS                  waits before
  *   save=LETTER               remembers the token of a claim that was taken
@@ -55,6 +57,7 @@ typedef struct {
     ngx_uint_t                   limit;
     ngx_uint_t                   run;
     ngx_uint_t                   append;
+    ngx_uint_t                   book;
     ngx_paygw_store_stream_t     stream;
     ngx_paygw_store_entry_t      entry;
 
@@ -93,6 +96,11 @@ static void ngx_http_paygw_test_count(ngx_http_paygw_test_ctx_t *ctx,
 static void ngx_http_paygw_test_answer(ngx_http_paygw_test_ctx_t *ctx,
     char *text);
 static void ngx_http_paygw_test_cleanup(void *data);
+
+
+#define ngx_http_paygw_test_is(ctx, word)                                     \
+    ((ctx)->op.len == sizeof(word) - 1                                        \
+     && ngx_strncmp((ctx)->op.data, word, sizeof(word) - 1) == 0)
 
 
 /* by the letter of "save", of one worker */
@@ -176,24 +184,18 @@ ngx_http_paygw_test_args(ngx_http_request_t *r, ngx_http_paygw_test_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    if (ctx->n) {
-        ctx->counted = 1;
+    ctx->counted = (ctx->n != 0);
+    ctx->n = ngx_max(ctx->n, 1);
 
-    } else {
-        ctx->n = 1;
-    }
-
-    if (ctx->op.len == 6 && ngx_strncmp(ctx->op.data, "append", 6) == 0
+    if (ngx_http_paygw_test_is(ctx, "append")
         && ngx_http_paygw_test_entry(ctx) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    ctx->once = (ctx->op.len == 4
-                 && ngx_strncmp(ctx->op.data, "once", 4) == 0);
-
-    ctx->limit = (ctx->op.len == 5
-                  && ngx_strncmp(ctx->op.data, "limit", 5) == 0);
+    ctx->once = ngx_http_paygw_test_is(ctx, "once");
+    ctx->book = ngx_http_paygw_test_is(ctx, "book");
+    ctx->limit = ngx_http_paygw_test_is(ctx, "limit");
 
     return ngx_http_paygw_test_ops(ctx);
 }
@@ -286,7 +288,7 @@ static ngx_int_t
 ngx_http_paygw_test_ops(ngx_http_paygw_test_ctx_t *ctx)
 {
     u_char                *p, *src;
-    ngx_str_t              text, order, says;
+    ngx_str_t              text, order;
     ngx_uint_t             i;
     ngx_http_request_t    *r;
     ngx_paygw_store_op_t  *op;
@@ -300,7 +302,6 @@ ngx_http_paygw_test_ops(ngx_http_paygw_test_ctx_t *ctx)
 
     ngx_http_paygw_test_arg(r, "key", &text);
     ngx_http_paygw_test_arg(r, "order", &order);
-    ngx_http_paygw_test_arg(r, "says", &says);
 
     for (i = 0; i < ctx->n; i++) {
         op = &ctx->ops[i];
@@ -323,11 +324,6 @@ ngx_http_paygw_test_ops(ngx_http_paygw_test_ctx_t *ctx)
 
         op->order = order;
 
-        if (says.len) {
-            op->says = (says.data[0] == 'p') ? NGX_PAYGW_STORE_PAID
-                                             : NGX_PAYGW_STORE_UNPAID;
-        }
-
         op->lease = ngx_http_paygw_test_number(r, "lease", 30000);
         op->keep = ngx_http_paygw_test_number(r, "keep", 60000);
         op->token = ngx_http_paygw_test_token(r);
@@ -336,7 +332,9 @@ ngx_http_paygw_test_ops(ngx_http_paygw_test_ctx_t *ctx)
         op->data = ctx;
         op->entry = &ctx->entry;
 
-        if (ngx_http_paygw_test_run(r, op) != NGX_OK) {
+        if (ngx_http_paygw_test_run(r, op) != NGX_OK
+            || ngx_http_paygw_test_book(r, op, i) != NGX_OK)
+        {
             return NGX_ERROR;
         }
 
@@ -378,14 +376,20 @@ ngx_http_paygw_test_start(ngx_http_paygw_test_ctx_t *ctx)
 
     op = ctx->ops;
 
-    if (ctx->op.len == 6 && ngx_strncmp(ctx->op.data, "commit", 6) == 0) {
+    if (ngx_http_paygw_test_is(ctx, "commit")) {
         ngx_paygw_store_commit(ctx->store, op);
         ngx_http_paygw_test_answer(ctx, "sent");
         return;
     }
 
-    if (ctx->op.len == 7 && ngx_strncmp(ctx->op.data, "release", 7) == 0) {
+    if (ngx_http_paygw_test_is(ctx, "release")) {
         ngx_paygw_store_release(ctx->store, op);
+        ngx_http_paygw_test_answer(ctx, "sent");
+        return;
+    }
+
+    if (ngx_http_paygw_test_number(ctx->request, "tell", 0)) {
+        ngx_paygw_store_book_tell(ctx->store, op);
         ngx_http_paygw_test_answer(ctx, "sent");
         return;
     }
@@ -403,6 +407,9 @@ ngx_http_paygw_test_start(ngx_http_paygw_test_ctx_t *ctx)
 
         if (ctx->run) {
             /* begun, finished, renewed or abandoned */
+
+        } else if (ctx->book) {
+            rc = ngx_paygw_store_book(ctx->store, &ctx->ops[i]);
 
         } else if (ctx->once) {
             rc = ngx_paygw_store_once(ctx->store, &ctx->ops[i]);
@@ -510,7 +517,7 @@ ngx_http_paygw_test_answer(ngx_http_paygw_test_ctx_t *ctx, char *text)
     ngx_http_request_t  *r;
 
     r = ctx->request;
-    size = 1024;
+    size = 4096;
 
     b = ngx_create_temp_buf(r->pool, size);
     if (b == NULL) {
@@ -534,6 +541,12 @@ ngx_http_paygw_test_answer(ngx_http_paygw_test_ctx_t *ctx, char *text)
 
     } else if (ctx->limit && !ctx->error) {
         b->last = ngx_http_paygw_test_limits_print(b->last, ctx->ops);
+
+    } else if (ctx->book) {
+        b->last = ngx_http_paygw_test_book_print(b->last, ctx->ops);
+
+    } else if (ctx->late && ctx->ops->book) {
+        b->last = ngx_http_paygw_test_book_against(b->last, ctx->ops);
 
     } else if (ctx->run) {
         b->last = ngx_http_paygw_test_run_print(b->last, ctx->ops);

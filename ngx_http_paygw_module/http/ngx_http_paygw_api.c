@@ -1,0 +1,397 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_http_paygw_api.h"
+#include "ngx_http_paygw_auth.h"
+#include "ngx_http_paygw_body.h"
+
+
+static ngx_http_paygw_api_ctx_t *ngx_http_paygw_api_create(
+    ngx_http_request_t *r, ngx_http_paygw_loc_conf_t *lcf);
+static void ngx_http_paygw_api_mark(void *data);
+static void ngx_http_paygw_api_start(ngx_http_request_t *r);
+static ngx_int_t ngx_http_paygw_api_read(ngx_http_paygw_api_ctx_t *ctx);
+static ngx_int_t ngx_http_paygw_api_body(ngx_http_paygw_api_ctx_t *ctx);
+static ngx_int_t ngx_http_paygw_api_open(ngx_http_paygw_api_ctx_t *ctx,
+    ngx_http_paygw_pass_conf_t *conf);
+static void ngx_http_paygw_api_refuse(ngx_http_paygw_api_ctx_t *ctx,
+    ngx_int_t rc);
+static ngx_int_t ngx_http_paygw_api_ask(ngx_http_paygw_api_ctx_t *ctx);
+
+
+ngx_int_t
+ngx_http_paygw_api_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                   rc;
+    ngx_http_paygw_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_paygw_module);
+
+    if (r != r->main) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "subrequest to a location with \"paygw_api\" "
+                      "is refused");
+        return NGX_HTTP_FORBIDDEN;
+    }
+
+    if (ngx_http_paygw_api_create(r, lcf) == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->request_body_in_single_buf = 1;
+
+    /* "If-Match" would make a 412 of an order that has been made */
+
+    r->disable_not_modified = 1;
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_paygw_api_start);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+
+    return NGX_DONE;
+}
+
+
+static ngx_http_paygw_api_ctx_t *
+ngx_http_paygw_api_create(ngx_http_request_t *r,
+    ngx_http_paygw_loc_conf_t *lcf)
+{
+    ngx_pool_cleanup_t        *cln;
+    ngx_http_paygw_api_ctx_t  *ctx;
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_paygw_api_ctx_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    cln->handler = ngx_http_paygw_api_mark;
+
+    ctx = cln->data;
+    ngx_memzero(ctx, sizeof(ngx_http_paygw_api_ctx_t));
+
+    ctx->request = r;
+    ctx->lcf = lcf;
+    ctx->conf = lcf->api;
+
+    ctx->order.amount = -1;
+
+    return ctx;
+}
+
+
+/* only marks the context in the list of cleanups */
+
+static void
+ngx_http_paygw_api_mark(void *data)
+{
+    return;
+}
+
+
+ngx_http_paygw_api_ctx_t *
+ngx_http_paygw_api_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    for (cln = r->main->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_paygw_api_mark) {
+            return cln->data;
+        }
+    }
+
+    return NULL;
+}
+
+
+static void
+ngx_http_paygw_api_start(ngx_http_request_t *r)
+{
+    ngx_int_t                  rc;
+    ngx_http_paygw_api_ctx_t  *ctx;
+
+    ctx = ngx_http_paygw_api_ctx(r);
+
+    rc = ngx_http_paygw_api_read(ctx);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_paygw_api_ask(ctx);
+    }
+
+    if (rc != NGX_OK) {
+        ngx_http_paygw_api_refuse(ctx, rc);
+        return;
+    }
+
+    ngx_http_paygw_pass_begin(ctx->call);
+}
+
+
+/* all that is known of the operation before anybody is asked */
+
+static ngx_int_t
+ngx_http_paygw_api_read(ngx_http_paygw_api_ctx_t *ctx)
+{
+    ngx_int_t                    rc;
+    ngx_http_paygw_pass_conf_t  *conf;
+
+    rc = ngx_http_paygw_api_route(ctx);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_paygw_api_body(ctx);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_paygw_api_channel(ctx, &conf);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_paygw_api_open(ctx, conf);
+    }
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_paygw_order_check(&ctx->call->exchange, &ctx->order);
+}
+
+
+static ngx_int_t
+ngx_http_paygw_api_body(ngx_http_paygw_api_ctx_t *ctx)
+{
+    ngx_int_t             rc;
+    ngx_str_t            *type;
+    ngx_http_request_t   *r;
+    ngx_paygw_exchange_t  x;
+
+    r = ctx->request;
+
+    rc = ngx_http_paygw_body_get(r, ctx->lcf->body_max, &ctx->body);
+
+    if (rc == NGX_DECLINED) {
+        ctx->order.code = NGX_PAYGW_CODE_TOO_LARGE;
+        r->keepalive = 0;
+        return NGX_DECLINED;
+    }
+
+    if (rc != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (r->method != NGX_HTTP_POST) {
+
+        if (ctx->body.len) {
+            ctx->order.code = NGX_PAYGW_CODE_BAD_REQUEST;
+            ctx->order.hint = "GET has no body";
+            return NGX_DECLINED;
+        }
+
+        return NGX_OK;
+    }
+
+    if (ctx->body.len) {
+
+        type = r->headers_in.content_type
+               ? &r->headers_in.content_type->value : NULL;
+
+        ngx_str_null(&x.type);
+
+        if (type) {
+            x.type = *type;
+        }
+
+        if (!ngx_paygw_exchange_type(&x, "application/json")) {
+            ctx->order.code = NGX_PAYGW_CODE_MEDIA_TYPE;
+            return NGX_DECLINED;
+        }
+    }
+
+    return ngx_paygw_order_read(r->pool, &ctx->order, &ctx->body,
+                                ngx_time());
+}
+
+
+static ngx_int_t
+ngx_http_paygw_api_open(ngx_http_paygw_api_ctx_t *ctx,
+    ngx_http_paygw_pass_conf_t *conf)
+{
+    ngx_paygw_exchange_t   *x;
+    ngx_http_paygw_host_t  *host;
+
+    ctx->call = ngx_http_paygw_pass_open(ctx->request, ctx->lcf, conf);
+    if (ctx->call == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->call->api = ctx;
+
+    x = &ctx->call->exchange;
+
+    ngx_http_paygw_auth_value(ctx->request, NGX_HTTP_PAYGW_VALUE_MERCHANT,
+                              &x->merchant);
+
+    host = ((ngx_http_paygw_keyring_t *) conf->channel->upper)->hosts;
+
+    x->endpoint = host->url;
+    x->base = host->uri;
+
+    x->in.now = ngx_time();
+    x->n.msg.now = x->in.now;
+
+    return NGX_OK;
+}
+
+
+/* nothing has been sent */
+
+static void
+ngx_http_paygw_api_refuse(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
+{
+    ngx_uint_t                     level;
+    ngx_paygw_order_t             *o;
+    ngx_http_paygw_pass_result_e   result;
+
+    o = &ctx->order;
+    level = NGX_LOG_INFO;
+    result = NGX_HTTP_PAYGW_PASS_REJECTED;
+
+    if (rc == NGX_ERROR) {
+        o->code = NGX_PAYGW_CODE_INTERNAL;
+        o->hint = NULL;
+        level = NGX_LOG_ERR;
+        result = NGX_HTTP_PAYGW_PASS_FAILED;
+    }
+
+    ngx_log_error(level, ctx->request->connection->log, 0,
+                  "order request rejected: %V, %s%V %s",
+                  &ngx_paygw_codes[o->code].name, o->field ? o->field : "",
+                  &o->said, o->hint ? o->hint : "");
+
+    if (ctx->call) {
+
+        if (ctx->call->exchange.n.reason == NGX_PAYGW_REASON_NONE) {
+            ctx->call->exchange.n.reason = (rc == NGX_ERROR)
+                                           ? NGX_PAYGW_REASON_INTERNAL
+                                           : NGX_PAYGW_REASON_MALFORMED;
+        }
+
+        ngx_http_paygw_pass_end(ctx->call, result);
+    }
+
+    ngx_http_paygw_api_reply(ctx);
+}
+
+
+static ngx_int_t
+ngx_http_paygw_api_ask(ngx_http_paygw_api_ctx_t *ctx)
+{
+    ngx_paygw_exchange_t      *x;
+    const ngx_paygw_orders_t  *orders;
+
+    x = &ctx->call->exchange;
+    orders = x->n.provider->orders;
+
+    ctx->order.code = NGX_PAYGW_CODE_OK;
+
+    return orders->ask[ctx->order.op](x, &ctx->order);
+}
+
+
+void
+ngx_http_paygw_api_answered(ngx_http_paygw_pass_ctx_t *call)
+{
+    ngx_int_t                  rc;
+    ngx_paygw_exchange_t      *x;
+    ngx_http_paygw_api_ctx_t  *ctx;
+
+    ctx = call->api;
+    x = &call->exchange;
+
+    ngx_memzero(&ctx->order.told, sizeof(ngx_paygw_told_t));
+
+    ctx->order.told.amount = -1;
+    ctx->order.told.refund_amount = -1;
+
+    rc = x->n.provider->orders->normalise(x, &ctx->order);
+
+    if (rc == NGX_AGAIN) {
+
+        ctx->order.step++;
+
+        rc = ngx_http_paygw_api_ask(ctx);
+
+        if (rc == NGX_OK) {
+            ngx_http_paygw_pass_next(call);
+            return;
+        }
+
+        ngx_http_paygw_pass_fail(call, NGX_HTTP_PAYGW_PASS_FAILED);
+        return;
+    }
+
+    if (rc == NGX_OK) {
+        ngx_http_paygw_pass_end(call, NGX_HTTP_PAYGW_PASS_PASSED);
+        ngx_http_paygw_api_reply(ctx);
+        return;
+    }
+
+    /* genuine, and of no use: what has become of it nobody knows */
+
+    ngx_http_paygw_pass_fail(call, (rc == NGX_DECLINED || x->status)
+                                   ? NGX_HTTP_PAYGW_PASS_UNVERIFIED
+                                   : NGX_HTTP_PAYGW_PASS_FAILED);
+}
+
+
+void
+ngx_http_paygw_api_failed(ngx_http_paygw_pass_ctx_t *call)
+{
+    ngx_paygw_order_t  *o;
+
+    /* the order of ngx_http_paygw_pass_result_e */
+
+    static const ngx_paygw_code_e  codes[NGX_HTTP_PAYGW_PASS_RESULTS] = {
+        NGX_PAYGW_CODE_INTERNAL,
+        NGX_PAYGW_CODE_INTERNAL,       /* what we have made cannot be sent */
+        NGX_PAYGW_CODE_INTERNAL,
+        NGX_PAYGW_CODE_UNREACHABLE,
+        NGX_PAYGW_CODE_UNAVAILABLE,
+        NGX_PAYGW_CODE_UNANSWERED,
+        NGX_PAYGW_CODE_UNVERIFIED,
+        NGX_PAYGW_CODE_INTERNAL
+    };
+
+    o = &call->api->order;
+
+    switch (call->exchange.n.reason) {
+
+    case NGX_PAYGW_REASON_ORDER_MISMATCH:
+        o->code = NGX_PAYGW_CODE_ORDER_MISMATCH;
+        break;
+
+    case NGX_PAYGW_REASON_STORE:
+        o->code = NGX_PAYGW_CODE_STORE;
+        break;
+
+    default:
+        o->code = codes[call->result];
+    }
+
+    if (o->sent && !ngx_paygw_codes[o->code].unknown) {
+        o->code = NGX_PAYGW_CODE_UNCLEAR;
+    }
+
+    o->field = NULL;
+    o->hint = NULL;
+    ngx_memzero(&o->told, sizeof(ngx_paygw_told_t));
+
+    ngx_http_paygw_api_reply(call->api);
+}

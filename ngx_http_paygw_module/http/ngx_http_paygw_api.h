@@ -1,0 +1,95 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#ifndef _NGX_HTTP_PAYGW_API_H_INCLUDED_
+#define _NGX_HTTP_PAYGW_API_H_INCLUDED_
+
+
+#include "ngx_http_paygw_module.h"
+#include "ngx_http_paygw_pass.h"
+#include "ngx_paygw_order.h"
+
+
+/*
+ * paygw_api: orders and refunds in one form for all providers.  A translator
+ * above the calls of paygw_pass: it fills the provider's request and reads what
+ * has been verified of its answer.
+ *
+ *   ngx_http_paygw_api_conf.c    its directive
+ *   ngx_http_paygw_api.c         the operation: from the body to the answer
+ *   ngx_http_paygw_api_route.c   which operation a URI is, of which channel
+ *   ngx_http_paygw_api_reply.c   what the caller gets
+ */
+
+
+/* paygw_api of a location; constant once merged */
+struct ngx_http_paygw_api_conf_s {
+    ngx_http_paygw_pass_conf_t  *calls;       /* one for each channel */
+    ngx_uint_t                   ncalls;
+    ngx_str_t                    prefix;      /* of the location */
+    ngx_int_t                    request_id;  /* index of the variable */
+    ngx_uint_t                   resolved;    /* unsigned:1 */
+};
+
+
+/* one operation in a worker */
+struct ngx_http_paygw_api_ctx_s {
+    ngx_http_request_t          *request;
+    ngx_http_paygw_loc_conf_t   *lcf;
+    ngx_http_paygw_api_conf_t   *conf;
+    ngx_http_paygw_pass_ctx_t   *call;        /* NULL: no channel yet */
+    ngx_paygw_order_t            order;
+    ngx_str_t                    body;
+};
+
+
+/* ngx_http_paygw_api_conf.c */
+
+/* the setter of "paygw_api" */
+char *ngx_http_paygw_api_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* when a location is merged */
+char *ngx_http_paygw_api_merge(ngx_conf_t *cf,
+    ngx_http_paygw_loc_conf_t *prev, ngx_http_paygw_loc_conf_t *conf);
+
+
+/* ngx_http_paygw_api.c: the content handler */
+
+ngx_int_t ngx_http_paygw_api_handler(ngx_http_request_t *r);
+
+/* the operation of a request, NULL if it is none */
+ngx_http_paygw_api_ctx_t *ngx_http_paygw_api_ctx(ngx_http_request_t *r);
+
+/*
+ * For the call: its answer is verified, or was made without one; it is over
+ * without an answer, with call->result.  Both end the request, or go on with
+ * the next step.
+ */
+void ngx_http_paygw_api_answered(ngx_http_paygw_pass_ctx_t *call);
+void ngx_http_paygw_api_failed(ngx_http_paygw_pass_ctx_t *call);
+
+
+/*
+ * ngx_http_paygw_api_route.c.  The operation and the ids of the URI; then, with
+ * the body's word in order.channel, the channel.  NGX_OK; NGX_DECLINED with
+ * order.code; NGX_ERROR.
+ */
+
+ngx_int_t ngx_http_paygw_api_route(ngx_http_paygw_api_ctx_t *ctx);
+ngx_int_t ngx_http_paygw_api_channel(ngx_http_paygw_api_ctx_t *ctx,
+    ngx_http_paygw_pass_conf_t **call);
+
+
+/* ngx_http_paygw_api_reply.c: the answer of order.code; ends the request */
+
+void ngx_http_paygw_api_reply(ngx_http_paygw_api_ctx_t *ctx);
+
+/* as ngx_http_paygw_pass_value() */
+ngx_int_t ngx_http_paygw_api_value(ngx_http_paygw_api_ctx_t *ctx,
+    ngx_http_paygw_value_e which, ngx_str_t *value);
+
+
+#endif /* _NGX_HTTP_PAYGW_API_H_INCLUDED_ */

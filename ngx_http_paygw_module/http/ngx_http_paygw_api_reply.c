@@ -1,0 +1,125 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_http_paygw_api.h"
+
+
+static ngx_int_t ngx_http_paygw_api_bill(ngx_http_paygw_api_ctx_t *ctx);
+
+
+void
+ngx_http_paygw_api_reply(ngx_http_paygw_api_ctx_t *ctx)
+{
+    ngx_str_t                   text, type, id;
+    ngx_http_request_t         *r;
+    ngx_paygw_order_t          *o;
+    const ngx_paygw_code_t     *code;
+    ngx_http_variable_value_t  *v;
+
+    r = ctx->request;
+    o = &ctx->order;
+    code = &ngx_paygw_codes[o->code];
+
+    if (ctx->call) {
+
+        /* a kept answer must not hide what may still change */
+
+        ctx->call->exchange.open = code->again
+                          || (o->code == NGX_PAYGW_CODE_OK
+                              && o->op == NGX_PAYGW_OP_REFUND
+                              && o->told.outcome
+                                 == NGX_PAYGW_OUTCOME_UNKNOWN);
+    }
+
+    if (o->code == NGX_PAYGW_CODE_OK && o->told.file.data) {
+
+        if (ngx_http_paygw_api_bill(ctx) != NGX_OK) {
+            ngx_http_finalize_request(r, NGX_ERROR);
+        }
+
+        return;
+    }
+
+    v = ngx_http_get_indexed_variable(r, ctx->conf->request_id);
+
+    if (v == NULL || v->not_found) {
+        ngx_http_finalize_request(r, NGX_ERROR);
+        return;
+    }
+
+    id.data = v->data;
+    id.len = v->len;
+
+    if (ngx_paygw_order_write(r->pool, o,
+                              ctx->call ? ctx->call->conf->channel : NULL,
+                              &id, &text)
+        != NGX_OK
+        || (code->status == NGX_HTTP_SERVICE_UNAVAILABLE
+            && ngx_http_paygw_pass_soon(ctx->call) != NGX_OK))
+    {
+        ngx_http_finalize_request(r, NGX_ERROR);
+        return;
+    }
+
+    ngx_str_set(&type, "application/json");
+
+    ngx_http_paygw_pass_send(r, code->status, &type, &text);
+}
+
+
+/* the file itself: it may be large, and is nothing that JSON could hold */
+
+static ngx_int_t
+ngx_http_paygw_api_bill(ngx_http_paygw_api_ctx_t *ctx)
+{
+    ngx_str_t           type;
+    ngx_paygw_told_t   *told;
+
+    told = &ctx->order.told;
+
+    if (told->hash.len
+        && ngx_http_paygw_pass_field(ctx->request, "X-Paygw-Verified",
+                                     &told->hash)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_str_set(&type, "application/octet-stream");
+
+    ngx_http_paygw_pass_send(ctx->request, NGX_HTTP_OK, &type, &told->file);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_paygw_api_value(ngx_http_paygw_api_ctx_t *ctx,
+    ngx_http_paygw_value_e which, ngx_str_t *value)
+{
+    ngx_paygw_order_t  *o;
+
+    o = &ctx->order;
+
+    switch (which) {
+
+    case NGX_HTTP_PAYGW_VALUE_ORDER_ID:
+        *value = o->id;
+        break;
+
+    case NGX_HTTP_PAYGW_VALUE_TRADE_NO:
+        *value = o->told.trade_no;
+        break;
+
+    default:
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}

@@ -1,0 +1,148 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_paygw_bind.h"
+#include "ngx_paygw_fields.h"
+#include "ngx_paygw_stripe.h"
+#include "ngx_paygw_text.h"
+
+
+/*
+ * Stripe has no number of the shop's for a payment: what callbacks call the
+ * order is metadata[out_trade_no].  The amount of a Checkout session is known
+ * when it has been made, and that of an intent may be changed later: so what an
+ * answer says of either counts.
+ */
+
+
+static void ngx_paygw_stripe_bind_account(ngx_paygw_exchange_t *x,
+    ngx_str_t *account);
+
+
+ngx_int_t
+ngx_paygw_stripe_bind(ngx_paygw_exchange_t *x)
+{
+    char              *err;
+    int64_t            amount;
+    ngx_int_t          rc;
+    ngx_str_t          id, account, currency, *value;
+    ngx_paygw_form_t   form;
+
+    static const ngx_str_t  intents = ngx_string("/v1/payment_intents");
+
+    if (!ngx_paygw_exchange_method(x, "POST")
+        || x->path.len != intents.len
+        || ngx_strncmp(x->path.data, intents.data, intents.len) != 0)
+    {
+        return NGX_OK;
+    }
+
+    rc = ngx_paygw_form_parse(x->n.pool, &x->in.body, &form, &err);
+
+    if (rc != NGX_OK) {
+        return (rc == NGX_ERROR) ? NGX_ERROR : NGX_OK;
+    }
+
+    value = ngx_paygw_fields_value(&form, "amount");
+
+    if (value == NULL || ngx_paygw_minor_parse(value, &amount) != NGX_OK) {
+        return NGX_OK;
+    }
+
+    ngx_str_null(&id);
+    ngx_str_null(&currency);
+
+    (void) ngx_paygw_fields_word(&form, "metadata[out_trade_no]", 64, &id);
+
+    value = ngx_paygw_fields_value(&form, "currency");
+
+    if (value
+        && ngx_paygw_bind_currency(x->n.pool, value, &currency) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_paygw_stripe_bind_account(x, &account);
+    ngx_paygw_bind_order(&x->order, &id, amount, &currency, &account);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_paygw_stripe_bound(ngx_paygw_exchange_t *x, ngx_paygw_json_t *answer)
+{
+    int64_t            amount;
+    ngx_str_t          id, text, kind, account, currency;
+    const char        *name;
+    ngx_paygw_json_t  *metadata;
+
+    if (!ngx_paygw_exchange_method(x, "POST")) {
+        return NGX_OK;
+    }
+
+    if (x->status >= 400) {
+        x->refused = !x->open && x->status < 500 && x->status != 409
+                     && x->status != 429;
+        return NGX_OK;
+    }
+
+    (void) ngx_paygw_json_get_string(answer, "object", &kind);
+
+    if (kind.len == sizeof("payment_intent") - 1
+        && ngx_strncmp(kind.data, "payment_intent", kind.len) == 0)
+    {
+        name = "amount";
+
+    } else if (kind.len == sizeof("checkout.session") - 1
+               && ngx_strncmp(kind.data, "checkout.session", kind.len) == 0)
+    {
+        name = "amount_total";
+
+    } else {
+        return NGX_OK;
+    }
+
+    if (ngx_paygw_json_get_integer(answer, name, &amount) != NGX_OK) {
+        return NGX_OK;
+    }
+
+    metadata = ngx_paygw_json_get(answer, "metadata");
+
+    if ((metadata == NULL
+         || ngx_paygw_json_get_string(metadata, "out_trade_no", &id)
+            != NGX_OK)
+        && (ngx_strcmp(name, "amount") == 0
+            || ngx_paygw_json_get_string(answer, "client_reference_id", &id)
+               != NGX_OK))
+    {
+        return NGX_OK;
+    }
+
+    (void) ngx_paygw_json_get_string(answer, "currency", &text);
+
+    if (ngx_paygw_bind_currency(x->n.pool, &text, &currency) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_paygw_stripe_bind_account(x, &account);
+    ngx_paygw_bind_order(&x->learned, &id, amount, &currency, &account);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_paygw_stripe_bind_account(ngx_paygw_exchange_t *x, ngx_str_t *account)
+{
+    *account = x->in.headers[NGX_PAYGW_STRIPE_ASKS_ACCOUNT];
+
+    if (account->len == 0) {
+        ngx_str_set(account, NGX_PAYGW_STRIPE_PLATFORM);
+    }
+}

@@ -1,0 +1,336 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_paygw_unionpay.h"
+#include "ngx_paygw_bind.h"
+#include "ngx_paygw_explain.h"
+#include "ngx_paygw_fields.h"
+
+
+/*
+ * Answers of UnionPay's gateway, whose fields are not encoded, and the page for
+ * the payer's browser.  The caller gets the fields that were signed, sorted,
+ * and their signature.
+ */
+
+
+static ngx_int_t ngx_paygw_unionpay_parse_answer(ngx_paygw_exchange_t *x,
+    ngx_paygw_unionpay_ctx_t *ctx);
+static ngx_int_t ngx_paygw_unionpay_sense(ngx_paygw_exchange_t *x,
+    ngx_paygw_unionpay_ctx_t *ctx);
+static ngx_int_t ngx_paygw_unionpay_reply(ngx_paygw_exchange_t *x,
+    ngx_paygw_unionpay_ctx_t *ctx);
+static ngx_int_t ngx_paygw_unionpay_type(ngx_paygw_exchange_t *x,
+    ngx_paygw_form_t *form, const char *type);
+
+
+/*
+ * Codes after which the same request may get another one: the gateway is closed
+ * or busy, the end is not known yet, or a certificate is not the right one.
+ */
+
+static const ngx_str_t  ngx_paygw_unionpay_again[] = {
+    ngx_string("02"),
+    ngx_string("03"),
+    ngx_string("04"),
+    ngx_string("05"),
+    ngx_string("06"),
+    ngx_string("11"),
+    ngx_null_string
+};
+
+
+/* the gateway is closed, has had no answer itself, or is busy */
+
+static const ngx_str_t  ngx_paygw_unionpay_busy[] = {
+    ngx_string("02"),
+    ngx_string("03"),
+    ngx_string("06"),
+    ngx_null_string
+};
+
+
+static const ngx_paygw_exchange_pair_t  ngx_paygw_unionpay_pairs[] = {
+    { "orderId", "orderId" },
+    { "txnTime", "txnTime" },
+    { "txnType", "txnType" },
+    { NULL, NULL }
+};
+
+
+ngx_int_t
+ngx_paygw_unionpay_check_answer(ngx_paygw_exchange_t *x)
+{
+    ngx_int_t                   rc;
+    ngx_str_t                   none;
+    ngx_paygw_unionpay_ctx_t   *ctx;
+    ngx_paygw_unionpay_conf_t  *conf;
+
+    conf = x->n.channels[0]->conf;
+
+    ngx_str_null(&none);
+
+    if (x->status != 200) {
+        return ngx_paygw_exchange_unsigned(x, ngx_paygw_unionpay_busy, &none,
+                                           &none);
+    }
+
+    ctx = ngx_pcalloc(x->n.pool, sizeof(ngx_paygw_unionpay_ctx_t));
+    if (ctx == NULL) {
+        return ngx_paygw_exchange_broken(x);
+    }
+
+    x->n.data = ctx;
+
+    rc = ngx_paygw_unionpay_parse_answer(x, ctx);
+
+    if (rc == NGX_OK) {
+        rc = ngx_paygw_unionpay_pinned(&x->n, &ctx->form, conf);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_paygw_unionpay_signature(&x->n, ctx, conf);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_paygw_exchange_hidden(x, &ctx->form,
+                                       ngx_paygw_unionpay_names,
+                                       ngx_paygw_unionpay_words);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_paygw_unionpay_sense(x, ctx);
+    }
+
+    return (rc == NGX_OK) ? ngx_paygw_unionpay_reply(x, ctx) : rc;
+}
+
+
+static ngx_int_t
+ngx_paygw_unionpay_parse_answer(ngx_paygw_exchange_t *x,
+    ngx_paygw_unionpay_ctx_t *ctx)
+{
+    char       *err;
+    ngx_int_t   rc;
+    ngx_str_t  *value, code, none;
+
+    err = NULL;
+    rc = ngx_paygw_form_raw(x->n.pool, &x->n.msg.body, &ctx->form, &err);
+
+    if (rc != NGX_OK) {
+        return ngx_paygw_refuse_parse(&x->n, rc,
+                                      ngx_paygw_explain_gzip(&x->n.msg.body)
+                                      ? "answer is compressed" : err);
+    }
+
+    if (!ngx_paygw_fields_plain(&ctx->form)) {
+        return ngx_paygw_refuse(&x->n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
+                                "invalid field name");
+    }
+
+    ctx->signature = ngx_paygw_fields_value(&ctx->form, "signature");
+
+    if (ctx->signature) {
+        return NGX_OK;
+    }
+
+    ngx_str_null(&code);
+    ngx_str_null(&none);
+
+    value = ngx_paygw_fields_value(&ctx->form, "respCode");
+
+    if (value) {
+        code = *value;
+    }
+
+    return ngx_paygw_exchange_unsigned(x, ngx_paygw_unionpay_busy, &code,
+                                       &none);
+}
+
+
+/* a genuine answer to a question about another order would be no answer */
+
+static ngx_int_t
+ngx_paygw_unionpay_sense(ngx_paygw_exchange_t *x,
+    ngx_paygw_unionpay_ctx_t *ctx)
+{
+    ngx_str_t                  *merid, *code;
+    ngx_paygw_unionpay_conf_t  *conf;
+
+    conf = x->n.channels[0]->conf;
+
+    merid = ngx_paygw_fields_value(&ctx->form, "merId");
+
+    if (merid == NULL
+        || merid->len != conf->merid.len
+        || ngx_strncmp(merid->data, conf->merid.data, merid->len) != 0)
+    {
+        return ngx_paygw_refuse(&x->n, NGX_DECLINED,
+                                NGX_PAYGW_REASON_ACCOUNT_MISMATCH,
+                                "answer is for another merId");
+    }
+
+    code = ngx_paygw_fields_value(&ctx->form, "respCode");
+
+    if (code == NULL) {
+        return ngx_paygw_refuse(&x->n, NGX_ABORT, NGX_PAYGW_REASON_MALFORMED,
+                                "answer has no respCode");
+    }
+
+    x->open = x->repeat == NGX_PAYGW_REPEAT_ALWAYS
+              || ngx_paygw_exchange_among(ngx_paygw_unionpay_again, code);
+
+    /* a second one would be told that it is a duplicate, whatever has become
+       of the first */
+
+    ngx_paygw_exchange_busy(x,
+                            ngx_paygw_exchange_among(ngx_paygw_unionpay_busy,
+                                                     code));
+    x->again = x->busy && x->repeat == NGX_PAYGW_REPEAT_ALWAYS;
+
+    ngx_paygw_unionpay_bound(x, code);
+
+    return ngx_paygw_exchange_about(x, x->data, &ctx->form,
+                                    ngx_paygw_unionpay_pairs);
+}
+
+
+static ngx_int_t
+ngx_paygw_unionpay_reply(ngx_paygw_exchange_t *x,
+    ngx_paygw_unionpay_ctx_t *ctx)
+{
+    u_char      *p;
+    ngx_str_t    text;
+    ngx_uint_t   opened;
+
+    if (ngx_paygw_unionpay_open_fields(x, &ctx->form, &opened) != NGX_OK
+        || ngx_paygw_form_canonical(x->n.pool, &ctx->form,
+                                    ngx_paygw_unionpay_skip,
+                                    ctx->drop_empty
+                                    ? NGX_PAYGW_CANON_DROP_EMPTY : 0,
+                                    &text)
+           != NGX_OK)
+    {
+        return ngx_paygw_exchange_broken(x);
+    }
+
+    if (opened) {
+        /* the signature is that of other bytes */
+        x->reply = text;
+        return ngx_paygw_unionpay_type(x, &ctx->form, "text/plain");
+    }
+
+    x->reply.len = text.len + sizeof("&signature=") - 1 + ctx->signature->len;
+
+    p = ngx_pnalloc(x->n.pool, x->reply.len);
+    if (p == NULL) {
+        return ngx_paygw_exchange_broken(x);
+    }
+
+    x->reply.data = p;
+
+    p = ngx_cpymem(p, text.data, text.len);
+    p = ngx_cpymem(p, "&signature=", sizeof("&signature=") - 1);
+    ngx_memcpy(p, ctx->signature->data, ctx->signature->len);
+
+    return ngx_paygw_unionpay_type(x, &ctx->form, "text/plain");
+}
+
+
+static ngx_int_t
+ngx_paygw_unionpay_type(ngx_paygw_exchange_t *x, ngx_paygw_form_t *form,
+    const char *type)
+{
+    u_char     *p;
+    ngx_str_t   charset;
+
+    ngx_paygw_unionpay_charset(form, &charset);
+
+    p = ngx_pnalloc(x->n.pool, ngx_strlen(type) + charset.len
+                               + sizeof("; charset=") - 1);
+    if (p == NULL) {
+        return ngx_paygw_exchange_broken(x);
+    }
+
+    x->reply_status = 200;
+    x->reply_type.data = p;
+    x->reply_type.len = ngx_sprintf(p, "%s; charset=%V", type, &charset) - p;
+
+    return NGX_OK;
+}
+
+
+#define NGX_PAYGW_UNIONPAY_HEAD                                               \
+    "<!DOCTYPE html>\n<html>\n<head><meta charset=\"%V\"></head>\n<body>\n"   \
+    "<form id=\"pay\" method=\"post\" action=\""
+
+#define NGX_PAYGW_UNIONPAY_FIELD                                              \
+    "<input type=\"hidden\" name=\"%V\" value=\""
+
+#define NGX_PAYGW_UNIONPAY_TAIL                                               \
+    "<noscript><input type=\"submit\"></noscript>\n</form>\n"                 \
+    "<script>document.getElementById(\"pay\").submit();</script>\n"           \
+    "</body>\n</html>\n"
+
+
+ngx_int_t
+ngx_paygw_unionpay_page(ngx_paygw_exchange_t *x, ngx_paygw_form_t *form)
+{
+    u_char             *p;
+    size_t              len;
+    ngx_str_t           charset, url;
+    ngx_uint_t          i;
+    ngx_paygw_field_t  *field;
+
+    ngx_paygw_unionpay_charset(form, &charset);
+
+    /* an endpoint without a path may end with a slash */
+
+    url = x->endpoint;
+    url.len -= x->base.len;
+
+    len = sizeof(NGX_PAYGW_UNIONPAY_HEAD NGX_PAYGW_UNIONPAY_TAIL "\">\n")
+          + charset.len + 6 * (url.len + x->path.len);
+
+    for (i = 0; i < form->nfields; i++) {
+        field = &form->fields[i];
+        len += sizeof(NGX_PAYGW_UNIONPAY_FIELD "\">\n")
+               + field->name.len + 6 * field->value.len;
+    }
+
+    p = ngx_pnalloc(x->n.pool, len);
+    if (p == NULL) {
+        return ngx_paygw_exchange_broken(x);
+    }
+
+    x->reply.data = p;
+
+    p = ngx_sprintf(p, NGX_PAYGW_UNIONPAY_HEAD, &charset);
+    p = (u_char *) ngx_escape_html(p, url.data, url.len);
+    p = (u_char *) ngx_escape_html(p, x->path.data, x->path.len);
+    p = ngx_sprintf(p, "\">\n");
+
+    for (i = 0; i < form->nfields; i++) {
+        field = &form->fields[i];
+
+        p = ngx_sprintf(p, NGX_PAYGW_UNIONPAY_FIELD, &field->name);
+
+        /* in GBK too no second byte of a character is one of these */
+
+        p = (u_char *) ngx_escape_html(p, field->value.data,
+                                       field->value.len);
+        p = ngx_sprintf(p, "\">\n");
+    }
+
+    p = ngx_sprintf(p, NGX_PAYGW_UNIONPAY_TAIL);
+
+    x->reply.len = p - x->reply.data;
+
+    return ngx_paygw_unionpay_type(x, form, "text/html") == NGX_OK
+           ? NGX_DONE : NGX_ERROR;
+}

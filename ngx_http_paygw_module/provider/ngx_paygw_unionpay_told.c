@@ -1,0 +1,465 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_paygw_unionpay.h"
+#include "ngx_paygw_fields.h"
+#include "ngx_paygw_text.h"
+
+
+/*
+ * What an answer of UnionPay's gateway says of an order.  Of a money request
+ * "00" says that it was taken; what has become of it is told by a callback, or
+ * by a query in origRespCode.
+ */
+
+
+#define NGX_PAYGW_UNIONPAY_CODE_MAX  16
+#define NGX_PAYGW_UNIONPAY_QR_URL    1024
+#define NGX_PAYGW_UNIONPAY_TN_MAX    64
+
+
+static void ngx_paygw_unionpay_made(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o);
+static ngx_int_t ngx_paygw_unionpay_problem(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o);
+static ngx_int_t ngx_paygw_unionpay_created(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o, ngx_paygw_form_t *form);
+static ngx_int_t ngx_paygw_unionpay_state(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o, ngx_paygw_form_t *form);
+static ngx_int_t ngx_paygw_unionpay_found(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o, ngx_paygw_form_t *form);
+static ngx_int_t ngx_paygw_unionpay_refunded(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o, ngx_paygw_form_t *form);
+static ngx_int_t ngx_paygw_unionpay_refund_state(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o, ngx_paygw_form_t *form);
+static ngx_int_t ngx_paygw_unionpay_filed(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o, ngx_paygw_form_t *form);
+
+
+static const ngx_paygw_code_word_t  ngx_paygw_unionpay_codes[] = {
+    { ngx_string("00"), NGX_PAYGW_CODE_OK },
+    { ngx_string("02"), NGX_PAYGW_CODE_BUSY },
+    { ngx_string("03"), NGX_PAYGW_CODE_UNCLEAR },
+    { ngx_string("04"), NGX_PAYGW_CODE_UNCLEAR },
+    { ngx_string("05"), NGX_PAYGW_CODE_UNCLEAR },
+    { ngx_string("06"), NGX_PAYGW_CODE_BUSY },
+    { ngx_string("11"), NGX_PAYGW_CODE_ACCOUNT },
+    { ngx_string("12"), NGX_PAYGW_CODE_ORDER_STATE },
+    { ngx_string("34"), NGX_PAYGW_CODE_ORDER_NOT_FOUND },
+    { ngx_null_string, NGX_PAYGW_CODE_REFUSED }
+};
+
+
+/* origRespCode; A6 is a success "with defects" */
+
+static const ngx_str_t  ngx_paygw_unionpay_done[] = {
+    ngx_string("00"),
+    ngx_string("A6"),
+    ngx_null_string
+};
+
+static const ngx_str_t  ngx_paygw_unionpay_later[] = {
+    ngx_string("03"),
+    ngx_string("04"),
+    ngx_string("05"),
+    ngx_null_string
+};
+
+
+ngx_int_t
+ngx_paygw_unionpay_normalise(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
+{
+    ngx_paygw_form_t  *form;
+
+    if (x->status == 0) {
+        ngx_paygw_unionpay_made(x, o);
+        return NGX_OK;
+    }
+
+    form = &((ngx_paygw_unionpay_ctx_t *) x->n.data)->form;
+
+    if (!ngx_paygw_fields_word(form, "respCode", NGX_PAYGW_UNIONPAY_CODE_MAX,
+                               &o->told.word))
+    {
+        return ngx_paygw_order_strange(x, "respCode");
+    }
+
+    o->code = ngx_paygw_code_find(ngx_paygw_unionpay_codes, &o->told.word, 0);
+
+    if (o->code != NGX_PAYGW_CODE_OK) {
+        return ngx_paygw_unionpay_problem(x, o);
+    }
+
+    switch (o->op) {
+
+    case NGX_PAYGW_OP_CREATE:
+        return ngx_paygw_unionpay_created(x, o, form);
+
+    case NGX_PAYGW_OP_QUERY:
+        return ngx_paygw_unionpay_state(x, o, form);
+
+    case NGX_PAYGW_OP_BILL:
+        return ngx_paygw_unionpay_filed(x, o, form);
+
+    default:
+
+        if (o->step == 0) {
+            return ngx_paygw_unionpay_found(x, o, form);
+        }
+
+        return (o->op == NGX_PAYGW_OP_REFUND && o->step == 1)
+               ? ngx_paygw_unionpay_refunded(x, o, form)
+               : ngx_paygw_unionpay_refund_state(x, o, form);
+    }
+}
+
+
+/* nothing was sent: it is the payer's browser that will */
+
+static void
+ngx_paygw_unionpay_made(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
+{
+    o->told.outcome = NGX_PAYGW_OUTCOME_PENDING;
+    o->told.state = NGX_PAYGW_STATE_CREATED;
+    o->told.amount = o->amount;
+    o->told.currency = o->currency;
+    o->told.action = NGX_PAYGW_ACTION_FORM;
+    o->told.value = x->reply;
+}
+
+
+static ngx_int_t
+ngx_paygw_unionpay_problem(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
+{
+    ngx_uint_t  refund;
+
+    refund = (o->op == NGX_PAYGW_OP_REFUND && o->step == 1);
+
+    if (o->op == NGX_PAYGW_OP_BILL) {
+
+        if (o->code == NGX_PAYGW_CODE_ORDER_NOT_FOUND) {
+            o->code = NGX_PAYGW_CODE_BILL_NOT_FOUND;
+        }
+
+        return NGX_OK;
+    }
+
+    switch (o->code) {
+
+    case NGX_PAYGW_CODE_UNCLEAR:
+
+        if (refund) {
+
+            /* it was taken, the end is told later */
+
+            o->code = NGX_PAYGW_CODE_OK;
+            o->told.outcome = NGX_PAYGW_OUTCOME_PENDING;
+            o->told.refund_amount = o->refund_amount;
+            ngx_str_set(&o->told.currency, "CNY");
+
+        } else if (o->op != NGX_PAYGW_OP_CREATE) {
+
+            /* of a question, which changes nothing */
+
+            o->code = NGX_PAYGW_CODE_BUSY;
+        }
+
+        break;
+
+    case NGX_PAYGW_CODE_ORDER_STATE:
+
+        /* this refund is there: what has become of it? */
+
+        if (refund) {
+            o->code = NGX_PAYGW_CODE_OK;
+            return NGX_AGAIN;
+        }
+
+        break;
+
+    case NGX_PAYGW_CODE_ORDER_NOT_FOUND:
+
+        if (o->op == NGX_PAYGW_OP_QUERY) {
+
+            /* not yet: the payer may not have opened the page */
+
+            o->code = NGX_PAYGW_CODE_OK;
+            o->told.outcome = NGX_PAYGW_OUTCOME_PENDING;
+
+        } else if (o->step > 1) {
+
+            /* there, and of another time than was said */
+
+            o->code = NGX_PAYGW_CODE_REFUND_MISMATCH;
+
+        } else if (o->op == NGX_PAYGW_OP_REFUND_QUERY && o->step) {
+            o->code = NGX_PAYGW_CODE_REFUND_NOT_FOUND;
+        }
+
+        break;
+
+    default:
+        break;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_paygw_unionpay_created(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
+    ngx_paygw_form_t *form)
+{
+    ngx_str_t          tn;
+    ngx_paygw_told_t  *told;
+
+    told = &o->told;
+
+    ngx_str_null(&told->word);
+    told->outcome = NGX_PAYGW_OUTCOME_PENDING;
+    told->state = NGX_PAYGW_STATE_CREATED;
+    told->amount = o->amount;
+    told->currency = o->currency;
+
+    if (o->method == NGX_PAYGW_METHOD_APP) {
+
+        if (!ngx_paygw_fields_word(form, "tn", NGX_PAYGW_UNIONPAY_TN_MAX,
+                                   &tn))
+        {
+            return ngx_paygw_order_strange(x, "tn");
+        }
+
+        told->action = NGX_PAYGW_ACTION_APP;
+        ngx_paygw_order_param(o, "tn", &tn);
+
+        return NGX_OK;
+    }
+
+    if (!ngx_paygw_fields_word(form, "qrCode", NGX_PAYGW_UNIONPAY_QR_URL,
+                               &told->value))
+    {
+        return ngx_paygw_order_strange(x, "qrCode");
+    }
+
+    told->action = NGX_PAYGW_ACTION_QR_CODE;
+
+    return NGX_OK;
+}
+
+
+/*
+ * A payment that was refused may be tried with another card until the order is
+ * at its end, so that it is never said to have failed.
+ */
+
+static ngx_int_t
+ngx_paygw_unionpay_state(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
+    ngx_paygw_form_t *form)
+{
+    ngx_str_t         *value;
+    ngx_paygw_told_t  *told;
+
+    told = &o->told;
+
+    if (!ngx_paygw_fields_word(form, "origRespCode",
+                               NGX_PAYGW_UNIONPAY_CODE_MAX, &told->word))
+    {
+        return ngx_paygw_order_strange(x, "origRespCode");
+    }
+
+    if (ngx_paygw_exchange_among(ngx_paygw_unionpay_done, &told->word)) {
+        told->outcome = NGX_PAYGW_OUTCOME_SUCCESS;
+        told->state = NGX_PAYGW_STATE_PAID;
+
+    } else {
+        told->outcome = NGX_PAYGW_OUTCOME_PENDING;
+        told->state = ngx_paygw_exchange_among(ngx_paygw_unionpay_later,
+                                               &told->word)
+                      ? NGX_PAYGW_STATE_PAYING : NGX_PAYGW_STATE_UNKNOWN;
+    }
+
+    value = ngx_paygw_fields_value(form, "txnAmt");
+
+    if (value ? ngx_paygw_minor_parse(value, &told->amount) != NGX_OK
+                || told->amount < 1
+              : told->outcome == NGX_PAYGW_OUTCOME_SUCCESS)
+    {
+        return ngx_paygw_order_strange(x, "txnAmt");
+    }
+
+    if (value) {
+
+        if (ngx_paygw_fields_value(form, "currencyCode")
+            && !ngx_paygw_fields_is(form, "currencyCode", "156"))
+        {
+            return ngx_paygw_order_strange(x, "currencyCode");
+        }
+
+        ngx_str_set(&told->currency, "CNY");
+    }
+
+    if (!ngx_paygw_fields_word(form, "queryId", 64, &told->trade_no)
+        && told->outcome == NGX_PAYGW_OUTCOME_SUCCESS)
+    {
+        return ngx_paygw_order_strange(x, "queryId");
+    }
+
+    return NGX_OK;
+}
+
+
+/* the payment that a refund is of */
+
+static ngx_int_t
+ngx_paygw_unionpay_found(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
+    ngx_paygw_form_t *form)
+{
+    ngx_int_t   rc;
+    ngx_str_t  *query_id;
+
+    rc = ngx_paygw_unionpay_state(x, o, form);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (o->told.outcome != NGX_PAYGW_OUTCOME_SUCCESS) {
+        o->code = (o->op == NGX_PAYGW_OP_REFUND)
+                  ? NGX_PAYGW_CODE_ORDER_STATE
+                  : NGX_PAYGW_CODE_REFUND_NOT_FOUND;
+        return NGX_OK;
+    }
+
+    query_id = ngx_palloc(x->n.pool, sizeof(ngx_str_t));
+    if (query_id == NULL) {
+        return NGX_ERROR;
+    }
+
+    *query_id = o->told.trade_no;
+    o->data = query_id;
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_paygw_unionpay_refunded(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
+    ngx_paygw_form_t *form)
+{
+    int64_t            amount;
+    ngx_str_t         *value;
+    ngx_paygw_told_t  *told;
+
+    told = &o->told;
+
+    value = ngx_paygw_fields_value(form, "txnAmt");
+
+    if (value
+        && (ngx_paygw_minor_parse(value, &amount) != NGX_OK
+            || amount != o->refund_amount))
+    {
+        return ngx_paygw_order_other(x, "txnAmt");
+    }
+
+    (void) ngx_paygw_fields_word(form, "queryId", 64, &told->refund_no);
+
+    ngx_str_null(&told->word);
+    told->outcome = NGX_PAYGW_OUTCOME_PENDING;
+    told->refund_amount = o->refund_amount;
+    told->trade_no = *(ngx_str_t *) o->data;
+    ngx_str_set(&told->currency, "CNY");
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_paygw_unionpay_refund_state(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o, ngx_paygw_form_t *form)
+{
+    ngx_str_t         *value;
+    ngx_paygw_told_t  *told;
+
+    told = &o->told;
+
+    value = ngx_paygw_fields_value(form, "origQryId");
+
+    if (value && !ngx_paygw_order_same(value, o->data)) {
+
+        /* it is there, and not of this order */
+
+        o->code = (o->op == NGX_PAYGW_OP_REFUND)
+                  ? NGX_PAYGW_CODE_REFUND_MISMATCH
+                  : NGX_PAYGW_CODE_REFUND_NOT_FOUND;
+        return NGX_OK;
+    }
+
+    if (!ngx_paygw_fields_word(form, "origRespCode",
+                               NGX_PAYGW_UNIONPAY_CODE_MAX, &told->word))
+    {
+        return ngx_paygw_order_strange(x, "origRespCode");
+    }
+
+    value = ngx_paygw_fields_value(form, "txnAmt");
+
+    if (value == NULL
+        || ngx_paygw_minor_parse(value, &told->refund_amount) != NGX_OK
+        || told->refund_amount < 1)
+    {
+        return ngx_paygw_order_strange(x, "txnAmt");
+    }
+
+    if (o->op == NGX_PAYGW_OP_REFUND
+        && told->refund_amount != o->refund_amount)
+    {
+        o->code = NGX_PAYGW_CODE_REFUND_MISMATCH;
+        return NGX_OK;
+    }
+
+    told->outcome = ngx_paygw_exchange_among(ngx_paygw_unionpay_done,
+                                             &told->word)
+                    ? NGX_PAYGW_OUTCOME_SUCCESS
+                    : ngx_paygw_exchange_among(ngx_paygw_unionpay_later,
+                                               &told->word)
+                      ? NGX_PAYGW_OUTCOME_PENDING : NGX_PAYGW_OUTCOME_FAILED;
+
+    (void) ngx_paygw_fields_word(form, "queryId", 64, &told->refund_no);
+
+    told->trade_no = *(ngx_str_t *) o->data;
+    ngx_str_set(&told->currency, "CNY");
+
+    return NGX_OK;
+}
+
+
+/* the answer that holds it is signed; it stays deflated, as it was sent */
+
+static ngx_int_t
+ngx_paygw_unionpay_filed(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
+    ngx_paygw_form_t *form)
+{
+    ngx_int_t   rc;
+    ngx_str_t  *value;
+
+    value = ngx_paygw_fields_value(form, "fileContent");
+
+    if (value == NULL) {
+        return ngx_paygw_order_strange(x, "fileContent");
+    }
+
+    rc = ngx_paygw_base64_decode(x->n.pool, &o->told.file, value);
+
+    if (rc != NGX_OK) {
+        return (rc == NGX_ERROR) ? NGX_ERROR
+                                 : ngx_paygw_order_strange(x, "fileContent");
+    }
+
+    ngx_str_set(&o->told.hash, "signature");
+
+    return NGX_OK;
+}

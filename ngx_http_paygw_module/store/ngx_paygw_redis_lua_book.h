@@ -1,0 +1,239 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#ifndef _NGX_PAYGW_REDIS_LUA_BOOK_H_INCLUDED_
+#define _NGX_PAYGW_REDIS_LUA_BOOK_H_INCLUDED_
+
+
+/*
+ * The book of orders in Lua, for the scripts of ngx_paygw_redis_lua.c; what it
+ * does is said in ngx_paygw_book.h, and done in C in ngx_paygw_zone_book.c.
+ *
+ * The record of an order is one string,
+ *
+ *   STATE END AMOUNT CURRENCY ACCOUNT REFUNDED HELD TOKEN FRESH NOTE ANSWER
+ *
+ * "-" for a text that is empty, times in milliseconds, the answer in any bytes.
+ * A mark of one that was made elsewhere ends behind END, and "void" is none.
+ * That of a refund is "STATE AMOUNT": "held", "done", or "free" again.
+ *
+ * Needs t, the time.  get() returns nil if there is no record, false if it is
+ * none of ours; put() keeps what has changed (o.z) for so long at least; conf()
+ * and back() are about a refund, and return a result.
+ */
+
+#define NGX_PAYGW_REDIS_LUA_BAD                                               \
+    "redis.error_reply('ERR not a paygw record')"
+
+#define NGX_PAYGW_REDIS_LUA_BOOK                                              \
+    "local L={created=1,paying=2,closed=3,failed=3,paid=4,part=5,refunded=6}" \
+    "\n"                                                                      \
+    "local function num(n) return string.format('%.0f',n) end\n"              \
+    "local function get(key)\n"                                               \
+    " local v=redis.call('GET',key)\n"                                        \
+    " if not v then return nil end\n"                                         \
+    " local s,e,r=string.match(v,'^(%l+) (%d+)(.*)$')\n"                      \
+    " if s=='void' then return nil end\n"                                     \
+    " if not s or not L[s] then return false end\n"                           \
+    " local o={s=s,e=tonumber(e)}\n"                                          \
+    " if r=='' then if s=='paid' then return o end return false end\n"        \
+    " o.a,o.c,o.u,o.d,o.h,o.k,o.f,o.n,o.x=string.match(r,"                    \
+    "'^ (%d+) (%S+) (%S+) (%d+) (%d+) (%x+) (%d+) (%S+) (.*)$')\n"            \
+    " if not o.a then return false end\n"                                     \
+    " return o\n"                                                             \
+    "end\n"                                                                   \
+    "local function put(key,o,life)\n"                                        \
+    " local e=math.max(o.e or 0,t+life)\n"                                    \
+    " if e==o.e and not o.z then return end\n"                                \
+    " o.e=e\n"                                                                \
+    " local v=o.s..' '..num(e)\n"                                             \
+    " if o.a then\n"                                                          \
+    "  v=v..' '..table.concat({o.a,o.c,o.u,num(o.d),num(o.h),o.k,num(o.f),"   \
+    "o.n,o.x},' ')\n"                                                         \
+    " end\n"                                                                  \
+    " redis.call('SET',key,v,'PX',num(e-t))\n"                                \
+    "end\n"                                                                   \
+    "local function old(o) o.f,o.x,o.z='0','',true end\n"                     \
+    "local function step(o,s)\n"                                              \
+    " if not L[s] or L[s]<=L[o.s] then return false end\n"                    \
+    " o.s=s\n"                                                                \
+    " old(o)\n"                                                               \
+    " return true\n"                                                          \
+    "end\n"                                                                   \
+    "local function differ(a,b) return a~='-' and b~='-' and a~=b end\n"      \
+    "local function terms(o,a,c,u)\n"                                         \
+    " if a~='-1' and a~=o.a then return 'amount' end\n"                       \
+    " if differ(c,o.c) then return 'currency' end\n"                          \
+    " if differ(u,o.u) then return 'account' end\n"                           \
+    "end\n"
+
+#define NGX_PAYGW_REDIS_LUA_REFUND                                            \
+    "local function ref(key)\n"                                               \
+    " local v=redis.call('GET',key)\n"                                        \
+    " if not v then return 'free','0' end\n"                                  \
+    " return string.match(v,'^(%l+) (%d+)$')\n"                               \
+    "end\n"                                                                   \
+    "local function rset(key,o,s,a,life)\n"                                   \
+    " redis.call('SET',key,s..' '..a,'PX',"                                   \
+    "num(math.max(o.e,t+life)-t))\n"                                          \
+    "end\n"                                                                   \
+    "local function conf(key,o,s,r,a,life)\n"                                 \
+    " if s=='done' then return 'done' end\n"                                  \
+    " local h=0\n"                                                            \
+    " if s=='held' then h=r end\n"                                            \
+    " if a=='-1' then\n"                                                      \
+    "  if h==0 then return 'no' end\n"                                        \
+    "  a=h\n"                                                                 \
+    " end\n"                                                                  \
+    " o.h=o.h-h\n"                                                            \
+    " o.d=o.d+a\n"                                                            \
+    " step(o,o.d>=tonumber(o.a) and 'refunded' or 'part')\n"                  \
+    " old(o)\n"                                                               \
+    " rset(key,o,'done',a,life)\n"                                            \
+    " return 'ok'\n"                                                          \
+    "end\n"                                                                   \
+    "local function back(key,o,s,r,life)\n"                                   \
+    " if s=='done' then return 'no' end\n"                                    \
+    " if s~='held' then return 'done' end\n"                                  \
+    " o.h=o.h-r\n"                                                            \
+    " old(o)\n"                                                               \
+    " rset(key,o,'free',r,life)\n"                                            \
+    " return 'ok'\n"                                                          \
+    "end\n"
+
+/*
+ * What would be taken: it is compared with its order, moves it, and may be
+ * late.  That comes before the record of the event, since it is true whatever
+ * becomes of it.  ARGV[3] is what it says, and if it is to be compared
+ *
+ *   SAYS KEEP REQUIRED AMOUNT CURRENCY ACCOUNT REFUND-AMOUNT
+ */
+
+#define NGX_PAYGW_REDIS_LUA_ORDER(key, rkey)                                  \
+    "if " key " then\n"                                                       \
+    NGX_PAYGW_REDIS_LUA_BOOK                                                  \
+    NGX_PAYGW_REDIS_LUA_REFUND                                                \
+    " local o=get(" key ")\n"                                                 \
+    " if o==false then return " NGX_PAYGW_REDIS_LUA_BAD " end\n"              \
+    " local b={}\n"                                                           \
+    " for w in string.gmatch(ARGV[3],'%S+') do b[#b+1]=w end\n"               \
+    " local known=o and o.a\n"                                                \
+    " local no\n"                                                             \
+    " if b[2] and known then no=terms(o,b[4],b[5],b[6])\n"                    \
+    " elseif b[3]=='1' then no='unknown' end\n"                               \
+    " if no and known then return no..' '..o.a..' '..o.c..' '..o.u..' ' end\n" \
+    " if no then return no..' -1 - - ' end\n"                                 \
+    " local to=({open='paying',closed='closed',failed='failed',paid='paid'})" \
+    "[b[1]]\n"                                                                \
+    " local life=known and b[2] or ARGV[2]\n"                                 \
+    " if to=='paid' and not o then\n"                                         \
+    "  put(" key ",{s='paid'},life)\n"                                        \
+    " elseif to and o then\n"                                                 \
+    "  if known then step(o,to) end\n"                                        \
+    "  put(" key ",o,life)\n"                                                 \
+    "  if to~='paid' and L[o.s]>=4 then return -2 end\n"                      \
+    " elseif known and " rkey " then\n"                                       \
+    "  local s,r=ref(" rkey ")\n"                                             \
+    "  if not s then return " NGX_PAYGW_REDIS_LUA_BAD " end\n"                \
+    "  if b[1]=='refunded' then conf(" rkey ",o,s,r,b[7],life)\n"             \
+    "  else back(" rkey ",o,s,r,life) end\n"                                  \
+    "  put(" key ",o,life)\n"                                                 \
+    " end\n"                                                                  \
+    "end\n"
+
+/*
+ * The script of the book itself.
+ *
+ *   KEYS[1]  the order             ARGV[1]  verb
+ *   KEYS[2]  its refund, if any    ARGV[2]  life of the records
+ *                                  ARGV[3]  token
+ *                                  ARGV[4]  amount, of the order or refund
+ *                                  ARGV[5]  currency
+ *                                  ARGV[6]  account
+ *                                  ARGV[7]  state to move to, or "none"
+ *                                  ARGV[8]  note
+ *                                  ARGV[9]  time for which the answer is kept
+ *                                  ARGV[10] answer
+ *
+ * What it returns is described with ngx_paygw_book_read().
+ */
+
+#define NGX_PAYGW_REDIS_LUA_BOOKED                                            \
+    "local V,life,a,to=ARGV[1],ARGV[2],ARGV[4],ARGV[7]\n"                     \
+    "local o=get(KEYS[1])\n"                                                  \
+    "if o==false then return " NGX_PAYGW_REDIS_LUA_BAD " end\n"               \
+    "local known=o and o.a\n"                                                 \
+    "local s,r='free','0'\n"                                                  \
+    "if KEYS[2] then\n"                                                       \
+    " s,r=ref(KEYS[2])\n"                                                     \
+    " if not s then return " NGX_PAYGW_REDIS_LUA_BAD " end\n"                 \
+    "end\n"                                                                   \
+    "local rc='no'\n"                                                         \
+    "local function note(x)\n"                                                \
+    " if ARGV[8]~='-' then o.n=ARGV[8] old(o) end\n"                          \
+    " if x and ARGV[9]~='0' and ARGV[10]~='' then\n"                          \
+    "  o.f,o.x,o.z=num(t+ARGV[9]),ARGV[10],true\n"                            \
+    " end\n"                                                                  \
+    "end\n"                                                                   \
+    "local function make(s)\n"                                                \
+    " o={s=s,e=o and o.e,a=a,c=ARGV[5],u=ARGV[6],d='0',h='0',k=ARGV[3],f='0'" \
+    ",n='-',x='',z=true}\n"                                                   \
+    " note(V=='learn')\n"                                                     \
+    " rc='ok'\n"                                                              \
+    "end\n"                                                                   \
+    "if V=='create' or V=='learn' then\n"                                     \
+    " if to=='none' then to='created' end\n"                                  \
+    " if not o then make(to)\n"                                               \
+    " elseif V=='learn' and not known then\n"                                 \
+    "  make(L[to]>4 and to or 'paid')\n"                                      \
+    " elseif V=='learn' then\n"                                               \
+    "  o.a,o.c,o.u=a,ARGV[5],ARGV[6]\n"                                       \
+    "  old(o)\n"                                                              \
+    "  step(o,to)\n"                                                          \
+    "  note(true)\n"                                                          \
+    "  rc='ok'\n"                                                             \
+    " elseif not known or not terms(o,a,ARGV[5],ARGV[6]) then rc='done' end\n" \
+    "elseif V=='drop' then\n"                                                 \
+    " if known and o.s=='created' and o.k==ARGV[3] then\n"                    \
+    "  redis.call('SET',KEYS[1],'void 0','PX',1)\n"                           \
+    "  o,known=nil,nil\n"                                                     \
+    "  rc='ok'\n"                                                             \
+    " end\n"                                                                  \
+    "elseif V=='move' then\n"                                                 \
+    " if o and (to=='none' or to==o.s) then rc='done'\n"                      \
+    " elseif known and step(o,to) then rc='ok' end\n"                         \
+    " if known and rc~='no' then note(true) end\n"                            \
+    "elseif V=='look' then\n"                                                 \
+    " if o then rc='ok' end\n"                                                \
+    "elseif not known then\n"                                                 \
+    " rc='no'\n"                                                              \
+    "elseif V=='reserve' then\n"                                              \
+    " if s~='free' then rc=r==a and 'done' or 'other'\n"                      \
+    " elseif L[o.s]>=4 and a+o.d+o.h<=tonumber(o.a) then\n"                   \
+    "  o.h=o.h+a\n"                                                           \
+    "  o.z=true\n"                                                            \
+    "  rset(KEYS[2],o,'held',a,life)\n"                                       \
+    "  rc='ok'\n"                                                             \
+    " end\n"                                                                  \
+    "elseif V=='confirm' then\n"                                              \
+    " rc=conf(KEYS[2],o,s,r,a,life)\n"                                        \
+    "else\n"                                                                  \
+    " rc=back(KEYS[2],o,s,r,life)\n"                                          \
+    "end\n"                                                                   \
+    "if o and o.z then put(KEYS[1],o,rc=='ok' and life or 1) end\n"           \
+    "if KEYS[2] and rc=='ok' then\n"                                          \
+    " s=V=='reserve' and 'held' or V=='confirm' and 'done' or 'free'\n"       \
+    "end\n"                                                                   \
+    "if s=='free' then s='-' end\n"                                           \
+    "local w={rc,o and o.s or 'none','-1','-','-','0','0',s,'-',''}\n"        \
+    "if known or V=='create' and rc=='ok' or V=='learn' then\n"               \
+    " w[3],w[4],w[5],w[6],w[7],w[9]=o.a,o.c,o.u,num(o.d),num(o.h),o.n\n"      \
+    " if V=='look' and t<tonumber(o.f) then w[10]=o.x end\n"                  \
+    "end\n"                                                                   \
+    "return table.concat(w,' ')\n"
+
+
+#endif /* _NGX_PAYGW_REDIS_LUA_BOOK_H_INCLUDED_ */

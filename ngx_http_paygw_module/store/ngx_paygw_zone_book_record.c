@@ -1,0 +1,445 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include "ngx_paygw_store.h"
+#include "ngx_paygw_backend.h"
+#include "ngx_paygw_zone_book.h"
+
+
+/* The records of orders and refunds in shared memory. */
+
+
+/* the texts of an order, one behind the other */
+
+struct ngx_paygw_zone_words_s {
+    u_short                      currency;  /* lengths */
+    u_short                      account;
+    u_short                      note;
+    u_short                      answer;
+    u_char                       data[1];
+};
+
+
+static ngx_paygw_zone_entry_t *ngx_paygw_zone_book_get(ngx_paygw_zone_t *zone,
+    ngx_str_t *key);
+static ngx_str_t *ngx_paygw_zone_book_refund_key(ngx_paygw_zone_ask_t *ask);
+static void ngx_paygw_zone_book_insert(ngx_paygw_zone_ask_t *ask,
+    ngx_paygw_zone_entry_t *rec, u_char offset, ngx_str_t *key);
+static void ngx_paygw_zone_book_keep_for(ngx_paygw_zone_ask_t *ask,
+    ngx_paygw_zone_entry_t *rec);
+static ngx_int_t ngx_paygw_zone_book_replace(ngx_paygw_zone_t *zone,
+    ngx_paygw_zone_order_t *order, ngx_paygw_book_terms_t *terms,
+    ngx_str_t *note, ngx_str_t *answer);
+static void ngx_paygw_zone_book_free(ngx_paygw_zone_t *zone,
+    ngx_paygw_zone_entry_t *rec);
+static void ngx_paygw_zone_book_free_words(ngx_paygw_zone_t *zone,
+    ngx_paygw_zone_words_t *w);
+static u_char *ngx_paygw_zone_book_copy(u_char *p, ngx_str_t *text);
+static u_char *ngx_paygw_zone_book_text(u_char *p, u_short len,
+    ngx_str_t *text);
+
+
+#define ngx_paygw_zone_book_hash(key)                                         \
+    ngx_crc32_short((key)->data, (key)->len)
+
+#define ngx_paygw_zone_words_size(w)                                          \
+    (offsetof(ngx_paygw_zone_words_t, data) + (w)->currency + (w)->account    \
+     + (w)->note + (w)->answer)
+
+
+void
+ngx_paygw_zone_book_find(ngx_paygw_zone_ask_t *ask)
+{
+    ngx_paygw_zone_entry_t  *rec;
+
+    rec = ngx_paygw_zone_book_get(ask->zone, ask->key);
+    ask->order = (ngx_paygw_zone_order_t *) rec;
+    ask->refund = NULL;
+
+    if (ask->order && ask->book->refund_id.len) {
+        rec = ngx_paygw_zone_book_get(ask->zone,
+                                      ngx_paygw_zone_book_refund_key(ask));
+        ask->refund = (ngx_paygw_zone_refund_t *) rec;
+    }
+}
+
+
+static ngx_paygw_zone_entry_t *
+ngx_paygw_zone_book_get(ngx_paygw_zone_t *zone, ngx_str_t *key)
+{
+    ngx_rbtree_node_t       *node;
+    ngx_paygw_zone_entry_t  *rec;
+
+    node = ngx_paygw_zone_lookup(zone, zone->sh->book, key,
+                                 ngx_paygw_zone_book_hash(key));
+    if (node == NULL) {
+        return NULL;
+    }
+
+    rec = ngx_rbtree_data(node, ngx_paygw_zone_entry_t, node);
+
+    if (!ngx_paygw_zone_over(rec->expiry.key)) {
+        return rec;
+    }
+
+    ngx_paygw_zone_book_free(zone, rec);
+
+    return NULL;
+}
+
+
+/* valid until the next call: a worker does one thing at a time */
+
+static ngx_str_t *
+ngx_paygw_zone_book_refund_key(ngx_paygw_zone_ask_t *ask)
+{
+    static ngx_str_t  key;
+    static u_char     buf[NGX_PAYGW_STORE_KEY_MAX + 1
+                          + NGX_PAYGW_BOOK_REFUND_MAX];
+
+    key.data = buf;
+    key.len = ngx_sprintf(buf, "%V %V", ask->key, &ask->book->refund_id) - buf;
+
+    return &key;
+}
+
+
+ngx_int_t
+ngx_paygw_zone_book_add(ngx_paygw_zone_ask_t *ask)
+{
+    ngx_paygw_book_t        *book;
+    ngx_paygw_zone_order_t  *order;
+
+    book = ask->book;
+
+    order = ngx_paygw_zone_guest_alloc(ask->zone,
+                                   ngx_paygw_zone_size(ngx_paygw_zone_order_t,
+                                                       ask->key->len));
+    if (order == NULL) {
+        return NGX_ERROR;
+    }
+
+    order->rec.amount = book->terms.amount;
+    order->rec.state = (book->to == NGX_PAYGW_BOOK_NONE)
+                       ? NGX_PAYGW_BOOK_CREATED : book->to;
+    order->rec.refund = 0;
+    order->token = ask->token;
+    order->refunded = 0;
+    order->held = 0;
+    order->fresh = ngx_current_msec;
+    order->words = NULL;
+
+    ngx_paygw_zone_book_insert(ask, &order->rec,
+                               offsetof(ngx_paygw_zone_order_t, key),
+                               ask->key);
+
+    ask->order = order;
+
+    if (ngx_paygw_zone_book_write(ask, 1) != NGX_OK) {
+        ngx_paygw_zone_book_drop(ask);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_paygw_zone_book_add_refund(ngx_paygw_zone_ask_t *ask)
+{
+    ngx_str_t                *key;
+    ngx_paygw_zone_refund_t  *refund;
+
+    key = ngx_paygw_zone_book_refund_key(ask);
+
+    refund = ngx_paygw_zone_guest_alloc(ask->zone,
+                                  ngx_paygw_zone_size(ngx_paygw_zone_refund_t,
+                                                      key->len));
+    if (refund == NULL) {
+        return NGX_ERROR;
+    }
+
+    refund->rec.amount = 0;
+    refund->rec.state = NGX_PAYGW_BOOK_NO_REFUND;
+    refund->rec.refund = 1;
+
+    ngx_paygw_zone_book_insert(ask, &refund->rec,
+                               offsetof(ngx_paygw_zone_refund_t, key), key);
+
+    ask->refund = refund;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_paygw_zone_book_insert(ngx_paygw_zone_ask_t *ask,
+    ngx_paygw_zone_entry_t *rec, u_char offset, ngx_str_t *key)
+{
+    ngx_paygw_zone_insert(ask->zone, &ask->zone->sh->book, &rec->node, offset,
+                          key, ngx_paygw_zone_book_hash(key));
+
+    rec->expiry.key = ngx_current_msec + ask->keep;
+
+    ngx_paygw_zone_link(ask->zone, &ask->zone->sh->book_expiry, &rec->expiry,
+                        ngx_rbtree_insert_timer_value);
+}
+
+
+void
+ngx_paygw_zone_book_drop(ngx_paygw_zone_ask_t *ask)
+{
+    ngx_paygw_zone_book_free(ask->zone, &ask->order->rec);
+    ask->order = NULL;
+}
+
+
+void
+ngx_paygw_zone_book_last(ngx_paygw_zone_ask_t *ask)
+{
+    ngx_paygw_zone_book_keep_for(ask, &ask->order->rec);
+
+    if (ask->refund) {
+        ngx_paygw_zone_book_keep_for(ask, &ask->refund->rec);
+    }
+}
+
+
+static void
+ngx_paygw_zone_book_keep_for(ngx_paygw_zone_ask_t *ask,
+    ngx_paygw_zone_entry_t *rec)
+{
+    ngx_msec_t  end;
+
+    end = ngx_current_msec + ask->keep;
+
+    if ((ngx_msec_int_t) (end - rec->expiry.key) <= 0) {
+        return;
+    }
+
+    ngx_paygw_zone_unlink(ask->zone, &ask->zone->sh->book_expiry,
+                          &rec->expiry);
+
+    rec->expiry.key = end;
+
+    ngx_paygw_zone_link(ask->zone, &ask->zone->sh->book_expiry, &rec->expiry,
+                        ngx_rbtree_insert_timer_value);
+}
+
+
+ngx_int_t
+ngx_paygw_zone_book_write(ngx_paygw_zone_ask_t *ask, ngx_uint_t terms)
+{
+    ngx_str_t                none;
+    ngx_paygw_book_t         old;
+    ngx_paygw_zone_order_t  *order;
+
+    order = ask->order;
+
+    ngx_paygw_zone_book_terms(order, &old.told);
+    ngx_paygw_zone_book_told(order, &old);
+
+    ngx_str_null(&none);
+
+    order->fresh = ngx_current_msec;
+
+    return ngx_paygw_zone_book_replace(ask->zone, order,
+                                       terms ? &ask->book->terms : &old.told,
+                                       ask->book->note.len ? &ask->book->note
+                                                           : &old.told_note,
+                                       &none);
+}
+
+
+void
+ngx_paygw_zone_book_answer(ngx_paygw_zone_ask_t *ask)
+{
+    ngx_paygw_book_t         old;
+    ngx_paygw_zone_order_t  *order;
+
+    order = ask->order;
+
+    if (ask->book->answer.len == 0 || ask->book->fresh == 0) {
+        return;
+    }
+
+    ngx_paygw_zone_book_terms(order, &old.told);
+    ngx_paygw_zone_book_told(order, &old);
+
+    if (ngx_paygw_zone_book_replace(ask->zone, order, &old.told,
+                                    &old.told_note, &ask->book->answer)
+        == NGX_OK)
+    {
+        order->fresh = ngx_current_msec + ask->book->fresh;
+    }
+}
+
+
+static ngx_int_t
+ngx_paygw_zone_book_replace(ngx_paygw_zone_t *zone,
+    ngx_paygw_zone_order_t *order, ngx_paygw_book_terms_t *terms,
+    ngx_str_t *note, ngx_str_t *answer)
+{
+    u_char                  *p;
+    ngx_paygw_zone_words_t  *w, *old;
+
+    w = ngx_paygw_zone_guest_alloc(zone,
+                                   offsetof(ngx_paygw_zone_words_t, data)
+                                   + terms->currency.len + terms->account.len
+                                   + note->len + answer->len);
+    if (w == NULL) {
+        return NGX_ERROR;
+    }
+
+    w->currency = (u_short) terms->currency.len;
+    w->account = (u_short) terms->account.len;
+    w->note = (u_short) note->len;
+    w->answer = (u_short) answer->len;
+
+    p = ngx_paygw_zone_book_copy(w->data, &terms->currency);
+    p = ngx_paygw_zone_book_copy(p, &terms->account);
+    p = ngx_paygw_zone_book_copy(p, note);
+    (void) ngx_paygw_zone_book_copy(p, answer);
+
+    /* the new texts may have been those of the old ones */
+
+    old = order->words;
+    order->words = w;
+
+    ngx_paygw_zone_book_free_words(zone, old);
+
+    return NGX_OK;
+}
+
+
+/* an empty one may have no data */
+
+static u_char *
+ngx_paygw_zone_book_copy(u_char *p, ngx_str_t *text)
+{
+    return text->len ? ngx_cpymem(p, text->data, text->len) : p;
+}
+
+
+void
+ngx_paygw_zone_book_terms(ngx_paygw_zone_order_t *order,
+    ngx_paygw_book_terms_t *terms)
+{
+    u_char                  *p;
+    ngx_paygw_zone_words_t  *w;
+
+    w = order->words;
+
+    terms->amount = order->rec.amount;
+
+    if (w == NULL) {
+        ngx_str_null(&terms->currency);
+        ngx_str_null(&terms->account);
+        return;
+    }
+
+    p = ngx_paygw_zone_book_text(w->data, w->currency, &terms->currency);
+    (void) ngx_paygw_zone_book_text(p, w->account, &terms->account);
+}
+
+
+void
+ngx_paygw_zone_book_told(ngx_paygw_zone_order_t *order, ngx_paygw_book_t *book)
+{
+    u_char                  *p;
+    ngx_paygw_zone_words_t  *w;
+
+    w = order->words;
+
+    ngx_str_null(&book->told_note);
+    ngx_str_null(&book->told_answer);
+
+    if (w == NULL) {
+        return;
+    }
+
+    p = w->data + w->currency + w->account;
+    p = ngx_paygw_zone_book_text(p, w->note, &book->told_note);
+
+    if (!ngx_paygw_zone_over(order->fresh)) {
+        (void) ngx_paygw_zone_book_text(p, w->answer, &book->told_answer);
+    }
+}
+
+
+static u_char *
+ngx_paygw_zone_book_text(u_char *p, u_short len, ngx_str_t *text)
+{
+    text->data = p;
+    text->len = len;
+
+    return p + len;
+}
+
+
+ngx_uint_t
+ngx_paygw_zone_book_expire(ngx_paygw_zone_t *zone, ngx_uint_t n)
+{
+    ngx_uint_t          i;
+    ngx_rbtree_node_t  *node;
+
+    for (i = 0; i < n; i++) {
+
+        if (zone->sh->book_expiry == &zone->sh->sentinel) {
+            break;
+        }
+
+        node = ngx_rbtree_min(zone->sh->book_expiry, &zone->sh->sentinel);
+
+        if (!ngx_paygw_zone_over(node->key)) {
+            break;
+        }
+
+        ngx_paygw_zone_book_free(zone, ngx_rbtree_data(node,
+                                                       ngx_paygw_zone_entry_t,
+                                                       expiry));
+    }
+
+    return i;
+}
+
+
+static void
+ngx_paygw_zone_book_free(ngx_paygw_zone_t *zone, ngx_paygw_zone_entry_t *rec)
+{
+    size_t                    size;
+    ngx_paygw_zone_order_t   *order;
+    ngx_paygw_zone_refund_t  *refund;
+
+    ngx_paygw_zone_unlink(zone, &zone->sh->book_expiry, &rec->expiry);
+    ngx_paygw_zone_unlink(zone, &zone->sh->book, &rec->node);
+
+    if (rec->refund) {
+        refund = (ngx_paygw_zone_refund_t *) rec;
+        size = ngx_paygw_zone_size(ngx_paygw_zone_refund_t, refund->key.len);
+
+    } else {
+        order = (ngx_paygw_zone_order_t *) rec;
+        size = ngx_paygw_zone_size(ngx_paygw_zone_order_t, order->key.len);
+
+        ngx_paygw_zone_book_free_words(zone, order->words);
+    }
+
+    ngx_paygw_zone_guest_free(zone, rec, size);
+}
+
+
+static void
+ngx_paygw_zone_book_free_words(ngx_paygw_zone_t *zone,
+    ngx_paygw_zone_words_t *w)
+{
+    if (w) {
+        ngx_paygw_zone_guest_free(zone, w, ngx_paygw_zone_words_size(w));
+    }
+}

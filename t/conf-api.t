@@ -1,0 +1,124 @@
+# "nginx -t" of paygw_api and of notify_url.
+
+use strict;
+use warnings;
+use lib 't/lib';
+
+use Test::More;
+
+use PaygwGeneric qw(gateway keys_made);
+use PaygwNginx;
+use PaygwPeer ();
+
+my $Peer = PaygwPeer->start;
+keys_made($Peer->{keys});
+my $Url = 'http://127.0.0.1:1';
+my $Api = 'location /pay/ { paygw_api wxpay; }';
+my @Notify = (notify_url => 'https://pay.example.com/n');
+
+sub conf {
+    my ($http, $server) = @_;
+    return PaygwNginx->test(http => "    paygw_zone paygw:1m;\n$http",
+                            server => $server // $Api);
+}
+
+sub wx { return $Peer->wechat($Url, @Notify, @_) }
+
+# what is right
+
+for my $case (
+    [ 'plain', wx() ],
+    [ 'wechat_v2', $Peer->wechat_v2($Url, @Notify),
+      'location /pay/ { paygw_api wxv2; }' ],
+    [ 'unionpay', $Peer->unionpay($Url, @Notify),
+      'location /pay/ { paygw_api unionpay; }' ],
+    [ 'stripe', $Peer->stripe($Url), 'location /pay/ { paygw_api stripe; }' ],
+    [ 'two channels', wx() . $Peer->alipay($Url),
+      'location /pay/ { paygw_api wxpay alipay; }' ],
+    [ 'beside paygw_pass', wx(),
+      $Api . 'location /wx/ { paygw_pass wxpay; }' ],
+    [ 'two locations', wx(), $Api . 'location /o/ { paygw_api wxpay; }' ],
+    [ 'limit_except', wx(), 'location /pay/ { limit_except POST '
+                            . '{ allow all; } paygw_api wxpay; }' ],
+    [ 'if', wx(), 'location /pay/ { paygw_api wxpay; if ($arg_a) '
+                  . '{ set $b 1; } }' ],
+    [ 'nested', wx(), 'location /pay/ { paygw_api wxpay; '
+                      . 'location /pay/x { return 204; } }' ],
+    [ 'one sub-merchant', wx(sub_mchid => '1900000109') ],
+    [ 'plain http', $Peer->wechat($Url, notify_url =>
+                                      'http://127.0.0.1:8080/n') ],
+)
+{
+    my ($name, @conf) = @$case;
+    my $got = conf(@conf);
+    like($got, qr/test is successful/, $name);
+    unlike($got, qr/\[emerg\]/, "$name: no error");
+}
+
+# what is not
+
+for my $case (
+    [ 'an unknown channel', wx(), 'location /pay/ { paygw_api nobody; }',
+      qr/"paygw_api" names unknown channel "nobody" in \S+:\d+, define it/ ],
+    [ 'no channel', wx(), 'location /pay/ { paygw_api; }',
+      qr/invalid number of arguments in "paygw_api" directive/ ],
+    [ 'a channel twice', wx(), 'location /pay/ { paygw_api wxpay wxpay; }',
+      qr/"paygw_api" names channel "wxpay" twice in \S+:\d+/ ],
+    [ 'an exact location', wx(), 'location = /pay/ { paygw_api wxpay; }',
+      qr{location "/pay/" with "paygw_api" must be a prefix that ends with} ],
+    [ 'no slash', wx(), 'location /pay { paygw_api wxpay; }',
+      qr{location "/pay" with "paygw_api" must be a prefix that ends with} ],
+    [ 'regex', wx(), 'location ~ ^/pay/ { paygw_api wxpay; }',
+      qr/with "paygw_api" must be a prefix/ ],
+    [ 'named', wx(), 'location / { try_files /x @n; } '
+                     . 'location @n { paygw_api wxpay; }',
+      qr/with "paygw_api" must be a prefix/ ],
+    [ 'inside if', wx(), 'location /p/ { if ($arg_a) { paygw_api wxpay; } }',
+      qr/"paygw_api" directive is not allowed here/ ],
+    [ 'twice', wx(), 'location /pay/ { paygw_api wxpay; paygw_api wxpay; }',
+      qr/"paygw_api" directive is duplicate/ ],
+    [ 'with paygw_pass', wx(), 'location /pay/ { paygw_api wxpay; '
+                               . 'paygw_pass wxpay; }',
+      qr/"paygw_api" and "paygw_pass" cannot be in one location, in/ ],
+    [ 'with paygw_notify', wx(), 'location /pay/ { paygw_api wxpay; '
+                                 . 'paygw_notify wxpay; }',
+      qr/"paygw_api" and "paygw_notify" cannot be in one location, in/ ],
+    (map { [ "$_ 0", wx(), "location /pay/ { paygw_api wxpay; $_ 0; }",
+             qr/"$_" for "paygw_api" in \S+:\d+ cannot be 0/ ] }
+         qw(paygw_deadline paygw_answer_max paygw_body_max)),
+    [ 'no endpoint', wx(endpoint => undef), undef,
+      qr/"paygw_api" in \S+:\d+ needs "endpoint" in channel "wxpay"/ ],
+    [ 'no notify_url', $Peer->wechat($Url), undef,
+      qr/no "notify_url" is defined for channel "wxpay"/ ],
+    (map { [ "notify_url $_", $Peer->wechat($Url, notify_url => $_), undef,
+             qr/"notify_url" of channel "wxpay" must be a URL without arg/ ] }
+         'https://h/n?a=b', 'https://h/n#a', '/n', 'ftp://h/n', '""',
+         'https://h/n other', '"https://h/a b"',
+         'https://h/' . ('x' x 246)),
+    [ 'two notify_url', $Peer->wechat($Url, notify_url =>
+                                          [ 'http://h/a', 'http://h/b' ]),
+      undef, qr/"notify_url" of channel "wxpay" is duplicate/ ],
+    [ 'two sub-merchants', wx(sub_mchid => '1900000109 1900000110'), undef,
+      qr/channel "wxpay" has 2 "sub_mchid", "paygw_api" needs exactly one/ ],
+    [ 'another provider', gateway($Peer, 'md5', $Url),
+      'location /pay/ { paygw_api md5; }',
+      qr/but provider "generic" is not part of it, use "paygw_pass"/ ],
+    (map { my ($name, @of) = @$_;
+           [ "$name: no notify_url", $Peer->$name($Url, @of),
+             "location /pay/ { paygw_api $of[1]; }",
+             qr/no "notify_url" is defined for channel "$of[1]"/ ] }
+         [ wechat_v2 => -name => 'wxv2' ],
+         [ unionpay => -name => 'union' ]),
+    [ 'v2: two sub-merchants', $Peer->wechat_v2($Url, @Notify,
+          sub_mchid => '1900000109 1900000110'),
+      'location /pay/ { paygw_api wxv2; }',
+      qr/channel "wxv2" has 2 "sub_mchid", "paygw_api" needs exactly one/ ],
+)
+{
+    my ($name, $http, $server, $want) = @$case;
+    my $got = conf($http, $server);
+    like($got, qr/\[emerg\].*$want/, $name);
+    like($got, qr/test failed/, "$name: refused");
+}
+
+done_testing();

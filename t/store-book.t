@@ -1,0 +1,435 @@
+# The book of orders, in either store, driven by "paygw_test_store".
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+use PaygwTest;
+
+worker_connections(1024);
+workers(2);
+
+our $Config = '    location = /s { paygw_test_store; }';
+our $Channel = "c$$-" . time;
+our $Orders = 0;
+our @States = qw(CREATED PAYING CLOSED FAILED PAID PART_REFUNDED REFUNDED);
+
+# how far each of them is, as the design has it
+our %Rank = (CREATED => 1, PAYING => 2, CLOSED => 3, FAILED => 3, PAID => 4,
+             PART_REFUNDED => 5, REFUNDED => 6);
+
+sub main::order { return "$::Channel:o" . ++$::Orders }
+
+sub main::ask {
+    my ($args) = @_;
+    my $res = finish(begin("GET /s?$args HTTP/1.0\r\n\r\n"));
+    chomp(my $body = $res->{body});
+    return $body;
+}
+
+# what the book says, without the token
+sub main::book {
+    my ($verb, $order, $args) = @_;
+    my $got = ask("op=book&verb=$verb&key=$order" . ($args // ''));
+    $got =~ s/ [0-9a-f]{16}$//;
+    return $got;
+}
+
+# the token of an order that is made
+sub main::made {
+    my ($order, $args) = @_;
+    my $got = ask("op=book&verb=create&key=$order"
+                  . ($args // '&amount=100&currency=CNY&account=a'));
+    like($got, qr/^ok \w+ .* [0-9a-f]{16}$/, "made: $got");
+    return substr $got, -16;
+}
+
+# a claim of an event of its own
+sub main::claim {
+    my ($order, $says, $args) = @_;
+    my $got = ask("op=claim&key=$::Channel:e" . ++$::Orders
+                  . "&order=$order&says=$says" . ($args // ''));
+    $got =~ s/^ok 1 \w+$/ok/;
+    return $got;
+}
+
+run_tests();
+
+__DATA__
+
+=== TEST 1: created once, under its terms
+--- config eval: $::Config
+--- run
+my $o = order();
+my $told = 'CREATED 100/CNY/a 0+0 -  []';
+is(book('look', $o), 'no NONE -1// 0+0 -  []', 'nothing');
+made($o);
+is(book('look', $o), "ok $told", 'a record');
+is(book('create', $o, '&amount=100&currency=CNY&account=a'), "done $told",
+   'the same again');
+is(book('create', $o, '&amount=100'), "done $told", 'less is said');
+is(book('create', $o, '&amount=101&currency=CNY&account=a'), "no $told",
+   'another amount');
+is(book('create', $o, '&amount=100&currency=USD&account=a'), "no $told",
+   'another currency');
+is(book('create', $o, '&amount=100&currency=CNY&account=b'), "no $told",
+   'another account');
+is(book('look', $o), "ok $told", 'unchanged');
+is(ask("op=book&verb=create&key=" . order()), 'error', 'no amount');
+is(ask("op=book&verb=create&amount=9007199254740992&key=" . order()), 'error',
+   'too great an amount');
+
+
+
+=== TEST 2: every move there is
+--- config eval: $::Config
+--- run
+for my $from (@::States) {
+    for my $to (@::States) {
+        my $o = order();
+        made($o, "&amount=100&to=$from");
+        my $rc = $from eq $to ? 'done'
+                 : $::Rank{$to} > $::Rank{$from} ? 'ok' : 'no';
+        my $then = $rc eq 'ok' ? $to : $from;
+        is(book('move', $o, "&to=$to"), "$rc $then 100// 0+0 -  []",
+           "from $from to $to");
+    }
+}
+is(book('move', order(), '&to=PAID'), 'no NONE -1// 0+0 -  []', 'no record');
+
+
+
+=== TEST 3: what events say moves an order, and a late one is told
+--- config eval: $::Config
+--- run
+my %to = (open => 'PAYING', closed => 'CLOSED', failed => 'FAILED',
+          paid => 'PAID');
+for my $from (@::States) {
+    for my $says (sort keys %to) {
+        my $o = order();
+        made($o, "&amount=100&to=$from");
+        my $late = $::Rank{$from} >= 4 && $says ne 'paid';
+        is(claim($o, $says), $late ? 'late' : 'ok', "$from, $says");
+        my $then = $::Rank{$to{$says}} > $::Rank{$from} ? $to{$says} : $from;
+        like(book('look', $o), qr/^ok $then /, "$from, $says: $then");
+    }
+}
+
+
+
+=== TEST 4: D11: an event is compared with what was created
+--- config eval: $::Config
+--- run
+my $o = order();
+made($o);
+my $same = '&compare=1&amount=100&currency=CNY&account=a';
+my $told = '100/CNY/a';
+is(claim($o, 'paid', '&compare=1&amount=1&currency=CNY&account=a'),
+   "amount $told", 'another amount');
+is(claim($o, 'paid', '&compare=1&amount=100&currency=USD&account=a'),
+   "currency $told", 'another currency');
+is(claim($o, 'paid', '&compare=1&amount=100&currency=CNY&account=b'),
+   "account $told", 'another account');
+like(book('look', $o), qr/^ok CREATED /, 'nothing has come of it');
+is(claim($o, 'paid', '&compare=1&amount=100'), 'ok', 'what is not said');
+$o = order();
+made($o);
+is(claim($o, 'paid', "$same&required=1"), 'ok', 'as it was created');
+like(book('look', $o), qr/^ok PAID /, 'paid');
+is(claim($o, 'open', $same), 'late -1//', 'late');
+
+$o = order();
+is(claim($o, 'paid', "$same&required=1"), 'unknown -1//',
+   'it has to be known');
+like(book('look', $o), qr/^no NONE /, 'and nothing is kept of it');
+is(claim($o, 'paid', $same), 'ok', 'it need not be');
+is(book('look', $o), 'ok PAID -1// 0+0 -  []', 'made elsewhere');
+is(claim($o, 'paid', "$same&required=1"), 'unknown -1//',
+   'that it is paid is not what it was made of');
+is(claim($o, 'paid', '&compare=1&amount=7'), 'ok', 'nothing to compare with');
+
+# what was committed, or is held, is what it was
+
+my $e = "$::Channel:e-committed";
+$o = order();
+made($o);
+like(ask("op=claim&key=$e&order=$o&says=paid$same&save=a&lease=60000"),
+     qr/^ok 1/);
+is(ask("op=claim&key=$e&order=$o&says=paid&compare=1&amount=7"), 'busy',
+   'held');
+
+
+
+=== TEST 5: refunds never are more than the order
+--- config eval: $::Config
+--- run
+my $o = order();
+is(book('reserve', $o, '&refund=r1&sum=10'), 'no NONE -1// 0+0 -  []',
+   'no order');
+made($o);
+is(book('reserve', $o, '&refund=r1&sum=10'), 'no CREATED 100/CNY/a 0+0 -  []',
+   'not paid');
+is(claim($o, 'paid'), 'ok');
+is(book('reserve', $o, '&refund=r1&sum=101'), 'no PAID 100/CNY/a 0+0 -  []',
+   'more than the order');
+is(book('reserve', $o, '&refund=r1&sum=60'), 'ok PAID 100/CNY/a 0+60 held  []',
+   'held');
+is(book('reserve', $o, '&refund=r1&sum=60'),
+   'done PAID 100/CNY/a 0+60 held  []', 'again: it may be sent again');
+is(book('reserve', $o, '&refund=r1&sum=50'),
+   'other PAID 100/CNY/a 0+60 held  []', 'another refund of this id');
+is(book('reserve', $o, '&refund=r2&sum=41'), 'no PAID 100/CNY/a 0+60 -  []',
+   'more than is left, as nobody knows');
+is(book('back', $o, '&refund=r1&sum=60'), 'ok PAID 100/CNY/a 0+0 -  []',
+   'given back');
+is(book('back', $o, '&refund=r1'), 'done PAID 100/CNY/a 0+0 -  []', 'once');
+is(book('reserve', $o, '&refund=r2&sum=41'),
+   'ok PAID 100/CNY/a 0+41 held  []', 'another one');
+is(book('confirm', $o, '&refund=r2'),
+   'ok PART_REFUNDED 100/CNY/a 41+0 done  []', 'done');
+is(book('confirm', $o, '&refund=r2&sum=41'),
+   'done PART_REFUNDED 100/CNY/a 41+0 done  []', 'once');
+is(book('reserve', $o, '&refund=r2&sum=41'),
+   'done PART_REFUNDED 100/CNY/a 41+0 done  []', 'and never again');
+is(book('back', $o, '&refund=r2'),
+   'no PART_REFUNDED 100/CNY/a 41+0 done  []', 'nor given back');
+is(book('confirm', $o, '&refund=r9'),
+   'no PART_REFUNDED 100/CNY/a 41+0 -  []', 'one of unknown amount');
+is(book('reserve', $o, '&refund=r1&sum=59'),
+   'ok PART_REFUNDED 100/CNY/a 41+59 held  []', 'the rest');
+is(book('confirm', $o, '&refund=r1&sum=59'),
+   'ok REFUNDED 100/CNY/a 100+0 done  []', 'all of it');
+is(book('reserve', $o, '&refund=r3&sum=1'),
+   'no REFUNDED 100/CNY/a 100+0 -  []', 'nothing is left');
+
+# the greatest amount, to the last unit
+
+$o = order();
+made($o, '&amount=9007199254740991&to=PAID');
+my ($most, $held) = ('9007199254740991//', '9007199254740990');
+is(book('reserve', $o, "&refund=r1&sum=$held"),
+   "ok PAID $most 0+$held held  []", 'all but one');
+is(book('reserve', $o, '&refund=r2&sum=2'), "no PAID $most 0+$held -  []",
+   'one too many');
+is(book('reserve', $o, '&refund=r2&sum=9007199254740991'),
+   "no PAID $most 0+$held -  []", 'nearly twice as many');
+is(book('reserve', $o, '&refund=r2&sum=1'),
+   "ok PAID $most 0+9007199254740991 held  []", 'the last');
+
+
+
+=== TEST 6: callbacks of refunds
+--- config eval: $::Config
+--- run
+my $o = order();
+made($o);
+is(claim($o, 'paid'), 'ok');
+my $c = '&compare=1';
+like(book('reserve', $o, '&refund=r1&sum=30'), qr/^ok /);
+is(claim($o, 'returned', "$c&refund=r1"), 'ok', 'it has failed');
+is(book('look', $o), 'ok PAID 100/CNY/a 0+0 -  []', 'given back');
+like(book('reserve', $o, '&refund=r1&sum=30'), qr/^ok /);
+is(claim($o, 'refunded', "$c&refund=r1&sum=30"), 'ok', 'it was made');
+is(book('look', $o), 'ok PART_REFUNDED 100/CNY/a 30+0 -  []', 'counted');
+is(claim($o, 'refunded', "$c&refund=r1&sum=30"), 'ok', 'told again');
+is(claim($o, 'returned', "$c&refund=r1"), 'ok', 'and denied');
+is(claim($o, 'refunded', "$c&refund=r2"), 'ok', 'who knows how much');
+is(book('look', $o), 'ok PART_REFUNDED 100/CNY/a 30+0 -  []', 'counted once');
+is(claim($o, 'refunded', "$c&refund=r3&sum=70"), 'ok', 'made elsewhere');
+is(book('look', $o), 'ok REFUNDED 100/CNY/a 100+0 -  []', 'counts, too');
+is(claim(order(), 'refunded', "$c&refund=r3&sum=70"), 'ok', 'no order');
+is(claim($o, 'refunded', "$c&refund=" . 'r' x 65), 'error', 'too long an id');
+is(claim($o, 'refunded', "$c&refund=" . 'r' x 64), 'ok', 'the longest');
+is(claim($o, 'open', $c), 'late 100/CNY/a' =~ s/100.*/-1\/\//r,
+   'a refunded order is paid');
+
+
+
+=== TEST 7: an answer is kept until something changes
+--- config eval: $::Config
+--- run
+my $o = order();
+made($o);
+my $a = '{"state":"PAYING"}';
+is(book('move', $o, "&to=PAYING&fresh=60000&answer=$a&note=n1"),
+   'ok PAYING 100/CNY/a 0+0 - n1 []', 'moved, with an answer');
+is(book('look', $o), "ok PAYING 100/CNY/a 0+0 - n1 [$a]", 'told') for 1, 2;
+is(book('move', $o, '&to=CREATED&fresh=60000&answer=old'),
+   'no PAYING 100/CNY/a 0+0 - n1 []', 'an older one');
+is(book('look', $o), "ok PAYING 100/CNY/a 0+0 - n1 [$a]", 'is not kept');
+is(book('move', $o, '&fresh=60000&answer=b'),
+   'done PAYING 100/CNY/a 0+0 - n1 []', 'another answer, no move');
+is(book('look', $o), 'ok PAYING 100/CNY/a 0+0 - n1 [b]', 'told');
+is(claim($o, 'open'), 'ok', 'nothing new');
+is(book('look', $o), 'ok PAYING 100/CNY/a 0+0 - n1 [b]', 'told still');
+is(claim($o, 'paid'), 'ok', 'paid');
+is(book('look', $o), 'ok PAID 100/CNY/a 0+0 - n1 []', 'forgotten');
+is(book('move', $o, "&to=PAID&fresh=1500&answer=$a&note=n2"),
+   'done PAID 100/CNY/a 0+0 - n2 []', 'for a while');
+is(book('look', $o), "ok PAID 100/CNY/a 0+0 - n2 [$a]", 'fresh');
+ok(wait_for(sub { book('look', $o) eq 'ok PAID 100/CNY/a 0+0 - n2 []' }),
+   'old');
+my $long = 'x' x 2049;
+book('move', $o, "&to=PAID&fresh=60000&answer=$long");
+is(book('look', $o), 'ok PAID 100/CNY/a 0+0 - n2 []', 'too long: not kept');
+chop $long;
+book('move', $o, "&to=PAID&fresh=60000&answer=$long");
+is(book('look', $o), "ok PAID 100/CNY/a 0+0 - n2 [$long]", 'the longest');
+like(book('reserve', $o, '&refund=r1&sum=1'), qr/^ok /);
+like(book('confirm', $o, '&refund=r1&sum=1'), qr/^ok /);
+is(book('look', $o), 'ok PART_REFUNDED 100/CNY/a 1+0 - n2 []',
+   'a refund: forgotten');
+
+
+
+=== TEST 8: what was not made after all
+--- config eval: $::Config
+--- run
+my $o = order();
+my $t = made($o);
+is(book('drop', $o, '&token=1'), 'no CREATED 100/CNY/a 0+0 -  []',
+   'by somebody else');
+is(book('drop', $o, "&token=$t"), 'ok NONE -1// 0+0 -  []', 'by its maker');
+ok(wait_for(sub { book('look', $o) eq 'no NONE -1// 0+0 -  []' }), 'gone');
+$t = made($o, '&amount=7');
+is(claim($o, 'paid'), 'ok');
+is(book('drop', $o, "&token=$t"), 'no PAID 7// 0+0 -  []', 'paid meanwhile');
+$o = order();
+$t = made($o);
+is(ask("op=book&verb=drop&key=$o&token=$t&tell=1"), 'sent', 'nobody waits');
+ok(wait_for(sub { book('look', $o) eq 'no NONE -1// 0+0 -  []' }), 'gone');
+
+
+
+=== TEST 9: what the provider says of an order is what counts
+--- config eval: $::Config
+--- run
+my $o = order();
+is(book('learn', $o, '&amount=5&currency=EUR&account=a&note=n'),
+   'ok CREATED 5/EUR/a 0+0 - n []', 'unknown before');
+is(book('learn', $o, '&amount=6&currency=EUR&account=a&to=PAYING'),
+   'ok PAYING 6/EUR/a 0+0 - n []', 'other terms');
+is(book('learn', $o, '&amount=6&currency=EUR&account=a&to=CREATED'),
+   'ok PAYING 6/EUR/a 0+0 - n []', 'never back');
+is(claim($o, 'paid', '&compare=1&amount=5'), 'amount 6/EUR/a', 'compared');
+is(claim($o, 'paid', '&compare=1&amount=6'), 'ok');
+
+# nobody waits for it
+
+$o = order();
+is(ask("op=book&verb=learn&key=$o&amount=8&currency=EUR&account=a&note=n"
+       . '&tell=1'), 'sent');
+ok(wait_for(sub { book('look', $o) eq 'ok CREATED 8/EUR/a 0+0 - n []' }),
+   'noted');
+is(ask("op=book&verb=look&key=$o&cancel=1"), 'cancelled', 'nor for this');
+is(ask("op=book&verb=move&to=PAYING&key=$o&cancel=1"), 'cancelled');
+ok(wait_for(sub { book('look', $o) eq 'ok PAYING 8/EUR/a 0+0 - n []' }),
+   'done all the same');
+
+$o = order();
+is(claim($o, 'paid'), 'ok', 'made elsewhere, and paid');
+is(book('create', $o, '&amount=5'), 'done PAID -1// 0+0 -  []',
+   'our own word is of no use');
+is(book('reserve', $o, '&refund=r&sum=1'), 'no PAID -1// 0+0 -  []',
+   'of how much');
+is(book('move', $o, '&to=REFUNDED'), 'no PAID -1// 0+0 -  []', 'not moved');
+is(book('move', $o, '&to=PAID'), 'done PAID -1// 0+0 -  []', 'paid it is');
+is(book('learn', $o, '&amount=5'), 'ok PAID 5// 0+0 -  []',
+   'the provider knows');
+is(claim($o, 'failed'), 'late', 'and it is paid still');
+
+
+
+=== TEST 10: 32 refunds at the same time, by two workers
+--- config eval: $::Config
+--- run
+for my $round (1 .. 3) {
+    my $o = order();
+    made($o);
+    is(claim($o, 'paid'), 'ok');
+    my @s = map {
+        begin("GET /s?op=book&verb=reserve&key=$o&sum=10&refund=r$_"
+              . " HTTP/1.0\r\n\r\n")
+    } 1 .. 32;
+    my @got = map { finish($_)->{body} } @s;
+    is(scalar(grep { /^ok / } @got), 10, 'ten of them fit in');
+    is(scalar(grep { /^no / } @got), 22, 'the others do not');
+    is(book('look', $o), 'ok PAID 100/CNY/a 0+100 -  []', 'all is held');
+    my @ids = grep { $got[$_ - 1] =~ /^ok / } 1 .. 32;
+    @s = map {
+        begin("GET /s?op=book&verb=confirm&key=$o&sum=10&refund=r$_"
+              . " HTTP/1.0\r\n\r\n")
+    } (@ids) x 2;
+    @got = map { finish($_)->{body} } @s;
+    is(scalar(grep { /^ok / } @got), 10, 'each is done once');
+    is(scalar(grep { /^done / } @got), 10, 'and told again');
+    is(book('look', $o), 'ok REFUNDED 100/CNY/a 100+0 -  []', 'all of it');
+}
+my $o = order();
+made($o);
+is(claim($o, 'paid'), 'ok');
+is(ask("op=book&verb=reserve&key=$o&sum=10&refunds=x&n=32"),
+   'ok=10 committed=22 busy=0 error=0', 'the same in one worker');
+
+
+
+=== TEST 11: two workers move one order
+--- config eval: $::Config
+--- run
+for my $round (1 .. 8) {
+    my $o = order();
+    made($o);
+    my @s = map {
+        begin("GET /s?op=book&verb=move&key=$o&to=$_ HTTP/1.0\r\n\r\n")
+    } (qw(PAID CLOSED PAYING FAILED)) x 4;
+    my @got = map { finish($_)->{body} } @s;
+    is(scalar(grep { /^ok PAID / } @got), 1, 'paid once');
+    cmp_ok(scalar(grep { /^ok (?:CLOSED|FAILED) / } @got), '<=', 1,
+           'ended once at most');
+    like(book('look', $o), qr/^ok PAID /, 'and paid it stays');
+}
+
+
+
+=== TEST 12: a record ends, and each event of the order makes it last
+--- config eval: $::Config
+--- run
+my $o = order();
+made($o, '&amount=100&keep=1500');
+my $p = order();
+made($p, '&amount=100&keep=1500');
+is(claim($p, 'paid', '&keep=60000'), 'ok');
+ok(wait_for(sub { book('look', $o) =~ /^no NONE / }), 'gone');
+like(book('look', $p), qr/^ok PAID /, 'longer');
+made($o, '&amount=7');
+like(book('look', $o), qr/^ok CREATED 7/, 'a new one');
+$o = order();
+made($o, '&amount=100&to=PAID&keep=60000');
+book('move', $o, '&to=PART_REFUNDED&keep=1');
+like(book('look', $o), qr/^ok PART_REFUNDED /, 'never shorter');
+
+
+
+=== TEST 13: a zone that is full
+--- http_config
+    paygw_zone small:96k;
+--- no_store
+--- config eval: $::Config
+--- run
+if (!store_is('zone')) {
+    pass('of the zone alone');
+    return;
+}
+my $got = ask("op=book&verb=create&key=$::Channel:f&n=2000&spread=1"
+              . "&amount=1&keep=2500");
+like($got, qr/^ok=[1-9]\d* committed=0 busy=0 error=[1-9]\d*$/, $got);
+is(book('create', order(), '&amount=1'), 'error', 'no order is made');
+is(claim("$::Channel:f-0", 'paid'), 'ok', 'events have room of their own');
+like(book('look', "$::Channel:f-0"), qr/^ok PAID /, 'and move the orders');
+Time::HiRes::sleep(3);
+made(order());
+like(ask("op=book&verb=create&key=$::Channel:g&n=20&spread=1&amount=1"),
+     qr/^ok=20 /, 'what has ended gives room');
+like(error_log_text(), qr/could not allocate record of call in paygw zone/);
+--- timeout: 20
+--- faulty
