@@ -1,7 +1,9 @@
 #!/bin/sh
 # Fuzzes what reads bytes of strangers: codecs and providers.
 #
-#   run.sh SECONDS [TARGET ...]     each target for SECONDS, one by one
+#   run.sh SECONDS [TARGET ...]     each target for SECONDS
+#
+# One target a processor runs at a time; FUZZ_JOBS says another number.
 #
 # A target is a file fuzz_TARGET.c; all of them without an argument.  Any
 # finding fails; what found it is kept in $PAYGW_BUILD/fuzz/TARGET/artifacts
@@ -71,7 +73,7 @@ run() {
     fi
 
     if [ $rc -eq 0 ]; then
-        "$out/fuzz_$1" -max_total_time="$seconds" -timeout=10 \
+        "$out/fuzz_$1" -max_total_time="$seconds" -timeout=60 \
             -rss_limit_mb=2048 -max_len=16384 -print_final_stats=1 \
             -dict="$here/dict/$1.dict" -artifact_prefix="$work/artifacts/" \
             "$work/corpus" "$here/corpus/$1" > "$log" 2>&1 || rc=$?
@@ -92,8 +94,29 @@ run() {
     rm -f "$log"
 }
 
-failed=0
-for target; do
-    run "$target" || failed=1
+jobs=${FUZZ_JOBS:-$(nproc)}
+rm -f "$out"/failed.$$.*
+
+# every "jobs"th target, from the one of this number on
+
+lane() {
+    n=0
+    for target in $targets; do
+        if [ $((n % jobs)) -eq "$1" ]; then
+            run "$target" || : > "$out/failed.$$.$target"
+        fi
+        n=$((n + 1))
+    done
+}
+
+targets=$*
+lane=0
+while [ "$lane" -lt "$jobs" ]; do
+    lane "$lane" &
+    lane=$((lane + 1))
 done
-exit $failed
+wait
+
+for file in "$out"/failed.$$.*; do
+    [ ! -e "$file" ] || { rm -f "$out"/failed.$$.*; exit 1; }
+done
