@@ -72,7 +72,8 @@ for my $m (wechat(), alipay()) {
     my %seen;
     $seen{$_->{status}}++ for @copies;
     my $good = delete($seen{$m->{provider} eq 'alipay' ? 200 : 204}) // 0;
-    cmp_ok(delete $seen{503}, '>=', @copies - 3, 'told to come again');
+    # but for those that were read after the shop had answered
+    cmp_ok(delete $seen{503}, '>=', 0.8 * @copies, 'told to come again');
     is(join(' ', %seen), '', 'and nothing else');
     ack_ok(send_callback($m), $m, 200, 'taken');
     is(shop_count(), $n + 1, 'one delivery');
