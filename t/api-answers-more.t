@@ -27,13 +27,17 @@ my $Nginx = PaygwNginx->start(
         . $Peer->wechat_v2_cert($Url, @Notify)
         . $Peer->wechat_v2($Url, @Notify, -name => 'hmac',
                            sign_type => 'HMAC-SHA256')
+        . $Peer->wechat_v2($Url, @Notify, -name => 'partner',
+                           appid => 'wxd930ea5d5a258f4f wxsub',
+                           sub_mchid => '1900000109')
         . $Peer->unionpay($Url, @Notify),
     server => 'location /s/ { paygw_api stripe; }'
         . 'location /v/ { paygw_api wxv2; }'
         . 'location /h/ { paygw_api hmac; }'
+        . 'location /p/ { paygw_api partner; }'
         . 'location /u/ { paygw_api unionpay; }');
 
-my %Api = map { $_ => PaygwApi->new($Nginx, "/$_") } qw(s v h u);
+my %Api = map { $_ => PaygwApi->new($Nginx, "/$_") } qw(s v h p u);
 my $Id = 'T202501020001';
 my $Ref = '20250102030405';
 my %Refund = (refund_id => 'R202501020001', amount => 30);
@@ -366,6 +370,22 @@ for ((map { [ $_ => 'UNCLEAR' ] } qw(SYSTEMERROR SYSTEM_ERROR BANKERROR
                "v2 $api $method: signed");
         }
     }
+}
+
+# partner mode: whose openid the payer's is
+
+for (['' => 'openid=o1'], ['wxsub' => 'sub_appid=wxsub sub_openid=o1']) {
+    my ($app, $sent) = @$_;
+    $Peer->requests(1);
+    v_plan({ prepay_id => 'wx1' });
+    my $data = $Api{p}->ok(ask(p => 'create', method => 'jsapi', payer =>
+        { id => 'o1', $app ? (appid => $app) : () }), "v2 partner $app");
+    is($data->{action}{params}{appId}, $app || 'wxd930ea5d5a258f4f', 'appId');
+    my ($r) = $Peer->requests(1);
+    my %f = $r->{body} =~ m{<(\w+)>(?:<!\[CDATA\[)?([^<\]]*)}g;
+    is($f{appid}, 'wxd930ea5d5a258f4f', 'appid: of the partner');
+    is(join(' ', map { "$_=$f{$_}" } grep { exists $f{$_} }
+            qw(sub_appid openid sub_openid)), $sent, 'v2 partner: openid');
 }
 
 

@@ -52,7 +52,8 @@ my $Nginx = PaygwNginx->start(
               merchant_certificate => "$Data/wechat_v3/merchant_cert.pem",
               appid => 'wxd678efh567hg6787 wxother')
         . $Peer->wechat($Url, @Notify, -name => 'partner',
-              sub_mchid => '1900000109', mchid => '1900009192')
+              sub_mchid => '1900000109', mchid => '1900009192',
+              appid => 'wxd678efh567hg6787 wxsub')
         . $Peer->alipay($Url, @Notify, app_private_key => $App),
     server => 'location /pay/ { paygw_api wxpay partner alipay; }');
 
@@ -150,6 +151,29 @@ my $Api = PaygwApi->new($Nginx, '/pay');
         method => 'app', @of)), 'partner app');
     is($data->{action}{params}{partnerid}, '1900000109',
        'partner app: partnerid');
+    $Peer->requests(1);
+
+    # a payer of the sub-merchant's own application
+    $Peer->plan({ body => '{"prepay_id":"wx1"}' });
+    $data = $Api->ok($Api->post('/orders', $Api->order(
+        method => 'jsapi', payer => { id => 'o2', appid => 'wxsub' }, @of)),
+        'partner: of the sub-merchant');
+    is($data->{action}{params}{appId}, 'wxsub', 'sub_appid: who signs in');
+    ($r) = $Peer->requests(1);
+    $sent = $Json->decode($r->{body});
+    is("$sent->{sp_appid} $sent->{sub_appid}", 'wxd678efh567hg6787 wxsub',
+       'sub_appid: asked');
+    is(join(' ', %{ $sent->{payer} }), 'sub_openid o2', 'sub_openid');
+
+    my %paid = (out_trade_no => $id, sp_mchid => '1900009192',
+                sub_mchid => '1900000109', trade_state => 'SUCCESS',
+                transaction_id => '1', amount => { total => 100,
+                                                   currency => 'CNY' },
+                payer => { sub_openid => 'o2' });
+    $Peer->plan({ body => $Json->encode(\%paid) });
+    $data = $Api->ok($Api->get("/orders/$id", @of), 'partner: paid');
+    is($data->{payer}, 'o2', 'partner: by whom');
+    $Peer->requests(1);
 
     my %trade = (out_trade_no => $id, sp_mchid => '1900009192',
                  sub_mchid => '1900000109', trade_state => 'NOTPAY');

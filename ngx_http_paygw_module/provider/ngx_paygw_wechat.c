@@ -192,6 +192,25 @@ ngx_paygw_wechat_is_mchid(ngx_paygw_wechat_account_t *account,
 }
 
 
+ngx_str_t *
+ngx_paygw_wechat_sub_appid(ngx_paygw_wechat_account_t *account,
+    ngx_str_t *appid)
+{
+    ngx_str_t  *first;
+
+    first = account->appids->elts;
+
+    if (account->sub_mchids == NULL
+        || (first->len == appid->len
+            && ngx_strncmp(first->data, appid->data, appid->len) == 0))
+    {
+        return NULL;
+    }
+
+    return appid;
+}
+
+
 void
 ngx_paygw_wechat_state(ngx_paygw_notify_t *n,
     const ngx_paygw_wechat_state_t *state, ngx_str_t *word)

@@ -50,6 +50,15 @@ ngx_uint_t ngx_paygw_wechat_is_mchid(ngx_paygw_wechat_account_t *account,
     ngx_str_t *mchid);
 
 
+/*
+ * Whose openid a payer's is, of an order that is made: NULL if it is that of
+ * the account's first appid, or of the one that is named where there is no
+ * partner; else, in partner mode, the sub_appid, which is appid itself.
+ */
+ngx_str_t *ngx_paygw_wechat_sub_appid(ngx_paygw_wechat_account_t *account,
+    ngx_str_t *appid);
+
+
 /* a word for a state, and what it means; a table is ended by an empty word */
 typedef struct {
     ngx_str_t                word;

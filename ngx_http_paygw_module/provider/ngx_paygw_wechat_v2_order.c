@@ -226,13 +226,20 @@ static ngx_int_t
 ngx_paygw_wechat_v2_order_create(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o)
 {
-    ngx_str_t         expires;
-    ngx_paygw_form_t  form;
+    ngx_str_t                    expires, *sub;
+    ngx_paygw_form_t             form;
+    ngx_paygw_wechat_account_t  *account;
 
     static ngx_str_t  here = ngx_string("127.0.0.1");
 
+    account = x->n.channels[0]->conf;
+    sub = ngx_paygw_wechat_sub_appid(account, &o->payer_appid);
+
     if (ngx_paygw_wechat_v2_begin(x, o, &form) != NGX_OK
-        || ngx_paygw_form_add(&form, "appid", &o->payer_appid) != NGX_OK
+        || ngx_paygw_form_add(&form, "appid",
+                              sub ? account->appids->elts : &o->payer_appid)
+           != NGX_OK
+        || (sub && ngx_paygw_form_add(&form, "sub_appid", sub) != NGX_OK)
         || ngx_paygw_form_add(&form, "body", &o->subject) != NGX_OK
         || ngx_paygw_wechat_v2_integer(x->n.pool, &form, "total_fee",
                                        o->amount)
@@ -295,7 +302,13 @@ ngx_paygw_wechat_v2_method(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
 
     case NGX_PAYGW_METHOD_JSAPI:
 
-        if (ngx_paygw_form_add(form, "openid", &o->payer) != NGX_OK) {
+        if (ngx_paygw_form_add(form,
+                               ngx_paygw_wechat_sub_appid(
+                                   x->n.channels[0]->conf, &o->payer_appid)
+                               ? "sub_openid" : "openid",
+                               &o->payer)
+            != NGX_OK)
+        {
             return NGX_ERROR;
         }
 

@@ -456,7 +456,9 @@ ngx_paygw_wechat_v2_money(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
         return ngx_paygw_order_strange(x, "time_end");
     }
 
-    (void) ngx_paygw_fields_word(form, "openid", 128, &told->payer);
+    if (!ngx_paygw_fields_word(form, "openid", 128, &told->payer)) {
+        (void) ngx_paygw_fields_word(form, "sub_openid", 128, &told->payer);
+    }
 
     return NGX_OK;
 }

@@ -172,7 +172,7 @@ static ngx_int_t
 ngx_paygw_wechat_v3_order_create(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o)
 {
-    ngx_str_t                    path, body, none, expires;
+    ngx_str_t                    path, body, none, expires, *sub;
     ngx_uint_t                   partner;
     ngx_paygw_channel_t         *ch;
     ngx_paygw_json_out_t         out;
@@ -214,7 +214,10 @@ ngx_paygw_wechat_v3_order_create(ngx_paygw_exchange_t *x,
 
     if (o->method == NGX_PAYGW_METHOD_JSAPI) {
         ngx_paygw_json_out_open(&out, "payer");
-        ngx_paygw_json_out_string(&out, partner ? "sp_openid" : "openid",
+        sub = ngx_paygw_wechat_sub_appid(account, &o->payer_appid);
+        ngx_paygw_json_out_string(&out,
+                                  sub ? "sub_openid"
+                                      : partner ? "sp_openid" : "openid",
                                   &o->payer);
         ngx_paygw_json_out_close(&out);
     }
@@ -256,10 +259,15 @@ ngx_paygw_wechat_v3_account(ngx_paygw_json_out_t *out,
     }
 
     if (appid) {
-        ngx_paygw_json_out_string(out, "sp_appid", appid);
+        ngx_paygw_json_out_string(out, "sp_appid", account->appids->elts);
     }
 
     ngx_paygw_json_out_string(out, "sp_mchid", &account->mchid);
+
+    if (appid && ngx_paygw_wechat_sub_appid(account, appid)) {
+        ngx_paygw_json_out_string(out, "sub_appid", appid);
+    }
+
     ngx_paygw_json_out_string(out, "sub_mchid", account->sub_mchids->elts);
 }
 

@@ -432,10 +432,15 @@ ngx_paygw_wechat_v3_state(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
         return ngx_paygw_order_strange(x, "success_time");
     }
 
+    /* in partner mode the one whose appid has made the order, or both */
+
     if (ngx_paygw_event_word(payer, account->sub_mchids ? "sp_openid"
                                                         : "openid",
                              128, &told->payer)
-        != NGX_OK)
+        != NGX_OK
+        || (account->sub_mchids && told->payer.len == 0
+            && ngx_paygw_event_word(payer, "sub_openid", 128, &told->payer)
+               != NGX_OK))
     {
         ngx_str_null(&told->payer);
     }
