@@ -178,6 +178,12 @@ for my $case (
     is($got[-1]{sni}, 'pay.test', 'name: SNI');
     is($got[-1]{head}{host}, "pay.test:$port", 'name: Host');
 
+    $Peer->plan({ close => 1 }, {});
+    call($nginx, POST => $Create) for 1 .. 2;
+    @got = $Peer->requests;
+    isnt($got[1]{conn}, $got[0]{conn}, 'name: another connection');
+    ok($got[1]{reused}, 'name: the session is used again');
+
     # it moves, and so do the calls
 
     $Peer->do('names', names => { 'pay.test' => [ '127.0.0.2' ] });

@@ -37,6 +37,8 @@ typedef struct {
     ngx_paygw_channel_t         *channel;
     ngx_uint_t                   resolve;   /* its name is looked up for each
                                                call; unsigned:1 */
+    ngx_ssl_session_t           *session;   /* of a worker, see
+                                               ngx_http_paygw_session.h */
 } ngx_http_paygw_remote_t;
 
 

@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_paygw_resolve.h"
+#include "ngx_http_paygw_session.h"
 
 
 /*
@@ -51,7 +52,7 @@ ngx_http_paygw_resolve_init(ngx_conf_t *cf, ngx_http_upstream_srv_conf_t *us)
     {
         remote->resolve = 1;
         us->peer.init = ngx_http_paygw_resolve_peer;
-        return NGX_OK;
+        return ngx_http_paygw_session_init(cf, remote);
     }
 
     rc = other ? ngx_http_paygw_resolve_servers(cf, us, remote, other)
@@ -226,7 +227,11 @@ ngx_http_paygw_resolve_peer(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    return ngx_http_upstream_create_round_robin_peer(r, &t->resolved);
+    if (ngx_http_upstream_create_round_robin_peer(r, &t->resolved) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_paygw_session_peer(r, t->remote);
 }
 
 
