@@ -1,4 +1,5 @@
-"""The demonstration: one payment at each provider, and who cannot cheat.
+"""The demonstration: one order at each provider, its payment, and who cannot
+cheat.
 
 Every line that it prints "ok" was checked; ends with status 1 if one of them
 was not as expected.  demo.sh runs it.
@@ -71,6 +72,12 @@ http {{
         location = /notify/wxpay {{
             paygw_notify wxpay;
             proxy_pass http://127.0.0.1:{shop}/payments;
+        }}
+
+        location /pay/ {{
+            allow 127.0.0.1;
+            deny all;
+            paygw_api wxpay alipay;
         }}
     }}
 }}
@@ -159,10 +166,21 @@ class Demo:
         with open(channels) as file:
             self.channels = file.read()
 
+    def reached(self):
+        """The channels, with what orders need: to the sandbox and back."""
+        text = self.channels
+        for provider, channel, _, _ in PROVIDERS:
+            text = re.sub(r"(?m)^( +provider +)%s;$" % provider,
+                          lambda m: "%s\n    endpoint    http://127.0.0.1:%d;"
+                          "\n    notify_url  %s;" % (
+                              m.group(0), self.sandbox_port,
+                              self.url(channel)), text)
+        return text
+
     def start_nginx(self, store):
         self.port = stage.free_port()
         channels = "".join("    %s\n" % line if line else "\n"
-                           for line in self.channels.splitlines())
+                           for line in self.reached().splitlines())
         user = "user root;\n" if os.geteuid() == 0 else ""
         text = CONF.format(dir=FOLDER, module=stage.module(), store=store,
                            channels=channels, port=self.port,
@@ -188,6 +206,17 @@ class Demo:
 
     def url(self, channel):
         return "http://127.0.0.1:%d/notify/%s" % (self.port, channel)
+
+    def api(self, path, values=None):
+        """The unified API of nginx: the members of "data"."""
+        status, _, body = stage.send(
+            self.port, "/pay" + path, {"Content-Type": "application/json"},
+            b"" if values is None else json.dumps(values).encode(),
+            "GET" if values is None else "POST")
+        answer = json.loads(body)
+        check((status, answer["code"]) == (200, "OK"), "order", "OK",
+              "%d %s" % (status, body.decode()))
+        return answer["data"]
 
     def tries(self, order_id):
         return self.call("/deliveries?order_id=" + order_id)["deliveries"]
@@ -216,17 +245,32 @@ class Demo:
             order_id = order_id.replace("-", "_")
         title("%s: order %s, %s" % (name, order_id, money(amount)))
 
-        order = self.call("/orders", {"provider": provider,
-                                      "order_id": order_id, "amount": amount,
-                                      "notify_url": self.url(channel)})
-        check(order["state"] == "created", "order", "a new order", order)
-        step("order", "made, with notify_url %s" % self.url(channel))
-
+        self.ordered(channel, order_id, amount)
         delivery, heard = self.paid(provider, order_id)
         self.delivered(delivery, provider, channel, order_id, amount)
         self.acked(provider, heard)
+        self.state(channel, order_id, amount)
         self.cheated(provider, order_id)
         return delivery
+
+    def ordered(self, channel, order_id, amount):
+        order = {"order_id": order_id, "amount": amount, "currency": "CNY",
+                 "subject": "tea", "method": "qr", "channel": channel}
+        data = self.api("/orders", order)
+        action = data.get("action", {})
+        check((data["outcome"], action.get("type")) == ("pending", "qr_code")
+              and action.get("code"), "order", "a code to scan", data)
+        step("order", "POST /pay/orders: signed, made, its answer verified")
+        step("action", "a QR code to show: %s" % (
+            action["code"] if len(action["code"]) < 60
+            else action["code"][:57] + "..."))
+
+    def state(self, channel, order_id, amount):
+        data = self.api("/orders/%s?channel=%s" % (order_id, channel))
+        got = (data.get("state"), data["outcome"], data.get("amount"))
+        check(got == ("PAID", "success", amount), "state",
+              ("PAID", "success", amount), got)
+        step("state", "GET /pay/orders/%s: PAID" % order_id)
 
     def paid(self, provider, order_id):
         before = len(self.shop.got)
@@ -244,7 +288,7 @@ class Demo:
         check(line, "verified", "an access log line with result=taken",
               "the answer %s %r %s" % (heard["status"], heard["body"],
                                        heard["error"]))
-        step("verified", "signature, clock, account; then claimed in the %s"
+        step("verified", "signature, clock, account, amount; claimed in the %s"
              % ("zone" if STORE == "zone" else "store, Redis"))
         check(len(self.shop.got) == before + 1, "delivered",
               "one delivery", "%d" % (len(self.shop.got) - before))
@@ -346,10 +390,13 @@ class Demo:
   configuration and logs:
     %(dir)s/nginx.conf, access.log, error.log
 
-  a new order, paid at once:
-    curl %(sandbox)s/orders -d '{"provider":"alipay",
-      "order_id":"MINE_1","amount":500,"pay":true,
-      "notify_url":"%(url)s"}'
+  a new order, and its payer:
+    curl http://127.0.0.1:%(port)d/pay/orders \\
+      -H 'Content-Type: application/json' -d '{"order_id":"MINE_1",
+      "amount":500,"currency":"CNY","subject":"tea","method":"qr",
+      "channel":"alipay"}'
+    curl '%(sandbox)s/orders/MINE_1/pay?provider=alipay' -d '{}'
+    curl 'http://127.0.0.1:%(port)d/pay/orders/MINE_1?channel=alipay'
 
   the same callback again, a forged one, a signature probe:
     curl %(sandbox)s/callbacks -d '{"order_id":"MINE_1",
@@ -359,7 +406,7 @@ class Demo:
     curl %(sandbox)s/callbacks -d '{"order_id":"DEMO-WXPAY-1",
       "faults":{"signtest":true}}'""" % {
             "sandbox": sandbox, "shop": self.shop.port, "dir": FOLDER,
-            "url": self.url("alipay")})
+            "port": self.port})
         if STORE == "redis":
             print("\n  the ids of events:\n    redis-cli -p %d keys '*'"
                   % self.redis_port)
@@ -373,8 +420,8 @@ class Demo:
         version = subprocess.run([stage.NGINX, "-v"], stderr=subprocess.PIPE,
                                  check=True).stderr.decode()
         version = version.strip().rpartition("/")[2]
-        print("paygw: two payments on this machine, with nothing real in "
-              "them\n", flush=True)
+        print("paygw: two orders on this machine, and their payments, with "
+              "nothing real in them\n", flush=True)
         self.start()
         for word, port, what in (
                 ("sandbox", self.sandbox_port,
