@@ -159,9 +159,11 @@ harness_channel(ngx_conf_t *cf, const char *provider, const char *name,
 static char *
 harness_param(ngx_conf_t *cf, ngx_paygw_channel_t *ch, const char *line)
 {
+    char                     *rv;
     u_char                   *p;
     ngx_str_t                 text, args[HARNESS_MAX_ARGS];
     ngx_uint_t                n;
+    ngx_array_t               given;
     const ngx_paygw_param_t  *param;
 
     text = harness_str(cf->pool, line);
@@ -194,7 +196,18 @@ harness_param(ngx_conf_t *cf, ngx_paygw_channel_t *ch, const char *line)
             return "has an invalid number of arguments";
         }
 
-        return param->set(cf, ch, &args[1], n - 1);
+        /* as nginx has it: the name is the first one */
+
+        ngx_memzero(&given, sizeof(ngx_array_t));
+        given.elts = args;
+        given.nelts = n;
+        cf->args = &given;
+
+        rv = param->set(cf, ch, &args[1], n - 1);
+
+        cf->args = NULL;
+
+        return rv;
     }
 
     return "is unknown";
