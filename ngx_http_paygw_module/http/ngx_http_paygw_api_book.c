@@ -344,8 +344,13 @@ ngx_http_paygw_api_book_end(ngx_http_paygw_api_ctx_t *ctx)
     }
 
     if (b->asking) {
+
+        /* nothing was held yet, and nothing sent */
+
         b->asking = 0;
         ctx->order.op = NGX_PAYGW_OP_REFUND;
+        ngx_http_paygw_api_reply(ctx);
+        return;
     }
 
     switch (ctx->order.op) {
@@ -379,7 +384,8 @@ ngx_http_paygw_api_book_order(ngx_http_paygw_api_ctx_t *ctx)
 
     if (o->code == NGX_PAYGW_CODE_ORDER_NOT_FOUND
         && o->op == NGX_PAYGW_OP_QUERY
-        && ngx_paygw_book_paid(b->state))
+        && ngx_paygw_book_paid(b->state)
+        && (!b->said || ngx_paygw_order_same(&o->ref, &b->note)))
     {
         /* that money was paid was the provider's signed word */
 

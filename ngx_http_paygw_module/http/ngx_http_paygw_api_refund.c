@@ -488,7 +488,9 @@ ngx_http_paygw_api_refund_undone(ngx_http_paygw_api_ctx_t *ctx)
 
     call = ctx->call;
 
-    if (!ctx->book.held || ngx_paygw_codes[ctx->order.code].unknown) {
+    if (!ctx->book.held || ctx->order.sent
+        || ngx_paygw_codes[ctx->order.code].unknown)
+    {
         return 0;
     }
 
