@@ -22,7 +22,8 @@ my $Json = JSON::PP->new->utf8->canonical;
 my @Notify = (notify_url => 'https://pay.example.com/n');
 
 my $Nginx = PaygwNginx->start(
-    http => "    paygw_zone paygw:1m;\n    paygw_deadline 30s;\n"
+    http => "    paygw_zone paygw:1m;\n    paygw_binding off;\n"
+        . "    paygw_deadline 30s;\n"
         . $Peer->stripe($Url)
         . $Peer->wechat_v2_cert($Url, @Notify)
         . $Peer->wechat_v2($Url, @Notify, -name => 'hmac',

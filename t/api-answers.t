@@ -18,7 +18,8 @@ my $Json = JSON::PP->new->utf8->canonical;
 my $Id = 'T20250102_0001';
 
 my $Nginx = PaygwNginx->start(
-    http => "    paygw_zone paygw:1m;\n    paygw_deadline 30s;\n"
+    http => "    paygw_zone paygw:1m;\n    paygw_binding off;\n"
+        . "    paygw_deadline 30s;\n"
         . $Peer->wechat($Url, notify_url => 'https://pay.example.com/n',
                          paygw_retry => 'off')
         . $Peer->alipay($Url, paygw_retry => 'off'),

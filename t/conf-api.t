@@ -38,6 +38,9 @@ for my $case (
     [ 'beside paygw_pass', wx(),
       $Api . 'location /wx/ { paygw_pass wxpay; }' ],
     [ 'two locations', wx(), $Api . 'location /o/ { paygw_api wxpay; }' ],
+    [ 'status cache', wx() . "    paygw_status_cache 1m;\n",
+      'paygw_status_cache 1d pending=500ms; location /pay/ { '
+      . 'paygw_api wxpay; paygw_status_cache off; }' ],
     [ 'limit_except', wx(), 'location /pay/ { limit_except POST '
                             . '{ allow all; } paygw_api wxpay; }' ],
     [ 'if', wx(), 'location /pay/ { paygw_api wxpay; if ($arg_a) '
@@ -77,6 +80,17 @@ for my $case (
       qr/"paygw_api" directive is not allowed here/ ],
     [ 'twice', wx(), 'location /pay/ { paygw_api wxpay; paygw_api wxpay; }',
       qr/"paygw_api" directive is duplicate/ ],
+    (map { my ($args, $what) = @$_;
+           [ "paygw_status_cache $args", wx() . "    paygw_status_cache "
+             . "$args;\n", undef, $what ] }
+         [ '0', qr/invalid time in "0", it must be above 0 and at most a/ ],
+         [ '2d', qr/invalid time in "2d"/ ], [ 'on', qr/time in "on"/ ],
+         [ '1m pending=0', qr/invalid time in "pending=0"/ ],
+         [ '1m pending=x', qr/invalid time in "pending=x"/ ],
+         [ '1m wait=1s', qr/"wait=1s", it must be "pending=TIME"/ ],
+         [ 'off pending=1s', qr/"pending=1s", there is none with "off"/ ],
+         [ "1m;\n    paygw_status_cache off",
+           qr/"paygw_status_cache" directive is duplicate/ ]),
     [ 'with paygw_pass', wx(), 'location /pay/ { paygw_api wxpay; '
                                . 'paygw_pass wxpay; }',
       qr/"paygw_api" and "paygw_pass" cannot be in one location, in/ ],

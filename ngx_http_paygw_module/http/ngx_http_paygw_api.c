@@ -20,9 +20,6 @@ static ngx_int_t ngx_http_paygw_api_read(ngx_http_paygw_api_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_api_body(ngx_http_paygw_api_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_api_open(ngx_http_paygw_api_ctx_t *ctx,
     ngx_http_paygw_pass_conf_t *conf);
-static void ngx_http_paygw_api_refuse(ngx_http_paygw_api_ctx_t *ctx,
-    ngx_int_t rc);
-static ngx_int_t ngx_http_paygw_api_ask(ngx_http_paygw_api_ctx_t *ctx);
 
 
 ngx_int_t
@@ -121,12 +118,52 @@ ngx_http_paygw_api_start(ngx_http_request_t *r)
 
     rc = ngx_http_paygw_api_read(ctx);
 
+    if (rc != NGX_OK) {
+        ngx_http_paygw_api_refuse(ctx, rc);
+        return;
+    }
+
+    ngx_http_paygw_api_book_begin(ctx);
+}
+
+
+void
+ngx_http_paygw_api_go(ngx_http_paygw_api_ctx_t *ctx)
+{
+    ngx_int_t           rc;
+    ngx_paygw_order_t  *o;
+
+    o = &ctx->order;
+
+    o->later = 0;
+    o->step = 0;
+
+    rc = ngx_paygw_order_check(&ctx->call->exchange, o);
+
     if (rc == NGX_OK) {
         rc = ngx_http_paygw_api_ask(ctx);
     }
 
     if (rc != NGX_OK) {
+
+        if (ctx->book.down && rc == NGX_DECLINED
+            && o->code == NGX_PAYGW_CODE_MISSING_FIELD)
+        {
+            /* what is missing is in the book */
+
+            o->field = NULL;
+            o->hint = NULL;
+
+            ngx_http_paygw_api_book_refuse(ctx, NGX_PAYGW_CODE_STORE);
+            return;
+        }
+
         ngx_http_paygw_api_refuse(ctx, rc);
+        return;
+    }
+
+    if (ctx->book.asked) {
+        ngx_http_paygw_pass_next(ctx->call);
         return;
     }
 
@@ -154,6 +191,10 @@ ngx_http_paygw_api_read(ngx_http_paygw_api_ctx_t *ctx)
 
     if (rc == NGX_OK) {
         rc = ngx_http_paygw_api_open(ctx, conf);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_paygw_api_book_open(ctx);
     }
 
     if (rc != NGX_OK) {
@@ -252,7 +293,7 @@ ngx_http_paygw_api_open(ngx_http_paygw_api_ctx_t *ctx,
 
 /* nothing has been sent */
 
-static void
+void
 ngx_http_paygw_api_refuse(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
 {
     ngx_uint_t                     level;
@@ -261,6 +302,9 @@ ngx_http_paygw_api_refuse(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
 
     o = &ctx->order;
     level = NGX_LOG_INFO;
+
+    ngx_http_paygw_api_refund_undo(ctx);
+
     result = NGX_HTTP_PAYGW_PASS_REJECTED;
 
     if (rc == NGX_ERROR) {
@@ -290,7 +334,7 @@ ngx_http_paygw_api_refuse(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_paygw_api_ask(ngx_http_paygw_api_ctx_t *ctx)
 {
     ngx_paygw_exchange_t      *x;
@@ -338,8 +382,14 @@ ngx_http_paygw_api_answered(ngx_http_paygw_pass_ctx_t *call)
     }
 
     if (rc == NGX_OK) {
+
+        if (ctx->book.asking) {
+            ngx_http_paygw_api_refund_asked(ctx);
+            return;
+        }
+
         ngx_http_paygw_pass_end(call, NGX_HTTP_PAYGW_PASS_PASSED);
-        ngx_http_paygw_api_reply(ctx);
+        ngx_http_paygw_api_book_end(ctx);
         return;
     }
 
@@ -393,5 +443,5 @@ ngx_http_paygw_api_failed(ngx_http_paygw_pass_ctx_t *call)
     o->hint = NULL;
     ngx_memzero(&o->told, sizeof(ngx_paygw_told_t));
 
-    ngx_http_paygw_api_reply(call->api);
+    ngx_http_paygw_api_book_end(call->api);
 }

@@ -10,6 +10,7 @@
 
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_pass.h"
+#include "ngx_http_paygw_api_book.h"
 #include "ngx_paygw_order.h"
 
 
@@ -22,6 +23,7 @@
  *   ngx_http_paygw_api.c         the operation: from the body to the answer
  *   ngx_http_paygw_api_route.c   which operation a URI is, of which channel
  *   ngx_http_paygw_api_reply.c   what the caller gets
+ *   ngx_http_paygw_api_book.c    what is remembered of it
  */
 
 
@@ -43,6 +45,7 @@ struct ngx_http_paygw_api_ctx_s {
     ngx_http_paygw_pass_ctx_t   *call;        /* NULL: no channel yet */
     ngx_paygw_order_t            order;
     ngx_str_t                    body;
+    ngx_http_paygw_api_book_t    book;
 };
 
 
@@ -62,6 +65,15 @@ ngx_int_t ngx_http_paygw_api_handler(ngx_http_request_t *r);
 
 /* the operation of a request, NULL if it is none */
 ngx_http_paygw_api_ctx_t *ngx_http_paygw_api_ctx(ngx_http_request_t *r);
+
+/*
+ * Steps of an operation: it is checked, and the call begins, or goes on; the
+ * provider's request is made, as orders->ask(); nothing is sent, by order.code,
+ * or by NGX_ERROR.
+ */
+void ngx_http_paygw_api_go(ngx_http_paygw_api_ctx_t *ctx);
+ngx_int_t ngx_http_paygw_api_ask(ngx_http_paygw_api_ctx_t *ctx);
+void ngx_http_paygw_api_refuse(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc);
 
 /*
  * For the call: its answer is verified, or was made without one; it is over

@@ -7,6 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
+#include "ngx_http_paygw_api.h"
 #include "ngx_http_paygw_binding.h"
 #include "ngx_http_paygw_conf.h"
 
@@ -304,6 +305,10 @@ ngx_http_paygw_binding_create(ngx_http_paygw_pass_ctx_t *ctx)
     x = &ctx->exchange;
     store = ngx_http_paygw_store(ctx->request);
 
+    if (ctx->api) {
+        ngx_http_paygw_api_book_terms(ctx);
+    }
+
     if (ctx->booked || x->order.id.len == 0 || store == NULL
         || ctx->lcf->binding == NGX_HTTP_PAYGW_BINDING_OFF)
     {
@@ -319,6 +324,10 @@ ngx_http_paygw_binding_create(ngx_http_paygw_pass_ctx_t *ctx)
     }
 
     ctx->request->connection->log->action = "noting order";
+
+    if (ctx->api) {
+        ctx->book.note = ctx->api->order.ref;
+    }
 
     ctx->book.verb = NGX_PAYGW_BOOK_CREATE;
     ctx->op.handler = ngx_http_paygw_binding_handler;
@@ -413,6 +422,11 @@ ngx_http_paygw_binding_created(ngx_http_paygw_pass_ctx_t *ctx, ngx_int_t rc)
         /* fall through */
 
     case NGX_DONE:
+
+        if (ctx->api && ngx_http_paygw_api_booked(ctx) != NGX_OK) {
+            return;
+        }
+
         ngx_http_paygw_pass_go(ctx);
         return;
 

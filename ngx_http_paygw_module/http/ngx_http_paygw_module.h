@@ -182,6 +182,9 @@ typedef struct {
 
     ngx_uint_t                   binding;      /* NGX_HTTP_PAYGW_BINDING_... */
     ngx_msec_t                   binding_keep; /* of an order */
+    ngx_msec_t                   status_fresh; /* of an order's state that is
+                                                  final; 0: none is kept */
+    ngx_msec_t                   status_pending;  /* and of others */
 } ngx_http_paygw_loc_conf_t;
 
 

@@ -89,7 +89,8 @@ const ngx_paygw_orders_t  ngx_paygw_alipay_orders = {
         ngx_paygw_alipay_bill
     },
     ngx_paygw_alipay_normalise,
-    0
+    0,
+    NULL
 };
 
 

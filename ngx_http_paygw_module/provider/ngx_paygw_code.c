@@ -68,7 +68,7 @@ const ngx_paygw_code_t  ngx_paygw_codes[] = {
       ngx_string("the refund exists, and is another one"), 0, 0, 0 },
 
     { ngx_string("CLIENT-REFUND_TOO_MUCH"), 409,
-      ngx_string("more than is left of the order"), 0, 0, 0 },
+      ngx_string("more than is left of the order"), 0, 1, 0 },
 
     { ngx_string("CLIENT-PAYER_REFUSED"), 402,
       ngx_string("the payer cannot pay so"), 0, 0, 0 },

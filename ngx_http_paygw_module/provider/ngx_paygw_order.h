@@ -125,6 +125,8 @@ typedef struct {
     ngx_str_t                payer;
     ngx_str_t                refund_no;
     int64_t                  refund_amount;
+    ngx_uint_t               open;         /* the refund has failed, and may
+                                              still be made; unsigned:1 */
 
     ngx_paygw_action_e       action;
     ngx_str_t                value;
@@ -175,6 +177,8 @@ struct ngx_paygw_order_s {
                                               the caller, who was told; ask()
                                               may set it before anything is
                                               sent */
+    ngx_uint_t               later;        /* a ref that is missing will be
+                                              looked for; unsigned:1 */
 
     /* for refusals: a field by its name, and what is wrong with it */
     const char              *field;
@@ -239,6 +243,14 @@ struct ngx_paygw_orders_s {
                                           ngx_paygw_order_t *o);
 
     ngx_uint_t               refs;         /* it has order.ref; unsigned:1 */
+
+    /*
+     * A refund's own ref, made of that of its order before it is sent: NGX_OK,
+     * it is order.ref now; NGX_DONE, it has been that; NGX_DECLINED: there is
+     * none of the order; NGX_ERROR.  NULL: refunds have none.
+     */
+    ngx_int_t                (*refund_ref)(ngx_paygw_exchange_t *x,
+                                           ngx_paygw_order_t *o);
 };
 
 
@@ -323,6 +335,17 @@ ngx_int_t ngx_paygw_order_read(ngx_pool_t *pool, ngx_paygw_order_t *o,
  */
 ngx_int_t ngx_paygw_order_check(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o);
+
+
+/*
+ * ngx_paygw_order_keep.c: what was told of an order as a text, which another
+ * call tells again.  Keep returns NGX_OK or NGX_ERROR; kept sets o->told:
+ * NGX_OK, NGX_DECLINED if it is no such text, NGX_ERROR.
+ */
+ngx_int_t ngx_paygw_order_keep(ngx_pool_t *pool, ngx_paygw_order_t *o,
+    ngx_str_t *text);
+ngx_int_t ngx_paygw_order_kept(ngx_pool_t *pool, ngx_paygw_order_t *o,
+    ngx_str_t *text);
 
 
 /*

@@ -55,7 +55,9 @@ ngx_paygw_order_write(ngx_pool_t *pool, ngx_paygw_order_t *o,
 
     /* ids that were refused are not repeated */
 
-    if (o->field == NULL || o->code == NGX_PAYGW_CODE_UNSUPPORTED) {
+    if (o->field == NULL || o->code == NGX_PAYGW_CODE_UNSUPPORTED
+        || o->code == NGX_PAYGW_CODE_REFUND_MISMATCH)
+    {
         ngx_paygw_json_out_some(&out, "order_id", &o->id);
         ngx_paygw_json_out_some(&out, "refund_id", &o->refund_id);
         ngx_paygw_json_out_some(&out, "ref", o->told.ref.len ? &o->told.ref

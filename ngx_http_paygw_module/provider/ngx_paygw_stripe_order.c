@@ -80,7 +80,8 @@ const ngx_paygw_orders_t  ngx_paygw_stripe_orders = {
         NULL
     },
     ngx_paygw_stripe_normalise,
-    1
+    1,
+    NULL
 };
 
 
@@ -196,6 +197,18 @@ ngx_paygw_stripe_order_create(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
 
     hosted = (o->method == NGX_PAYGW_METHOD_PAGE
               || o->method == NGX_PAYGW_METHOD_WAP);
+
+    if (o->ref.len) {
+
+        /* it is there: made again after a day it would be a second one */
+
+        if (ngx_paygw_stripe_session_id(&o->ref) != hosted) {
+            o->code = NGX_PAYGW_CODE_ORDER_MISMATCH;
+            return NGX_DECLINED;
+        }
+
+        return ngx_paygw_stripe_order_query(x, o);
+    }
 
     if (ngx_paygw_form_new(x->n.pool, &form) != NGX_OK
         || ngx_paygw_order_text(x->n.pool, &key, "paygw:%V:create:%V",

@@ -193,6 +193,16 @@ ngx_paygw_stripe_created(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
         return ngx_paygw_order_other(x, "order");
     }
 
+    if (o->ref.len && told->outcome == NGX_PAYGW_OUTCOME_SUCCESS) {
+        o->code = NGX_PAYGW_CODE_ORDER_PAID;
+        return NGX_OK;
+    }
+
+    if (o->ref.len && told->state == NGX_PAYGW_STATE_CLOSED) {
+        o->code = NGX_PAYGW_CODE_ORDER_CLOSED;
+        return NGX_OK;
+    }
+
     if (told->amount != o->amount
         || !ngx_paygw_order_same(&told->currency, &o->currency))
     {

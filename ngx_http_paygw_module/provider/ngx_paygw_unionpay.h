@@ -170,6 +170,10 @@ typedef struct {
 ngx_int_t ngx_paygw_unionpay_ref(ngx_str_t *text,
     ngx_paygw_unionpay_ref_t *ref);
 
+/* as ngx_paygw_orders_t.refund_ref */
+ngx_int_t ngx_paygw_unionpay_refund_ref(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o);
+
 /* the charset of a message, as it stands behind a media type */
 void ngx_paygw_unionpay_charset(ngx_paygw_form_t *form, ngx_str_t *charset);
 

@@ -18,7 +18,6 @@
  */
 
 
-#define NGX_PAYGW_UNIONPAY_TIME      14
 #define NGX_PAYGW_UNIONPAY_ID_MIN    8
 #define NGX_PAYGW_UNIONPAY_ID_MAX    40
 #define NGX_PAYGW_UNIONPAY_QR_MAX    32
@@ -88,7 +87,8 @@ const ngx_paygw_orders_t  ngx_paygw_unionpay_orders = {
         ngx_paygw_unionpay_bill
     },
     ngx_paygw_unionpay_normalise,
-    1
+    1,
+    ngx_paygw_unionpay_refund_ref
 };
 
 
@@ -152,7 +152,7 @@ ngx_paygw_unionpay_check_ref(ngx_paygw_order_t *o)
     ngx_paygw_unionpay_ref_t   ref;
 
     if (o->ref.len == 0) {
-        return (o->op == NGX_PAYGW_OP_CREATE)
+        return (o->op == NGX_PAYGW_OP_CREATE || o->later)
                ? NGX_OK : ngx_paygw_order_missing(o, "ref");
     }
 
@@ -170,56 +170,6 @@ ngx_paygw_unionpay_check_ref(ngx_paygw_order_t *o)
     }
 
     return NGX_OK;
-}
-
-
-/* "20250102030405", "q" or not, and for a refund "-20250102040506" */
-
-ngx_int_t
-ngx_paygw_unionpay_ref(ngx_str_t *text, ngx_paygw_unionpay_ref_t *ref)
-{
-    u_char  *p, *last;
-    time_t   t;
-
-    p = text->data;
-    last = p + text->len;
-
-    ngx_memzero(ref, sizeof(ngx_paygw_unionpay_ref_t));
-
-    if (text->len < NGX_PAYGW_UNIONPAY_TIME) {
-        return NGX_DECLINED;
-    }
-
-    ref->order.data = p;
-    ref->order.len = NGX_PAYGW_UNIONPAY_TIME;
-    p += NGX_PAYGW_UNIONPAY_TIME;
-
-    if (p < last && *p == 'q') {
-        ref->qr = 1;
-        p++;
-    }
-
-    ref->head.data = text->data;
-    ref->head.len = p - text->data;
-
-    if (p < last) {
-
-        if (*p != '-' || last - p != NGX_PAYGW_UNIONPAY_TIME + 1) {
-            return NGX_DECLINED;
-        }
-
-        ref->refund.data = p + 1;
-        ref->refund.len = NGX_PAYGW_UNIONPAY_TIME;
-
-        if (ngx_paygw_compact_parse(&ref->refund, NGX_PAYGW_UNIONPAY_ZONE, &t)
-            != NGX_OK)
-        {
-            return NGX_DECLINED;
-        }
-    }
-
-    return ngx_paygw_compact_parse(&ref->order, NGX_PAYGW_UNIONPAY_ZONE, &t)
-           == NGX_OK ? NGX_OK : NGX_DECLINED;
 }
 
 
@@ -314,10 +264,17 @@ ngx_paygw_unionpay_order_create(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
         }
     }
 
-    if (ngx_paygw_unionpay_ref(&o->ref, &ref) != NGX_OK
-        || ngx_paygw_unionpay_begin(x, &form, "01", qr ? "07" : "01",
-                                    qr ? "000000" : "000201")
-           != NGX_OK
+    if (ngx_paygw_unionpay_ref(&o->ref, &ref) != NGX_OK || ref.qr != qr) {
+
+        /* one that the caller has said has been looked at */
+
+        o->code = NGX_PAYGW_CODE_ORDER_MISMATCH;
+        return NGX_DECLINED;
+    }
+
+    if (ngx_paygw_unionpay_begin(x, &form, "01", qr ? "07" : "01",
+                                 qr ? "000000" : "000201")
+        != NGX_OK
         || ngx_paygw_form_add(&form, "orderId", &o->id) != NGX_OK
         || ngx_paygw_form_add(&form, "txnTime", &ref.order) != NGX_OK
         || ngx_paygw_unionpay_put(&form, "channelType",
@@ -414,7 +371,8 @@ ngx_paygw_unionpay_order_query(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
 static ngx_int_t
 ngx_paygw_unionpay_order_refund(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
 {
-    ngx_str_t                 time, *query_id;
+    ngx_int_t                 rc;
+    ngx_str_t                *query_id;
     ngx_paygw_form_t          form;
     ngx_paygw_unionpay_ref_t  ref;
 
@@ -424,20 +382,12 @@ ngx_paygw_unionpay_order_refund(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
 
     query_id = o->data;
 
-    if (ngx_paygw_unionpay_ref(&o->ref, &ref) != NGX_OK) {
+    rc = ngx_paygw_unionpay_refund_ref(x, o);
+
+    if ((rc != NGX_OK && rc != NGX_DONE)
+        || ngx_paygw_unionpay_ref(&o->ref, &ref) != NGX_OK)
+    {
         return NGX_ERROR;
-    }
-
-    if (ref.refund.len == 0) {
-
-        if (ngx_paygw_unionpay_stamp(x, x->in.now, &time) != NGX_OK
-            || ngx_paygw_order_text(x->n.pool, &o->ref, "%V-%V", &ref.head,
-                                    &time)
-               != NGX_OK
-            || ngx_paygw_unionpay_ref(&o->ref, &ref) != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
     }
 
     if (ngx_paygw_unionpay_begin(x, &form, "04", "00",

@@ -162,7 +162,7 @@ ngx_paygw_unionpay_problem(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
             o->told.refund_amount = o->refund_amount;
             ngx_str_set(&o->told.currency, "CNY");
 
-        } else if (o->op != NGX_PAYGW_OP_CREATE) {
+        } else if (o->op != NGX_PAYGW_OP_CREATE && !o->sent) {
 
             /* of a question, which changes nothing */
 
@@ -177,6 +177,7 @@ ngx_paygw_unionpay_problem(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
 
         if (refund) {
             o->code = NGX_PAYGW_CODE_OK;
+            o->sent = 1;
             return NGX_AGAIN;
         }
 

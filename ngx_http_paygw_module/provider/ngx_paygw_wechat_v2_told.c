@@ -596,4 +596,5 @@ ngx_paygw_wechat_v2_means(ngx_paygw_order_t *o,
 
     o->told.outcome = s->outcome;
     o->told.state = s->state;
+    o->told.open = ngx_paygw_wechat_v2_is(&o->told.word, "CHANGE");
 }

@@ -540,4 +540,8 @@ ngx_paygw_wechat_v3_means(ngx_paygw_order_t *o,
 
     o->told.outcome = s->outcome;
     o->told.state = s->state;
+    o->told.open = (s->outcome == NGX_PAYGW_OUTCOME_FAILED
+                    && s->word.len == sizeof("ABNORMAL") - 1
+                    && ngx_strncmp(s->word.data, "ABNORMAL", s->word.len)
+                       == 0);
 }

@@ -17,6 +17,7 @@
  *                        checked, made a provider's own and signed
  *   told CHANNEL OP METHOD STEP STATUS
  *                        an answer that is verified, of Alipay its content
+ *   kept                 what the book of orders has kept of an answer
  *
  * CHANNEL is "a" or "w", OP and METHOD are their numbers.
  */
@@ -32,6 +33,7 @@ static void fuzz_read_good(ngx_paygw_order_t *o);
 static void fuzz_told(ngx_pool_t *pool, ngx_paygw_channel_t **ch,
     ngx_str_t *words, ngx_str_t *input);
 static void fuzz_told_good(ngx_paygw_order_t *o);
+static void fuzz_kept(ngx_pool_t *pool, ngx_str_t *input);
 static void fuzz_answer(ngx_pool_t *pool, ngx_paygw_order_t *o,
     ngx_paygw_channel_t *ch);
 static ngx_uint_t fuzz_number(ngx_str_t *words, ngx_uint_t limit);
@@ -90,6 +92,11 @@ fuzz_one(ngx_pool_t *pool, ngx_str_t *input)
     ngx_paygw_channel_t **ch;
 
     words = fuzz_line(pool, input);
+
+    if (words.len == 4 && ngx_memcmp(words.data, "kept", 4) == 0) {
+        fuzz_kept(pool, input);
+        return;
+    }
 
     if (words.len < 7) {
         return;
@@ -293,6 +300,46 @@ fuzz_told_good(ngx_paygw_order_t *o)
     default:
         must(0);
     }
+}
+
+
+/* what is read is written again, and read as the same */
+
+static void
+fuzz_kept(ngx_pool_t *pool, ngx_str_t *input)
+{
+    ngx_int_t          rc;
+    ngx_str_t          text, again;
+    ngx_paygw_order_t  o, other;
+
+    ngx_memzero(&o, sizeof(ngx_paygw_order_t));
+
+    text = fuzz_copy(pool, input);
+
+    rc = ngx_paygw_order_kept(pool, &o, &text);
+
+    must(rc == NGX_OK || rc == NGX_DECLINED);
+
+    if (rc != NGX_OK) {
+        return;
+    }
+
+    must(o.told.state > NGX_PAYGW_STATE_UNKNOWN
+         && o.told.state < NGX_PAYGW_STATES);
+    must(o.told.amount >= -1 && o.told.time >= 0);
+
+    must(ngx_paygw_order_keep(pool, &o, &text) == NGX_OK);
+
+    other = o;
+
+    must(ngx_paygw_order_kept(pool, &other, &text) == NGX_OK);
+    must(other.told.amount == o.told.amount
+         && other.told.time == o.told.time
+         && other.told.outcome == o.told.outcome
+         && ngx_paygw_order_same(&other.told.payer, &o.told.payer)
+         && ngx_paygw_order_same(&other.told.word, &o.told.word));
+    must(ngx_paygw_order_keep(pool, &other, &again) == NGX_OK
+         && ngx_paygw_order_same(&text, &again));
 }
 
 

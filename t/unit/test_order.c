@@ -12,6 +12,7 @@ static void test_order_read(void);
 static void test_order_refused(void);
 static void test_order_date(void);
 static void test_order_write(void);
+static void test_order_kept(void);
 static void test_order_codes(void);
 static void test_order_texts(void);
 static void test_order_out(void);
@@ -33,6 +34,7 @@ test_order(void)
     test_order_refused();
     test_order_date();
     test_order_write();
+    test_order_kept();
     test_order_codes();
     test_order_texts();
     test_order_out();
@@ -204,6 +206,74 @@ test_order_write(void)
            "is odd\",\"request_id\":\"abc\",\"data\":{\"field\":"
            "\"amount\"}}", "order, the field by its name");
 
+    harness_conf_free(cf);
+}
+
+
+static void
+test_order_kept(void)
+{
+    ngx_str_t           text;
+    ngx_uint_t          i;
+    ngx_conf_t         *cf;
+    ngx_paygw_order_t   o, other;
+
+    static const char  *bad[] = {
+        "", "state=PAID", "outcome=success", "state=&outcome=success",
+        "state=paid&outcome=success", "state=PAID&outcome=good",
+        "state=PAID&outcome=success&amount=-1",
+        "state=PAID&outcome=success&amount=1.0",
+        "state=PAID&outcome=success&amount=",
+        "state=PAID&outcome=success&time=x",
+        "state=PAID&outcome=success&state=PAID",
+        "state=PAID&outcome=success&payer=%4", NULL
+    };
+
+    cf = harness_conf();
+
+    ngx_memzero(&o, sizeof(ngx_paygw_order_t));
+    ngx_memzero(&other, sizeof(ngx_paygw_order_t));
+
+    o.told.state = NGX_PAYGW_STATE_PAID;
+    o.told.outcome = NGX_PAYGW_OUTCOME_SUCCESS;
+    o.told.amount = 999999999999LL;
+    o.told.time = TEST_NOW;
+    ngx_str_set(&o.told.currency, "CNY");
+    ngx_str_set(&o.told.trade_no, "42&state=FAILED");
+    ngx_str_set(&o.told.ref, "pi_1");
+    ngx_str_set(&o.told.payer, "o 1%+&=");
+    ngx_str_set(&o.told.word, "SUCCESS");
+
+    is_int(ngx_paygw_order_keep(cf->pool, &o, &text), NGX_OK, "kept");
+    is_int(ngx_paygw_order_kept(cf->pool, &other, &text), NGX_OK,
+           "kept, read");
+    is_int(other.told.state, NGX_PAYGW_STATE_PAID, "kept, state");
+    is_int(other.told.outcome, NGX_PAYGW_OUTCOME_SUCCESS, "kept, outcome");
+    ok(other.told.amount == 999999999999LL, "kept, amount");
+    is_int(other.told.time, TEST_NOW, "kept, time");
+    is_str(&other.told.currency, "CNY", "kept, currency");
+    is_str(&other.told.trade_no, "42&state=FAILED", "kept, trade_no");
+    is_str(&other.told.ref, "pi_1", "kept, ref");
+    is_str(&other.told.payer, "o 1%+&=", "kept, payer");
+    is_str(&other.told.word, "SUCCESS", "kept, word");
+
+    /* what was not told is not told again */
+
+    text = harness_str(cf->pool, "state=CLOSED&outcome=failed");
+
+    is_int(ngx_paygw_order_kept(cf->pool, &other, &text), NGX_OK,
+           "kept, little");
+    is_int(other.told.amount, -1, "kept, no amount");
+    is_int(other.told.time, 0, "kept, no time");
+    is_int(other.told.payer.len, 0, "kept, no payer");
+
+    for (i = 0; bad[i]; i++) {
+        text = harness_str(cf->pool, bad[i]);
+        is_int(ngx_paygw_order_kept(cf->pool, &other, &text), NGX_DECLINED,
+               bad[i]);
+    }
+
+    quiet("kept");
     harness_conf_free(cf);
 }
 

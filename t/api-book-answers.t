@@ -1,0 +1,306 @@
+# paygw_api and the book of orders: what each answer of a provider does to it.
+# Nothing that is unknown is given back, nothing that is paid is taken back.
+
+use strict;
+use warnings;
+use lib 't/lib';
+
+use Test::More;
+use JSON::PP ();
+
+use PaygwApi;
+use PaygwNginx;
+use PaygwPeer ();
+use PaygwTest ();
+
+my $With = $ENV{PAYGW_TEST_STORE} || 'zone';
+
+PaygwTest::redis_start() if $With eq 'redis';
+
+my $Store = $With eq 'redis'
+    ? 'paygw_store redis://127.0.0.1:' . PaygwTest::redis_port()
+      . " prefix=said$$: timeout=5s;\n"
+    : "paygw_zone said$$:1m;\n";
+
+my $Peer = PaygwPeer->start;
+my $Url = 'http://127.0.0.1:' . $Peer->listen;
+my $Json = JSON::PP->new->utf8->canonical;
+
+my $Nginx = PaygwNginx->start(
+    workers => 2,
+    http => $Store . "    paygw_deadline 30s;\n"
+        . $Peer->wechat($Url, notify_url => 'https://pay.example.com/n',
+                        paygw_retry => 'off')
+        . $Peer->alipay($Url, paygw_retry => 'off'),
+    server => 'location /wx/ { paygw_api wxpay; }'
+        . 'location /never/ { paygw_api wxpay; paygw_status_cache off; }'
+        . 'location /short/ { paygw_api wxpay; paygw_status_cache 1s; }'
+        . 'location /ali/ { paygw_api alipay; }');
+
+my $Wx = PaygwApi->new($Nginx, '/wx');
+my $Never = PaygwApi->new($Nginx, '/never');
+my $Short = PaygwApi->new($Nginx, '/short');
+my $Ali = PaygwApi->new($Nginx, '/ali');
+
+sub plan { $Peer->plan(map { { status => $_->[0],
+                               body => ref $_->[1] ? $Json->encode($_->[1])
+                                                   : $_->[1] // '',
+                               @$_ > 2 ? @$_[2 .. $#$_] : () } } @_) }
+
+sub asked { my ($n, $name) = @_;
+            is(scalar $Peer->requests, $n, "$name: calls") }
+
+# an order, made; and what the provider says of it
+
+my $Id;
+
+sub made {
+    my ($name) = @_;
+    my $order = $Wx->order;
+    $Id = $order->{order_id};
+    plan([ 200, { code_url => 'weixin://x' } ]);
+    $Wx->ok($Wx->post('/orders', $order), "$name: made");
+    return $order;
+}
+
+sub trade {
+    my %o = (out_trade_no => $Id, mchid => '1900009191',
+             trade_state => 'SUCCESS', transaction_id => '4200001',
+             amount => { total => 100, currency => 'CNY' },
+             success_time => '2025-01-02T11:04:05+08:00',
+             payer => { openid => "o'1+%&=" }, @_);
+    return [ 200, \%o ];
+}
+
+sub back {
+    my ($id, $amount, $status) = @_;
+    return [ 200, { out_refund_no => $id, out_trade_no => $Id,
+                    refund_id => '5000001', transaction_id => '4200001',
+                    status => $status // 'SUCCESS',
+                    success_time => '2025-01-02T11:04:05+08:00',
+                    amount => { refund => $amount, total => 100,
+                                currency => 'CNY' } } ];
+}
+
+sub refund {
+    my ($id, $amount, @answers) = @_;
+    plan(@answers);
+    return $Wx->post("/orders/$Id/refunds",
+                     { refund_id => $id, amount => $amount });
+}
+
+sub paid {
+    my ($name) = @_;
+    made($name);
+    plan(trade());
+    $Wx->ok($Wx->get("/orders/$Id"), "$name: paid", state => 'PAID');
+}
+
+
+# -- states: only forward --
+
+made('late');
+plan(trade());
+my $first = $Wx->ok($Wx->get("/orders/$Id"), 'late: paid', state => 'PAID',
+                    amount => 100, currency => 'CNY', trade_no => '4200001',
+                    paid_at => '2025-01-02T03:04:05Z', payer => "o'1+%&=",
+                    provider_state => 'SUCCESS');
+plan();
+is_deeply($Wx->ok($Wx->get("/orders/$Id"), 'late: kept'), $first,
+          'late: the same');
+asked(0, 'late: kept');
+
+for ([ CLOSED => 'CLOSED' ], [ PAYERROR => 'FAILED' ], [ NOTPAY => 'x' ]) {
+    plan(trade(trade_state => $_->[0]));
+    $Never->ok($Never->get("/orders/$Id"), "late: $_->[0]", state => 'PAID',
+               outcome => 'success', provider_state => $_->[0]);
+    asked(1, "late: $_->[0]");
+}
+
+plan([ 404, { code => 'ORDER_NOT_EXIST', message => 'x' } ]);
+$Never->ok($Never->get("/orders/$Id"), 'late: not found', state => 'PAID',
+           outcome => 'success', amount => 100, currency => 'CNY');
+plan([ 200, '{' ]);
+$Never->problem($Never->get("/orders/$Id"), 502, 'PROVIDER-UNVERIFIED',
+                'late: an error is an error');
+plan();
+$Wx->problem($Wx->post("/orders/$Id/close"), 409, 'CLIENT-ORDER_PAID',
+             'late: not closed');
+asked(0, 'late: not closed');
+plan();
+$Wx->problem($Wx->post('/orders', $Wx->order(order_id => $Id)), 409,
+             'CLIENT-ORDER_PAID', 'late: nor made again');
+asked(0, 'late: nor made again');
+
+made('closed');
+plan([ 204 ]);
+$Wx->ok($Wx->post("/orders/$Id/close"), 'closed', state => 'CLOSED');
+plan(trade(trade_state => 'NOTPAY'));
+$Wx->ok($Wx->get("/orders/$Id"), 'closed: he has not heard of it',
+        state => 'CLOSED', outcome => 'failed');
+plan(trade());
+$Never->ok($Never->get("/orders/$Id"), 'closed: and paid all the same',
+           state => 'PAID', outcome => 'success');
+
+# what is not final is asked each time, and is there for its time
+
+made('fresh');
+for my $n (1, 2) {
+    plan(trade(trade_state => 'NOTPAY'));
+    $Wx->ok($Wx->get("/orders/$Id"), "fresh: pending $n",
+            state => 'CREATED');
+    asked(1, "fresh: pending $n");
+}
+
+plan(trade());
+$Short->ok($Short->get("/orders/$Id"), 'fresh: paid', state => 'PAID');
+select undef, undef, undef, 1.2;
+plan(trade(trade_state => 'REFUND'));
+$Short->ok($Short->get("/orders/$Id"), 'fresh: no more',
+           state => 'PART_REFUNDED');
+asked(1, 'fresh: no more');
+
+# another amount than that of the order is told, and believed by nobody
+
+made('D11');
+for my $n (1, 2) {
+    plan(trade(amount => { total => 1, currency => 'CNY' }));
+    $Wx->ok($Wx->get("/orders/$Id"), "D11: paid, one cent $n",
+            state => 'PAID', amount => 1);
+    asked(1, "D11: $n");
+}
+plan(trade(trade_state => 'NOTPAY'));
+$Wx->ok($Wx->get("/orders/$Id"), 'D11: the order is not', state => 'CREATED');
+$Wx->problem(refund('D11', 100, trade(amount => { total => 101,
+                                                  currency => 'CNY' })),
+             409, 'CLIENT-ORDER_MISMATCH', 'D11: refund of another order');
+asked(1, 'D11: refund of another order');
+
+# other terms, without a call
+
+my $order = made('terms');
+plan();
+$Wx->problem($Wx->post('/orders', { %$order, amount => 101 }), 409,
+             'CLIENT-ORDER_MISMATCH', 'terms: amount');
+asked(0, 'terms');
+
+# of an order that was not made here nothing is kept, and nothing noted
+
+$Id = 'E20250102_0001';
+for my $n (1, 2) {
+    plan(trade());
+    $Wx->ok($Wx->get("/orders/$Id"), "elsewhere $n", state => 'PAID');
+    asked(1, "elsewhere $n");
+}
+$Wx->ok(refund('E1', 60, trade(), trade(), back('E1', 60)),
+        'elsewhere: refund', outcome => 'success');
+asked(3, 'elsewhere: asked for first');
+$Wx->problem(refund('E2', 41), 409, 'CLIENT-REFUND_TOO_MUCH',
+             'elsewhere: known since');
+asked(0, 'elsewhere: known since');
+
+
+# -- refunds: what is given back, and what is not --
+
+made('unpaid');
+$Wx->problem(refund('N1', 1, trade(trade_state => 'NOTPAY')), 409,
+             'CLIENT-ORDER_STATE', 'unpaid', provider_code => 'NOTPAY');
+asked(1, 'unpaid: not sent');
+$Wx->problem(refund('N1', 1, [ 404, { code => 'ORDER_NOT_EXIST',
+                                        message => 'x' } ]), 404,
+             'CLIENT-ORDER_NOT_FOUND', 'unpaid: none');
+$Wx->problem(refund('N1', 1, [ 200, '{' ]), 502, 'PROVIDER-UNVERIFIED',
+             'unpaid: garbage');
+
+paid('no');
+for my $no ([ 403, 'NOT_ENOUGH', 409, 'PROVIDER-BALANCE' ],
+            [ 400, 'PARAM_ERROR', 422, 'PROVIDER-REFUSED' ],
+            [ 429, 'FREQUENCY_LIMITED', 503, 'RETRY-BUSY' ])
+{
+    my ($status, $word, @want) = @$no;
+    $Wx->problem(refund('B1', 100, trade(), [ $status, { code => $word,
+                                              message => 'x' } ]),
+                 @want, "no: $word is given back");
+}
+$Wx->ok(refund('B2', 100, trade(), back('B2', 100, 'CLOSED')),
+        'no: it will not be made', outcome => 'failed');
+$Wx->ok(refund('B3', 100, trade(), back('B3', 100)), 'no: room for another',
+        outcome => 'success');
+plan(trade());
+$Wx->ok($Wx->get("/orders/$Id"), 'no: he says no more than paid',
+        state => 'REFUNDED', provider_state => 'SUCCESS');
+
+paid('who knows');
+for my $lost ([ 'garbage', 502, 'PROVIDER-UNVERIFIED', [ 200, '{' ] ],
+              [ 'SYSTEM_ERROR', 502, 'PROVIDER-UNCLEAR',
+                [ 500, { code => 'SYSTEM_ERROR', message => 'x' } ] ],
+              [ 'another one', 502, 'PROVIDER-UNVERIFIED',
+                back('U2', 60) ])
+{
+    my ($name, $status, $code, $answer) = @$lost;
+    $Wx->problem(refund('U1', 60, trade(), $answer), $status, $code,
+                 "who knows: $name");
+    $Wx->problem(refund('U9', 41), 409, 'CLIENT-REFUND_TOO_MUCH',
+                 "who knows: $name stays held");
+    asked(0, "who knows: $name");
+}
+$Wx->problem(refund('U1', 60, trade(), [ 403, { code => 'NOT_ENOUGH',
+                                           message => 'x' } ]),
+             409, 'PROVIDER-BALANCE', 'who knows: no, to a repetition');
+$Wx->problem(refund('U9', 41), 409, 'CLIENT-REFUND_TOO_MUCH',
+             'who knows: the first one is not that');
+$Wx->problem(refund('U1', 59), 409, 'CLIENT-REFUND_MISMATCH',
+             'who knows: another amount', field => 'amount');
+asked(0, 'who knows: another amount');
+
+plan([ 500, { code => 'SYSTEM_ERROR', message => 'x' } ]);
+$Wx->problem($Wx->get("/orders/$Id/refunds/U1"), 502, 'PROVIDER-UNCLEAR',
+             'who knows: nor does he');
+$Wx->problem(refund('U9', 41), 409, 'CLIENT-REFUND_TOO_MUCH',
+             'who knows: still held');
+plan([ 404, { code => 'RESOURCE_NOT_EXISTS', message => 'x' } ]);
+$Wx->problem($Wx->get("/orders/$Id/refunds/U1"), 404,
+             'CLIENT-REFUND_NOT_FOUND', 'who knows: he does');
+$Wx->ok(refund('U9', 41, trade(), back('U9', 41, 'PROCESSING')),
+        'who knows: given back', outcome => 'pending');
+
+# pending, then failed; ABNORMAL is still to be returned
+
+$Wx->problem(refund('P1', 60), 409, 'CLIENT-REFUND_TOO_MUCH',
+             'pending: held');
+plan(back('U9', 41, 'ABNORMAL'));
+$Wx->ok($Wx->get("/orders/$Id/refunds/U9"), 'pending: ABNORMAL',
+        outcome => 'failed');
+$Wx->problem(refund('P1', 60), 409, 'CLIENT-REFUND_TOO_MUCH',
+             'pending: held all the same');
+plan(back('U9', 41, 'CLOSED'));
+$Wx->ok($Wx->get("/orders/$Id/refunds/U9"), 'pending: CLOSED',
+        outcome => 'failed');
+$Wx->ok(refund('P1', 60, trade(), back('P1', 60)), 'pending: given back',
+        outcome => 'success');
+
+# done is done: no later word gives it back
+
+plan([ 404, { code => 'RESOURCE_NOT_EXISTS', message => 'x' } ]);
+$Wx->problem($Wx->get("/orders/$Id/refunds/P1"), 404,
+             'CLIENT-REFUND_NOT_FOUND', 'done: not found');
+$Wx->problem(refund('P2', 41), 409, 'CLIENT-REFUND_TOO_MUCH',
+             'done: counts');
+plan(trade());
+$Never->ok($Never->get("/orders/$Id"), 'done: state',
+           state => 'PART_REFUNDED');
+
+# a refund of another program counts once it is seen
+
+plan(back('X1', 40));
+$Wx->ok($Wx->get("/orders/$Id/refunds/X1"), 'seen', outcome => 'success');
+$Wx->problem(refund('P3', 1), 409, 'CLIENT-REFUND_TOO_MUCH', 'seen: counts');
+plan(trade());
+$Never->ok($Never->get("/orders/$Id"), 'seen: all of it',
+           state => 'REFUNDED');
+
+unlike($Nginx->log, qr/\[alert\]|\[emerg\]/, 'no alert');
+
+$Nginx->quit;
+
+done_testing();
