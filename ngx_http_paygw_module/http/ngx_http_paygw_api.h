@@ -71,6 +71,12 @@ ngx_http_paygw_api_ctx_t *ngx_http_paygw_api_ctx(ngx_http_request_t *r);
 void ngx_http_paygw_api_answered(ngx_http_paygw_pass_ctx_t *call);
 void ngx_http_paygw_api_failed(ngx_http_paygw_pass_ctx_t *call);
 
+/*
+ * 1 if a verified answer that is not the last word, since the call is sent
+ * again, leaves open whether it was done
+ */
+ngx_uint_t ngx_http_paygw_api_unclear(ngx_http_paygw_pass_ctx_t *call);
+
 
 /*
  * ngx_http_paygw_api_route.c.  The operation and the ids of the URI; then, with
