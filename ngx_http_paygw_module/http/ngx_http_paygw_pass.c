@@ -382,6 +382,8 @@ ngx_http_paygw_pass_judge(ngx_http_paygw_pass_ctx_t *ctx)
     x->n.reason = NGX_PAYGW_REASON_NONE;
     x->n.signed_len = 0;
     x->open = 0;
+    x->hinted = 0;
+    x->unsigned_reply = 0;
     x->busy = 0;
     x->again = 0;
     x->blamed = 0;
