@@ -335,7 +335,7 @@ for ((map { [ $_ => 'UNCLEAR' ] } qw(SYSTEMERROR SYSTEM_ERROR BANKERROR
      [ INVALID_TRANSACTIONID => 'ORDER_NOT_FOUND' ],
      [ REFUNDNOTEXIST => 'REFUND_NOT_FOUND' ],
      [ TRADE_OVERDUE => 'ORDER_STATE' ], [ NOTENOUGH => 'BALANCE' ],
-     [ USERPAYING => 'REFUSED' ], [ PARAM_ERROR => 'REFUSED' ])
+     [ USERPAYING => 'UNCLEAR' ], [ PARAM_ERROR => 'REFUSED' ])
 {
     my ($word, $short) = @$_;
     $Peer->plan(map { { fields => { result_code => 'FAIL', err_code =>

@@ -373,8 +373,8 @@ $Ali->ok(ali(barcode => content(total_amount => '1.00', gmt_payment =>
          paid_at => '2025-01-02T03:04:05Z');
 $Ali->ok(ali(barcode => content(code => '10003')), 'alipay: being asked',
          outcome => 'pending', state => 'PAYING');
-$Ali->problem(ali(create => content(code => '10003')), 422,
-              'PROVIDER-REFUSED', 'alipay: 10003 of another method');
+$Ali->problem(ali(create => content(code => '10003')), 502,
+              'PROVIDER-UNCLEAR', 'alipay: 10003 of another method');
 wrong($Ali, ali(barcode => content(total_amount => '1.01')),
       'alipay: another amount was paid');
 wrong($Ali, ali(barcode => content()), 'alipay: paid, and no amount');
@@ -425,7 +425,7 @@ for ([ 20001 => 'PROVIDER-ACCOUNT' ], [ 40003 => 'PROVIDER-ACCOUNT' ],
      [ 40006 => 'PROVIDER-ACCOUNT' ], [ 40005 => 'RETRY-BUSY' ],
      [ 20000 => 'PROVIDER-UNCLEAR' ], [ 40001 => 'PROVIDER-REFUSED' ],
      [ 40002 => 'PROVIDER-REFUSED' ], [ 40004 => 'PROVIDER-REFUSED' ],
-     [ 99999 => 'PROVIDER-REFUSED' ])
+     [ 99999 => 'PROVIDER-UNCLEAR' ])
 {
     my ($number, $code) = @$_;
     $Ali->problem(ali(create => { code => "$number", msg => 'MARK' }),

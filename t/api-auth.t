@@ -39,6 +39,18 @@ our $Gate = <<'CONF';
     }
 CONF
 
+our $Stripe = $Peer->stripe("http://127.0.0.1:$ENV{TEST_NGINX_PEER_PORT}",
+                            -name => 'card', paygw_retry => 'off');
+
+our $Keep = <<'CONF';
+    location /card/ {
+        paygw_auth         shop;
+        paygw_idempotency  on required;
+        paygw_deadline     20s;
+        paygw_api          card;
+    }
+CONF
+
 our $N = 0;
 
 sub main::fresh { return sprintf 'order-%d-%d-%d', time, $$, $N++ }
@@ -140,4 +152,25 @@ for ([ NO_AUTH => 502, 2 ], [ ORDERPAID => 409, 2 ], [ PARAM_ERROR => 422, 1 ],
     is(send_callback(order($key))->{status}, $status, $word);
     is(send_callback(order($key))->{status}, $status, "$word again");
     is(scalar $::Peer->requests, $calls, "$word: calls");
+}
+
+
+
+=== TEST 7: what Stripe itself wants to hear again is not kept, whatever it is
+--- http_config eval: $::Stripe
+--- config eval: $::Keep
+--- run
+for ([ true => 2 ], [ false => 1 ], [ '' => 1 ]) {
+    my ($hint, $calls) = @$_;
+    $::Peer->plan(map { { status => 400, $hint ? (headers => {
+        'Stripe-Should-Retry' => $hint }) : (), body => '{"error":{"type":'
+        . '"invalid_request_error","code":"parameter_invalid"}}' } } 1 .. 2);
+    my $key = fresh();
+    for (1, 2) {
+        my $res = send_callback(order($key, target => '/card/orders', body =>
+            '{"order_id":"T20250102_0001","amount":1,"currency":'
+            . '"EUR","subject":"tea","method":"app"}'));
+        is($res->{status}, 422, "should retry: $hint") or diag($res->{body});
+    }
+    is(scalar $::Peer->requests, $calls, "should retry: $hint: calls");
 }

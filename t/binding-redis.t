@@ -136,6 +136,7 @@ my $res = create($o, 100);
 is($res->{status}, 503, 'away: not now');
 like($res->{body}, qr/^\{"code":"RETRY-STORE","message":"the order could /,
      'away: what is known');
+is($res->{header}{'retry-after'}, 1, 'away: Retry-After');
 is(scalar(my @sent = $peer->requests), 0, 'away: nothing is sent');
 $redis->thaw;
 ok($nginx->wait_for(sub { create($o, 100)->{status} == 200 }, 20 * $Slow),

@@ -242,6 +242,25 @@ refused(alipay(order_id => $o, amount => '1.00'), 'order_mismatch',
         qr/account "2088000000000000", this is one of "2088101122136241"/,
         'seller');
 
+# the greatest that can be told from the next one, and one that cannot
+
+$o = order();
+passed(ali_create($o, '90071992547409.91'), 'greatest');
+refused(alipay(order_id => $o, amount => '90071992547409.90'),
+        'order_mismatch', qr/amount 9007199254740991, this is one of /,
+        'greatest');
+refused(alipay(order_id => $o, amount => '90071992547409.92'),
+        'order_mismatch', qr/amount 9007199254740992 of order "$o" is larger/,
+        'greatest: more');
+taken(alipay(order_id => $o, amount => '90071992547409.91'), 'greatest');
+
+$::Peer->plan;
+my $large = ali_create(order(), '90071992547409.92');
+is($large->{status}, 400, 'too large');
+like($large->{body}, qr/"amount 9007199254740992 of order \S+ is larger than /,
+     'too large: by name');
+is(scalar $::Peer->requests, 0, 'too large: nothing is sent');
+
 # the REST form
 
 $o = order();

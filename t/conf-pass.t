@@ -159,6 +159,14 @@ for my $case (
       qr/"proxy_read_timeout" directive is duplicate/ ],
     [ wx('https://localhost', proxy_ssl_trusted_certificate => '/no/such'),
       undef, qr/cannot load certificate "\/no\/such"|SSL_CTX_load_verify/ ],
+    (map { [ wx('https://localhost', @$_), undef,
+             qr/\[emerg\] .*, "proxy_\*" of channel "wxpay"$/m ] }
+     [ proxy_ssl_trusted_certificate => '/no/such' ],
+     [ proxy_ssl_crl => '/no/such' ], [ proxy_ssl_ciphers => 'NONSENSE' ],
+     [ proxy_ssl_certificate => "$Keys/mch.crt" ],
+     [ proxy_ssl_conf_command => 'Nonsense x' ],
+     [ proxy_ssl_certificate => "$Keys/mch.crt",
+       proxy_ssl_certificate_key => "$Keys/app.key" ]),
     (map { [ wx($_->[0] => $_->[1]), undef,
              qr/"$_->[0]" cannot be used in channel "wxpay"/ ] }
      [ proxy_pass => 'http://x' ], [ proxy_method => 'GET' ],

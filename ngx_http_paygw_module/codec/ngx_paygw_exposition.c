@@ -284,6 +284,11 @@ ngx_paygw_exposition_label(ngx_paygw_exposition_t *e, ngx_str_t *name,
     ngx_paygw_exposition_str(e, name);
     ngx_paygw_exposition_word(e, "=\"");
 
+    if (value->len == 0) {
+        ngx_paygw_exposition_word(e, "\"");
+        return;
+    }
+
     from = value->data;
     last = value->data + value->len;
 

@@ -64,7 +64,10 @@ ngx_paygw_json_write_string(u_char *p, ngx_str_t *s, size_t len)
 
         /* nothing is escaped, no need to look again */
 
-        p = ngx_cpymem(p, s->data, s->len);
+        if (s->len) {
+            p = ngx_cpymem(p, s->data, s->len);
+        }
+
         *p++ = '"';
 
         return p;

@@ -20,6 +20,7 @@ static ngx_int_t ngx_http_paygw_api_read(ngx_http_paygw_api_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_api_body(ngx_http_paygw_api_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_api_open(ngx_http_paygw_api_ctx_t *ctx,
     ngx_http_paygw_pass_conf_t *conf);
+static void ngx_http_paygw_api_open_end(ngx_http_paygw_pass_ctx_t *call);
 
 
 ngx_int_t
@@ -388,6 +389,10 @@ ngx_http_paygw_api_answered(ngx_http_paygw_pass_ctx_t *call)
             return;
         }
 
+        if (ctx->order.code != NGX_PAYGW_CODE_OK) {
+            ngx_http_paygw_api_open_end(call);
+        }
+
         ngx_http_paygw_pass_end(call, NGX_HTTP_PAYGW_PASS_PASSED);
         ngx_http_paygw_api_book_end(ctx);
         return;
@@ -435,13 +440,48 @@ ngx_http_paygw_api_failed(ngx_http_paygw_pass_ctx_t *call)
         o->code = codes[call->result];
     }
 
-    if (o->sent && !ngx_paygw_codes[o->code].unknown) {
-        o->code = NGX_PAYGW_CODE_UNCLEAR;
-    }
+    ngx_http_paygw_api_open_end(call);
 
     o->field = NULL;
     o->hint = NULL;
     ngx_memzero(&o->told, sizeof(ngx_paygw_told_t));
 
     ngx_http_paygw_api_book_end(call->api);
+}
+
+
+/*
+ * That this try has done nothing is no word about one before it that nobody has
+ * told of, nor about a step that was taken: a caller who hears of a refusal
+ * would do it another way, and it would be done twice.
+ */
+
+static void
+ngx_http_paygw_api_open_end(ngx_http_paygw_pass_ctx_t *call)
+{
+    ngx_paygw_order_t  *o;
+
+    o = &call->api->order;
+
+    if ((o->sent || call->doubt) && !ngx_paygw_codes[o->code].unknown) {
+        o->code = NGX_PAYGW_CODE_UNCLEAR;
+        o->field = NULL;
+        o->hint = NULL;
+        ngx_str_null(&o->said);
+    }
+}
+
+
+ngx_uint_t
+ngx_http_paygw_api_unclear(ngx_http_paygw_pass_ctx_t *call)
+{
+    ngx_int_t          rc;
+    ngx_paygw_order_t  order;
+
+    order = call->api->order;
+
+    rc = call->exchange.n.provider->orders->normalise(&call->exchange, &order);
+
+    return rc != NGX_OK || order.code == NGX_PAYGW_CODE_OK
+           || ngx_paygw_codes[order.code].unknown;
 }

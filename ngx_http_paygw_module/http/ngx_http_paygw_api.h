@@ -83,6 +83,12 @@ void ngx_http_paygw_api_refuse(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc);
 void ngx_http_paygw_api_answered(ngx_http_paygw_pass_ctx_t *call);
 void ngx_http_paygw_api_failed(ngx_http_paygw_pass_ctx_t *call);
 
+/*
+ * 1 if a verified answer that is not the last word, since the call is sent
+ * again, leaves open whether it was done
+ */
+ngx_uint_t ngx_http_paygw_api_unclear(ngx_http_paygw_pass_ctx_t *call);
+
 
 /*
  * ngx_http_paygw_api_route.c.  The operation and the ids of the URI; then, with

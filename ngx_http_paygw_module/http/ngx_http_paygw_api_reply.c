@@ -31,6 +31,8 @@ ngx_http_paygw_api_reply(ngx_http_paygw_api_ctx_t *ctx)
         /* a kept answer must not hide what may still change */
 
         ctx->call->exchange.open = code->again
+                          || (o->code != NGX_PAYGW_CODE_OK
+                              && ctx->call->exchange.hinted)
                           || (o->code == NGX_PAYGW_CODE_OK
                               && o->op == NGX_PAYGW_OP_REFUND
                               && o->told.outcome

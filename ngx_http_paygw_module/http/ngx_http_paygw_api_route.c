@@ -218,6 +218,10 @@ ngx_http_paygw_api_args(ngx_http_paygw_api_ctx_t *ctx)
 
     o = &ctx->order;
 
+    if (ctx->request->args.len == 0) {
+        return NGX_OK;
+    }
+
     p = ctx->request->args.data;
     last = p + ctx->request->args.len;
 

@@ -174,6 +174,11 @@ ngx_http_paygw_binding_claim(ngx_http_paygw_ctx_t *ctx)
 
     ngx_http_paygw_binding_payment(ctx);
 
+    if (book->terms.amount > NGX_PAYGW_BOOK_AMOUNT_MAX) {
+        book->against = NGX_PAYGW_BOOK_AMOUNT;
+        return NGX_DONE;
+    }
+
     if (book->required && op->order.len == 0) {
         book->against = NGX_PAYGW_BOOK_UNKNOWN;
         return NGX_DONE;
@@ -257,6 +262,15 @@ ngx_http_paygw_binding_against(ngx_http_paygw_ctx_t *ctx)
     n = &ctx->notify;
     book = &ctx->book;
 
+    if (book->terms.amount > NGX_PAYGW_BOOK_AMOUNT_MAX) {
+        (void) ngx_paygw_refuse_with(n, NGX_DECLINED,
+                                     NGX_PAYGW_REASON_ORDER_MISMATCH,
+                                     "amount %L of order \"%V\" is larger "
+                                     "than that of any order",
+                                     book->terms.amount, &n->event.order_id);
+        return;
+    }
+
     switch (book->against) {
 
     case NGX_PAYGW_BOOK_AMOUNT:
@@ -313,6 +327,18 @@ ngx_http_paygw_binding_create(ngx_http_paygw_pass_ctx_t *ctx)
         || ctx->lcf->binding == NGX_HTTP_PAYGW_BINDING_OFF)
     {
         ngx_http_paygw_pass_go(ctx);
+        return;
+    }
+
+    /* the store could not tell it from its neighbours */
+
+    if (x->order.amount > NGX_PAYGW_BOOK_AMOUNT_MAX) {
+        (void) ngx_paygw_refuse_with(&x->n, NGX_DECLINED,
+                                     NGX_PAYGW_REASON_MALFORMED,
+                                     "amount %L of order \"%V\" is larger "
+                                     "than %L", x->order.amount, &x->order.id,
+                                     (int64_t) NGX_PAYGW_BOOK_AMOUNT_MAX);
+        ngx_http_paygw_pass_reject(ctx);
         return;
     }
 

@@ -14,6 +14,7 @@
 #include "ngx_http_paygw_keyring.h"
 #include "ngx_http_paygw_metrics.h"
 #include "ngx_http_paygw_phases.h"
+#include "ngx_http_paygw_remote.h"
 #include "ngx_http_paygw_reply.h"
 #include "ngx_http_paygw_transport.h"
 #include "ngx_http_paygw_variables.h"
@@ -63,6 +64,8 @@ ngx_http_paygw_init(ngx_conf_t *cf)
     ngx_http_handler_pt         *h;
     ngx_http_core_main_conf_t   *cmcf;
     ngx_http_paygw_main_conf_t  *mcf;
+
+    ngx_http_paygw_remote_merged();
 
     /*
      * The chain of filters belongs to the process and not to a configuration:

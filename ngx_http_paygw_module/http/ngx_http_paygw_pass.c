@@ -7,6 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
+#include "ngx_http_paygw_api.h"
 #include "ngx_http_paygw_binding.h"
 #include "ngx_http_paygw_metrics.h"
 #include "ngx_http_paygw_pass.h"
@@ -236,6 +237,7 @@ ngx_http_paygw_pass_next(ngx_http_paygw_pass_ctx_t *ctx)
     ctx->sends = 1;
     ctx->sent = 0;
     ctx->probed = 0;
+    ctx->busy = 0;
 
     if (ctx->expired) {
         ngx_http_paygw_pass_fail(ctx, NGX_HTTP_PAYGW_PASS_UNREACHABLE);
@@ -380,6 +382,8 @@ ngx_http_paygw_pass_judge(ngx_http_paygw_pass_ctx_t *ctx)
     x->n.reason = NGX_PAYGW_REASON_NONE;
     x->n.signed_len = 0;
     x->open = 0;
+    x->hinted = 0;
+    x->unsigned_reply = 0;
     x->busy = 0;
     x->again = 0;
     x->blamed = 0;
@@ -404,6 +408,7 @@ ngx_http_paygw_pass_judge(ngx_http_paygw_pass_ctx_t *ctx)
     }
 
     if (ngx_http_paygw_pass_probed(ctx)) {
+        ngx_http_paygw_pass_doubt(ctx);
         ngx_http_paygw_pass_try(ctx);
         return;
     }
@@ -431,10 +436,15 @@ ngx_http_paygw_pass_good(ngx_http_paygw_pass_ctx_t *ctx)
     if (x->again) {
         ctx->busy = 1;
         ctx->status = x->status;
+        ctx->data = x->data;
 
         if (ngx_http_paygw_pass_pause(ctx, NGX_HTTP_PAYGW_PASS_BUSY)
             == NGX_OK)
         {
+            if (ctx->api && ngx_http_paygw_api_unclear(ctx)) {
+                ngx_http_paygw_pass_doubt(ctx);
+            }
+
             return;
         }
     }

@@ -132,7 +132,8 @@ typedef struct {
     ngx_msec_t                     until;     /* the deadline */
     ngx_msec_t                     wait;      /* told to the caller */
     ngx_uint_t                     ticket;    /* of the breaker */
-    ngx_uint_t                     status;    /* of the answer with busy */
+    ngx_uint_t                     status;    /* of the answer with busy, */
+    void                          *data;      /* and the provider's own of it */
 
     ngx_event_t                    deadline;
     ngx_event_t                    timer;     /* of the wait for a key */
@@ -143,6 +144,10 @@ typedef struct {
 
     unsigned                       expired:1;
     unsigned                       sent:1;    /* by one of the tries */
+    unsigned                       doubt:1;   /* a try, of this step of an
+                                                 operation or one before, may
+                                                 have done what nobody has
+                                                 told of */
     unsigned                       probed:1;
     unsigned                       booked:1;  /* the order was noted, */
     unsigned                       made:1;    /* was not known before, */
@@ -211,6 +216,12 @@ void ngx_http_paygw_pass_verdict(ngx_http_paygw_pass_ctx_t *ctx,
 /* ctx->host has answered, or not: the calls that come then begin with others */
 void ngx_http_paygw_pass_host(ngx_http_paygw_pass_ctx_t *ctx,
     ngx_uint_t away);
+
+/*
+ * A try may have done something, and whatever the next answer says is not about
+ * that: unless it only reads
+ */
+void ngx_http_paygw_pass_doubt(ngx_http_paygw_pass_ctx_t *ctx);
 
 /* a try that has no answer: another one, or the end */
 void ngx_http_paygw_pass_missed(ngx_http_paygw_pass_ctx_t *ctx);

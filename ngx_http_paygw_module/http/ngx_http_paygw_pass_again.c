@@ -189,6 +189,15 @@ ngx_http_paygw_pass_opened(ngx_http_paygw_pass_ctx_t *ctx,
 }
 
 
+void
+ngx_http_paygw_pass_doubt(ngx_http_paygw_pass_ctx_t *ctx)
+{
+    if (ctx->exchange.repeat != NGX_PAYGW_REPEAT_ALWAYS) {
+        ctx->doubt = 1;
+    }
+}
+
+
 /* no answer: another try, or nobody knows what has become of it */
 
 void
@@ -213,6 +222,10 @@ ngx_http_paygw_pass_missed(ngx_http_paygw_pass_ctx_t *ctx)
                   &ctx->conf->channel->name, &kr->hosts[ctx->host].url,
                   ends[ctx->attempt.end],
                   ctx->expired ? ", the deadline is over" : "");
+
+    if (ctx->attempt.end != NGX_HTTP_PAYGW_UNSENT) {
+        ngx_http_paygw_pass_doubt(ctx);
+    }
 
     rc = ngx_http_paygw_pass_again(ctx);
 
@@ -427,6 +440,7 @@ ngx_http_paygw_pass_over(ngx_http_paygw_pass_ctx_t *ctx,
 {
     if (ctx->busy) {
         ctx->exchange.status = ctx->status;
+        ctx->exchange.data = ctx->data;
         ngx_http_paygw_pass_reply(ctx);
         return;
     }

@@ -208,6 +208,13 @@ ngx_http_paygw_pass_reject(ngx_http_paygw_pass_ctx_t *ctx)
         words = &ngx_http_paygw_pass_fails[NGX_HTTP_PAYGW_PASS_REJECTED];
     }
 
+    if (words->status == NGX_HTTP_SERVICE_UNAVAILABLE
+        && ngx_http_paygw_pass_soon(ctx) != NGX_OK)
+    {
+        ngx_http_finalize_request(ctx->request, NGX_ERROR);
+        return;
+    }
+
     ngx_http_paygw_pass_say(ctx, words, &n->hint);
 }
 

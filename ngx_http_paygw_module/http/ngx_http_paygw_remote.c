@@ -293,7 +293,7 @@ ngx_http_paygw_remote_server(ngx_conf_t *cf, ngx_http_paygw_main_conf_t *mcf)
 
     mcf->remote = ctx;
 
-    return NGX_OK;
+    return ngx_http_paygw_remote_named(cf);
 }
 
 

@@ -44,6 +44,13 @@ ngx_int_t ngx_http_paygw_remote_make(ngx_conf_t *cf,
 ngx_uint_t ngx_http_paygw_remote_given(ngx_http_paygw_keyring_t *kr,
     const char *name);
 
+/*
+ * ngx_http_paygw_remote_where.c: messages about a location of a channel, while
+ * it is merged, name the channel; the other ends it, when all is merged
+ */
+ngx_int_t ngx_http_paygw_remote_named(ngx_conf_t *cf);
+void ngx_http_paygw_remote_merged(void);
+
 /* the method of the call that r is the subrequest of: a variable's getter */
 ngx_int_t ngx_http_paygw_remote_method(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);

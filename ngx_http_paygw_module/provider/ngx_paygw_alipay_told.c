@@ -51,6 +51,7 @@ static ngx_int_t ngx_paygw_alipay_clock(ngx_paygw_json_t *content,
 /* codes of the gateway, but for 40004, whose sub_code tells */
 
 static const ngx_paygw_code_word_t  ngx_paygw_alipay_codes[] = {
+    { ngx_string("10003"), NGX_PAYGW_CODE_UNCLEAR },
     { ngx_string("20000"), NGX_PAYGW_CODE_UNCLEAR },
     { ngx_string("20001"), NGX_PAYGW_CODE_ACCOUNT },
     { ngx_string("40003"), NGX_PAYGW_CODE_ACCOUNT },
@@ -166,7 +167,12 @@ ngx_paygw_alipay_problem(ngx_paygw_order_t *o, ngx_paygw_json_t *content,
     o->code = ngx_paygw_code_find(ngx_paygw_alipay_codes, code, 0);
 
     if (o->code == NGX_PAYGW_CODE_OK) {
-        o->code = ngx_paygw_code_find(ngx_paygw_alipay_subs, &sub, 1);
+
+        /* a refusal is one of 4....: of others nothing is known */
+
+        o->code = (code->data[0] == '4')
+                  ? ngx_paygw_code_find(ngx_paygw_alipay_subs, &sub, 1)
+                  : NGX_PAYGW_CODE_UNCLEAR;
     }
 
     if (o->code == NGX_PAYGW_CODE_ORDER_NOT_FOUND
@@ -456,6 +462,9 @@ ngx_paygw_alipay_refund_state(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
     if (o->op == NGX_PAYGW_OP_REFUND && told->refund_amount >= 0
         && told->refund_amount != o->refund_amount)
     {
+        /* another one has this number: that of the step before was none */
+
+        o->sent = 0;
         o->code = NGX_PAYGW_CODE_REFUND_MISMATCH;
         return NGX_OK;
     }

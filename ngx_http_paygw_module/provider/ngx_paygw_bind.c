@@ -13,7 +13,6 @@
 #define NGX_PAYGW_BIND_ID        64
 #define NGX_PAYGW_BIND_CURRENCY  8
 #define NGX_PAYGW_BIND_ACCOUNT   128
-#define NGX_PAYGW_BIND_AMOUNT    9007199254740991LL
 
 
 void
@@ -23,7 +22,7 @@ ngx_paygw_bind_order(ngx_paygw_exchange_order_t *order, ngx_str_t *id,
     ngx_memzero(order, sizeof(ngx_paygw_exchange_order_t));
 
     if (!ngx_paygw_visible(id, NGX_PAYGW_BIND_ID)
-        || amount < 0 || amount > NGX_PAYGW_BIND_AMOUNT
+        || amount < 0
         || (currency->len
             && !ngx_paygw_visible(currency, NGX_PAYGW_BIND_CURRENCY))
         || (account->len

@@ -241,7 +241,8 @@ ngx_paygw_exchange_about(ngx_paygw_exchange_t *x, ngx_paygw_form_t *asked,
 
         if (a && b
             && (a->len != b->len
-                || ngx_strncmp(a->data, b->data, a->len) != 0))
+                || (a->len
+                    && ngx_strncmp(a->data, b->data, a->len) != 0)))
         {
             return ngx_paygw_refuse_with(&x->n, NGX_DECLINED,
                                          NGX_PAYGW_REASON_ACCOUNT_MISMATCH,

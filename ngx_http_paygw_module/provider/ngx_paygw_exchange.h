@@ -100,6 +100,9 @@ struct ngx_paygw_exchange_s {
     ngx_uint_t                   open;         /* it is not the end of the call:
                                                   the same request may get
                                                   another answer; unsigned:1 */
+    ngx_uint_t                   hinted;       /* so says the provider himself,
+                                                  whatever the answer means;
+                                                  unsigned:1 */
     ngx_uint_t                   busy;         /* the provider says of itself
                                                   that it is out of order, or
                                                   has too much to do, */

@@ -21,9 +21,10 @@ ngx_paygw_retry_pause(const ngx_paygw_retry_t *retry, ngx_uint_t n,
         pause = pause * retry->factor / 100;
     }
 
-    pause = ngx_min(pause, NGX_PAYGW_RETRY_MAX);
-
     /* callers that failed together do not come back together */
 
-    return (ngx_msec_t) pause + random % (retry->jitter + 1);
+    pause = ngx_min(pause, NGX_PAYGW_RETRY_MAX)
+            + random % (retry->jitter + 1);
+
+    return (ngx_msec_t) ngx_min(pause, NGX_PAYGW_RETRY_MAX);
 }

@@ -237,5 +237,6 @@ ngx_paygw_stripe_told(ngx_paygw_exchange_t *x)
 
     h += NGX_PAYGW_STRIPE_TOLD_RETRY;
 
-    x->open = (h->len == 4 && ngx_strncmp(h->data, "true", 4) == 0);
+    x->hinted = (h->len == 4 && ngx_strncmp(h->data, "true", 4) == 0);
+    x->open = x->hinted;
 }

@@ -33,7 +33,7 @@ static ngx_int_t ngx_paygw_stripe_listed(ngx_paygw_exchange_t *x,
 
 /*
  * By code, or by type where there is none.  A key whose first call is not over
- * yet: what becomes of that nobody knows.
+ * yet (409, whatever the code): what becomes of that nobody knows.
  */
 
 static const ngx_paygw_code_word_t  ngx_paygw_stripe_codes[] = {
@@ -126,7 +126,7 @@ ngx_paygw_stripe_problem(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
 
     o->code = ngx_paygw_code_find(ngx_paygw_stripe_codes, word, 0);
 
-    if (x->status >= 500 || x->status == 424) {
+    if (x->status >= 500 || x->status == 424 || x->status == 409) {
         o->code = NGX_PAYGW_CODE_UNCLEAR;
 
     } else if (o->code == NGX_PAYGW_CODE_REFUSED) {
@@ -140,10 +140,6 @@ ngx_paygw_stripe_problem(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
 
         case 402:
             o->code = NGX_PAYGW_CODE_PAYER;
-            break;
-
-        case 409:
-            o->code = NGX_PAYGW_CODE_UNCLEAR;
             break;
 
         case 429:

@@ -51,6 +51,7 @@ static const ngx_paygw_code_word_t  ngx_paygw_unionpay_codes[] = {
     { ngx_string("11"), NGX_PAYGW_CODE_ACCOUNT },
     { ngx_string("12"), NGX_PAYGW_CODE_ORDER_STATE },
     { ngx_string("34"), NGX_PAYGW_CODE_ORDER_NOT_FOUND },
+    { ngx_string("A6"), NGX_PAYGW_CODE_UNCLEAR },
     { ngx_null_string, NGX_PAYGW_CODE_REFUSED }
 };
 

@@ -82,6 +82,7 @@ static const ngx_paygw_code_word_t  ngx_paygw_wechat_v2_codes[] = {
     { ngx_string("SYSTEM_ERROR"), NGX_PAYGW_CODE_UNCLEAR },
     { ngx_string("BANKERROR"), NGX_PAYGW_CODE_UNCLEAR },
     { ngx_string("BIZERR_NEED_RETRY"), NGX_PAYGW_CODE_UNCLEAR },
+    { ngx_string("USERPAYING"), NGX_PAYGW_CODE_UNCLEAR },
     { ngx_string("FREQUENCY_LIMITED"), NGX_PAYGW_CODE_BUSY },
     { ngx_string("FREQ_LIMIT"), NGX_PAYGW_CODE_BUSY },
     { ngx_string("SIGNERROR"), NGX_PAYGW_CODE_ACCOUNT },

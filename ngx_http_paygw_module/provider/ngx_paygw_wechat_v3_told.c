@@ -78,6 +78,12 @@ static const ngx_paygw_wechat_v3_state_t  ngx_paygw_wechat_v3_returns[] = {
 static const ngx_paygw_code_word_t  ngx_paygw_wechat_v3_codes[] = {
     { ngx_string("SYSTEM_ERROR"), NGX_PAYGW_CODE_UNCLEAR },
     { ngx_string("SYSTEMERROR"), NGX_PAYGW_CODE_UNCLEAR },
+    { ngx_string("BANK_ERROR"), NGX_PAYGW_CODE_UNCLEAR },
+    { ngx_string("BANKERROR"), NGX_PAYGW_CODE_UNCLEAR },
+    { ngx_string("BIZ_ERR_NEED_RETRY"), NGX_PAYGW_CODE_UNCLEAR },
+    { ngx_string("BIZERR_NEED_RETRY"), NGX_PAYGW_CODE_UNCLEAR },
+    { ngx_string("USER_PAYING"), NGX_PAYGW_CODE_UNCLEAR },
+    { ngx_string("USERPAYING"), NGX_PAYGW_CODE_UNCLEAR },
     { ngx_string("FREQUENCY_LIMITED"), NGX_PAYGW_CODE_BUSY },
     { ngx_string("FREQUENCY_LIMIT_EXCEED"), NGX_PAYGW_CODE_BUSY },
     { ngx_string("RATELIMIT_EXCEEDED"), NGX_PAYGW_CODE_BUSY },
