@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_paygw_api.h"
+#include "ngx_http_paygw_api_home.h"
 #include "ngx_http_paygw_auth.h"
 #include "ngx_http_paygw_body.h"
 
@@ -16,13 +17,13 @@ static ngx_http_paygw_api_ctx_t *ngx_http_paygw_api_create(
     ngx_http_request_t *r, ngx_http_paygw_loc_conf_t *lcf);
 static void ngx_http_paygw_api_mark(void *data);
 static void ngx_http_paygw_api_start(ngx_http_request_t *r);
-static ngx_int_t ngx_http_paygw_api_read(ngx_http_paygw_api_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_api_body(ngx_http_paygw_api_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_api_open(ngx_http_paygw_api_ctx_t *ctx,
     ngx_http_paygw_pass_conf_t *conf);
 static void ngx_http_paygw_api_refuse(ngx_http_paygw_api_ctx_t *ctx,
     ngx_int_t rc);
 static ngx_int_t ngx_http_paygw_api_ask(ngx_http_paygw_api_ctx_t *ctx);
+static void ngx_http_paygw_api_end(ngx_http_paygw_api_ctx_t *ctx);
 
 
 ngx_int_t
@@ -114,12 +115,40 @@ ngx_http_paygw_api_ctx(ngx_http_request_t *r)
 static void
 ngx_http_paygw_api_start(ngx_http_request_t *r)
 {
-    ngx_int_t                  rc;
-    ngx_http_paygw_api_ctx_t  *ctx;
+    ngx_int_t                    rc;
+    ngx_http_paygw_api_ctx_t    *ctx;
+    ngx_http_paygw_pass_conf_t  *call;
 
+    call = NULL;
     ctx = ngx_http_paygw_api_ctx(r);
 
-    rc = ngx_http_paygw_api_read(ctx);
+    rc = ngx_http_paygw_api_route(ctx);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_paygw_api_body(ctx);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_paygw_api_home(ctx, &call);
+    }
+
+    if (rc != NGX_AGAIN) {
+        ngx_http_paygw_api_go(ctx, call, rc);
+    }
+}
+
+
+void
+ngx_http_paygw_api_go(ngx_http_paygw_api_ctx_t *ctx,
+    ngx_http_paygw_pass_conf_t *call, ngx_int_t rc)
+{
+    if (rc == NGX_OK) {
+        rc = ngx_http_paygw_api_open(ctx, call);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_paygw_order_check(&ctx->call->exchange, &ctx->order);
+    }
 
     if (rc == NGX_OK) {
         rc = ngx_http_paygw_api_ask(ctx);
@@ -130,37 +159,8 @@ ngx_http_paygw_api_start(ngx_http_request_t *r)
         return;
     }
 
+    ngx_http_paygw_api_home_hurry(ctx);
     ngx_http_paygw_pass_begin(ctx->call);
-}
-
-
-/* all that is known of the operation before anybody is asked */
-
-static ngx_int_t
-ngx_http_paygw_api_read(ngx_http_paygw_api_ctx_t *ctx)
-{
-    ngx_int_t                    rc;
-    ngx_http_paygw_pass_conf_t  *conf;
-
-    rc = ngx_http_paygw_api_route(ctx);
-
-    if (rc == NGX_OK) {
-        rc = ngx_http_paygw_api_body(ctx);
-    }
-
-    if (rc == NGX_OK) {
-        rc = ngx_http_paygw_api_channel(ctx, &conf);
-    }
-
-    if (rc == NGX_OK) {
-        rc = ngx_http_paygw_api_open(ctx, conf);
-    }
-
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    return ngx_paygw_order_check(&ctx->call->exchange, &ctx->order);
 }
 
 
@@ -286,7 +286,7 @@ ngx_http_paygw_api_refuse(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
         ngx_http_paygw_pass_end(ctx->call, result);
     }
 
-    ngx_http_paygw_api_reply(ctx);
+    ngx_http_paygw_api_end(ctx);
 }
 
 
@@ -339,7 +339,7 @@ ngx_http_paygw_api_answered(ngx_http_paygw_pass_ctx_t *call)
 
     if (rc == NGX_OK) {
         ngx_http_paygw_pass_end(call, NGX_HTTP_PAYGW_PASS_PASSED);
-        ngx_http_paygw_api_reply(ctx);
+        ngx_http_paygw_api_end(ctx);
         return;
     }
 
@@ -393,5 +393,14 @@ ngx_http_paygw_api_failed(ngx_http_paygw_pass_ctx_t *call)
     o->hint = NULL;
     ngx_memzero(&o->told, sizeof(ngx_paygw_told_t));
 
-    ngx_http_paygw_api_reply(call->api);
+    ngx_http_paygw_api_end(call->api);
+}
+
+
+static void
+ngx_http_paygw_api_end(ngx_http_paygw_api_ctx_t *ctx)
+{
+    if (ngx_http_paygw_api_home_leave(ctx) != NGX_OK) {
+        ngx_http_paygw_api_reply(ctx);
+    }
 }

@@ -129,7 +129,8 @@ typedef struct {
     ngx_uint_t                     asked;     /* hosts of this round, bits */
     ngx_uint_t                     sends;     /* that count as tries */
     ngx_uint_t                     pauses;
-    ngx_msec_t                     until;     /* the deadline */
+    ngx_msec_t                     until;     /* the deadline; not 0 before it
+                                                 begins: none later than that */
     ngx_msec_t                     wait;      /* told to the caller */
     ngx_uint_t                     ticket;    /* of the breaker */
     ngx_uint_t                     status;    /* of the answer with busy */
@@ -144,6 +145,8 @@ typedef struct {
     unsigned                       expired:1;
     unsigned                       sent:1;    /* by one of the tries */
     unsigned                       probed:1;
+    unsigned                       doubt:1;   /* of a try nobody knows what has
+                                                 become of it */
     unsigned                       booked:1;  /* the order was noted, */
     unsigned                       made:1;    /* was not known before, */
     unsigned                       placed:1;  /* and may have reached the

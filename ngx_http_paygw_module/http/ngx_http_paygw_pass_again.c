@@ -214,6 +214,10 @@ ngx_http_paygw_pass_missed(ngx_http_paygw_pass_ctx_t *ctx)
                   ends[ctx->attempt.end],
                   ctx->expired ? ", the deadline is over" : "");
 
+    if (ctx->attempt.end != NGX_HTTP_PAYGW_UNSENT) {
+        ctx->doubt = 1;
+    }
+
     rc = ngx_http_paygw_pass_again(ctx);
 
     if (rc == NGX_OK) {
