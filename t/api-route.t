@@ -273,6 +273,21 @@ mismatch($Api{first}->post('/orders', { %$Order, channel => 'b' }),
          'doubt stays');
 is(asked(), 'a a a', 'doubt stays: nobody else was asked');
 
+# nor while another call of it is under way to the same channel
+
+$Order = $Api{first}->order;
+$Peer->plan({ %Busy, delay => 1.5 * $Slow });
+my $call = begin_call($Nginx, POST => '/first/orders',
+                      body => $Json->encode($Order),
+                      heads => { 'Content-Type' => 'application/json' });
+$Peer->requests(1, 10 * $Slow);
+$Api{first}->ok($Far{first}->post('/orders', $Order), 'under way',
+                channel => 'a');
+my $got = $Json->decode(end_call($call, timeout => 30)->{body});
+is("$got->{code} $got->{data}{channel}", 'RETRY-BUSY a',
+   'under way: the first one does not move it');
+is(asked(), 'a a', 'under way: nobody else was asked');
+
 
 # -- at once --
 

@@ -133,13 +133,13 @@ ngx_http_paygw_api_start(ngx_http_request_t *r)
     }
 
     if (rc != NGX_AGAIN) {
-        ngx_http_paygw_api_go(ctx, call, rc);
+        ngx_http_paygw_api_found(ctx, call, rc);
     }
 }
 
 
 void
-ngx_http_paygw_api_go(ngx_http_paygw_api_ctx_t *ctx,
+ngx_http_paygw_api_found(ngx_http_paygw_api_ctx_t *ctx,
     ngx_http_paygw_pass_conf_t *call, ngx_int_t rc)
 {
     if (rc == NGX_OK) {

@@ -74,7 +74,7 @@ ngx_int_t ngx_http_paygw_api_handler(ngx_http_request_t *r);
  * The channel is known, rc NGX_OK, or why there is none: asks it, or ends the
  * request.
  */
-void ngx_http_paygw_api_go(ngx_http_paygw_api_ctx_t *ctx,
+void ngx_http_paygw_api_found(ngx_http_paygw_api_ctx_t *ctx,
     ngx_http_paygw_pass_conf_t *call, ngx_int_t rc);
 
 /* the operation of a request, NULL if it is none */

@@ -282,7 +282,7 @@ ngx_http_paygw_api_home_handler(ngx_paygw_store_op_t *op)
         rc = ngx_http_paygw_api_home_told(ctx, op->rc, &call);
 
         if (rc != NGX_AGAIN) {
-            ngx_http_paygw_api_go(ctx, call, rc);
+            ngx_http_paygw_api_found(ctx, call, rc);
         }
     }
 
@@ -543,7 +543,7 @@ ngx_http_paygw_api_home_next(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
              &call);
 
     if (rc != NGX_AGAIN) {
-        ngx_http_paygw_api_go(ctx, call, rc);
+        ngx_http_paygw_api_found(ctx, call, rc);
     }
 
     return NGX_OK;
