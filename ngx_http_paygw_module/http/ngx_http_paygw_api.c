@@ -11,10 +11,9 @@
 #include "ngx_http_paygw_api_home.h"
 #include "ngx_http_paygw_auth.h"
 #include "ngx_http_paygw_body.h"
+#include "ngx_http_paygw_events.h"
 
 
-static ngx_http_paygw_api_ctx_t *ngx_http_paygw_api_create(
-    ngx_http_request_t *r, ngx_http_paygw_loc_conf_t *lcf);
 static void ngx_http_paygw_api_mark(void *data);
 static void ngx_http_paygw_api_start(ngx_http_request_t *r);
 static ngx_int_t ngx_http_paygw_api_body(ngx_http_paygw_api_ctx_t *ctx);
@@ -30,6 +29,7 @@ ngx_int_t
 ngx_http_paygw_api_handler(ngx_http_request_t *r)
 {
     ngx_int_t                   rc;
+    ngx_str_t                   id;
     ngx_http_paygw_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_paygw_module);
@@ -39,6 +39,10 @@ ngx_http_paygw_api_handler(ngx_http_request_t *r)
                       "subrequest to a location with \"paygw_api\" "
                       "is refused");
         return NGX_HTTP_FORBIDDEN;
+    }
+
+    if (ngx_http_paygw_events_uri(r, lcf, &id)) {
+        return ngx_http_paygw_events_handler(r, lcf);
     }
 
     if (ngx_http_paygw_api_create(r, lcf) == NULL) {
@@ -61,7 +65,7 @@ ngx_http_paygw_api_handler(ngx_http_request_t *r)
 }
 
 
-static ngx_http_paygw_api_ctx_t *
+ngx_http_paygw_api_ctx_t *
 ngx_http_paygw_api_create(ngx_http_request_t *r,
     ngx_http_paygw_loc_conf_t *lcf)
 {
@@ -400,7 +404,9 @@ ngx_http_paygw_api_failed(ngx_http_paygw_pass_ctx_t *call)
 static void
 ngx_http_paygw_api_end(ngx_http_paygw_api_ctx_t *ctx)
 {
-    if (ngx_http_paygw_api_home_leave(ctx) != NGX_OK) {
-        ngx_http_paygw_api_reply(ctx);
+    if (ngx_http_paygw_api_home_leave(ctx) == NGX_OK) {
+        return;
     }
+
+    ngx_http_paygw_api_reply(ctx);
 }

@@ -77,6 +77,10 @@ ngx_int_t ngx_http_paygw_api_handler(ngx_http_request_t *r);
 void ngx_http_paygw_api_found(ngx_http_paygw_api_ctx_t *ctx,
     ngx_http_paygw_pass_conf_t *call, ngx_int_t rc);
 
+/* an operation of nothing yet; NULL if memory is short */
+ngx_http_paygw_api_ctx_t *ngx_http_paygw_api_create(ngx_http_request_t *r,
+    ngx_http_paygw_loc_conf_t *lcf);
+
 /* the operation of a request, NULL if it is none */
 ngx_http_paygw_api_ctx_t *ngx_http_paygw_api_ctx(ngx_http_request_t *r);
 

@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 #include "ngx_http_paygw_api.h"
 #include "ngx_http_paygw_conf.h"
+#include "ngx_http_paygw_events.h"
 #include "ngx_http_paygw_route.h"
 
 
@@ -153,6 +154,10 @@ ngx_http_paygw_api_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
                       : conf->answer_max == 0 ? "paygw_answer_max"
                                               : "paygw_body_max",
                       call->file, call->line);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_paygw_events_check(cf, conf) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 

@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_paygw_api.h"
+#include "ngx_http_paygw_events.h"
 
 
 static ngx_int_t ngx_http_paygw_api_soon(ngx_http_paygw_api_ctx_t *ctx);
@@ -36,6 +37,14 @@ ngx_http_paygw_api_reply(ngx_http_paygw_api_ctx_t *ctx)
                               && o->op == NGX_PAYGW_OP_REFUND
                               && o->told.outcome
                                  == NGX_PAYGW_OUTCOME_UNKNOWN);
+    }
+
+    if (o->code == NGX_PAYGW_CODE_OK && ctx->lcf->events
+        && o->op <= NGX_PAYGW_OP_QUERY
+        && ngx_http_paygw_events_url(ctx) != NGX_OK)
+    {
+        ngx_http_finalize_request(r, NGX_ERROR);
+        return;
     }
 
     if (o->code == NGX_PAYGW_CODE_OK && o->told.file.data) {

@@ -176,6 +176,10 @@ struct ngx_paygw_order_s {
                                               may set it before anything is
                                               sent */
 
+    ngx_str_t                events;       /* for the caller: a URL where the
+                                              payer's page hears of it; empty:
+                                              none */
+
     /* for refusals: a field by its name, and what is wrong with it */
     const char              *field;
     ngx_str_t                said;         /* a name that the caller has made;
