@@ -53,6 +53,8 @@ struct ngx_http_paygw_api_ctx_s {
     ngx_http_paygw_api_home_t   *home;        /* NULL: not looked for */
     ngx_paygw_order_t            order;
     ngx_str_t                    body;
+
+    unsigned                     opened:1;    /* events, by their token */
 };
 
 

@@ -143,6 +143,7 @@ ngx_http_paygw_events_may(ngx_http_paygw_api_ctx_t *ctx)
     switch (ngx_http_paygw_events_token(r, ctx->lcf, &id)) {
 
     case NGX_OK:
+        ctx->opened = 1;
         break;
 
     case NGX_ABORT:
@@ -243,6 +244,17 @@ ngx_http_paygw_events_gate(ngx_http_request_t *r,
     ngx_http_paygw_api_reply(ctx);
 
     return NGX_DONE;
+}
+
+
+ngx_uint_t
+ngx_http_paygw_events_opened(ngx_http_request_t *r)
+{
+    ngx_http_paygw_api_ctx_t  *ctx;
+
+    ctx = ngx_http_paygw_api_ctx(r);
+
+    return ctx && ctx->opened;
 }
 
 

@@ -106,6 +106,12 @@ ngx_int_t ngx_http_paygw_events_url(ngx_http_paygw_api_ctx_t *ctx);
 ngx_int_t ngx_http_paygw_events_gate(ngx_http_request_t *r,
     ngx_http_paygw_loc_conf_t *lcf);
 
+/*
+ * 1 if the answer is that of events which a token has opened; another one, of a
+ * location with authentication, is nobody's who has nothing but a token
+ */
+ngx_uint_t ngx_http_paygw_events_opened(ngx_http_request_t *r);
+
 
 /* ngx_http_paygw_events.c: the content handler */
 

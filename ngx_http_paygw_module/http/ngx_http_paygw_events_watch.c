@@ -319,6 +319,10 @@ ngx_http_paygw_events_each(ngx_http_paygw_watch_t *w, ngx_uint_t told,
     ngx_http_request_t       *r;
     ngx_http_paygw_stream_t  *st;
 
+    if (ngx_queue_empty(&w->streams)) {
+        return;
+    }
+
     w->busy = 1;
 
     ngx_queue_init(&todo);
