@@ -258,7 +258,6 @@ refused("/off/orders/$id/events?token=" . token($id), 404, 'CLIENT-NOT_FOUND',
 # -- who may --
 
 ($id, $path) = made('pay');
-my $Id = $id;
 my $good = token($id);
 my $later = time + 60;
 
@@ -405,10 +404,10 @@ SKIP: {
     # a client that leaves
 
     $out .= '.left';
+    ($id, $path) = made('pay');
     $pid = PaygwProcess::spawn($out, 'curl', '-sSN', '-m', 1,
                                '--http2-prior-knowledge',
-                               "http://127.0.0.1:$H2/pay/orders/$Id/events"
-                               . '?token=' . token($Id));
+                               "http://127.0.0.1:$H2$path");
     PaygwProcess::wait_for(sub { PaygwProcess::gone($pid) }, 10);
     is(states($read->()), 'CREATED', 'HTTP/2: a client that leaves');
 }

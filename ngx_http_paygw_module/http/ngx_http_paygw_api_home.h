@@ -20,8 +20,8 @@
 
 /*
  * The channel of the operation: that of the order's home, which a create makes.
- * NGX_OK; NGX_AGAIN: ngx_http_paygw_api_found() is called later; NGX_DECLINED with
- * order.code; NGX_ERROR.
+ * NGX_OK; NGX_AGAIN: ngx_http_paygw_api_found() is called later; NGX_DECLINED
+ * with order.code; NGX_ERROR.
  */
 ngx_int_t ngx_http_paygw_api_home(ngx_http_paygw_api_ctx_t *ctx,
     ngx_http_paygw_pass_conf_t **call);

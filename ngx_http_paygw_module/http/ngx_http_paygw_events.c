@@ -7,7 +7,6 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
-#include "ngx_http_paygw_auth.h"
 #include "ngx_http_paygw_events.h"
 
 
@@ -25,9 +24,7 @@
 
 
 static void ngx_http_paygw_events_start(ngx_http_paygw_api_ctx_t *ctx);
-static ngx_int_t ngx_http_paygw_events_may(ngx_http_paygw_api_ctx_t *ctx);
-static ngx_int_t ngx_http_paygw_events_refuse(ngx_http_paygw_api_ctx_t *ctx,
-    ngx_paygw_code_e code);
+static ngx_int_t ngx_http_paygw_events_room(ngx_http_paygw_api_ctx_t *ctx);
 static ngx_http_paygw_stream_t *ngx_http_paygw_events_create(
     ngx_http_paygw_api_ctx_t *ctx);
 static void ngx_http_paygw_events_cleanup(void *data);
@@ -89,7 +86,9 @@ ngx_http_paygw_events_start(ngx_http_paygw_api_ctx_t *ctx)
 {
     ngx_http_paygw_stream_t  *st;
 
-    if (ngx_http_paygw_events_may(ctx) != NGX_OK) {
+    if (ngx_http_paygw_events_may(ctx) != NGX_OK
+        || ngx_http_paygw_events_room(ctx) != NGX_OK)
+    {
         ngx_http_paygw_api_reply(ctx);
         return;
     }
@@ -113,148 +112,12 @@ ngx_http_paygw_events_start(ngx_http_paygw_api_ctx_t *ctx)
 }
 
 
-/* NGX_OK, or NGX_DECLINED with order.code */
-
 static ngx_int_t
-ngx_http_paygw_events_may(ngx_http_paygw_api_ctx_t *ctx)
+ngx_http_paygw_events_room(ngx_http_paygw_api_ctx_t *ctx)
 {
-    ngx_str_t                   id;
-    ngx_http_request_t         *r;
-    ngx_paygw_order_t          *o;
-    ngx_http_paygw_gate_ctx_t  *gate;
-
-    r = ctx->request;
-    o = &ctx->order;
-
-    o->op = NGX_PAYGW_OP_QUERY;
-
-    (void) ngx_http_paygw_events_uri(r, ctx->lcf, &id);
-
-    if (r->method != NGX_HTTP_GET) {
-        return ngx_http_paygw_events_refuse(ctx, NGX_PAYGW_CODE_BAD_METHOD);
-    }
-
-    if (ngx_paygw_order_read_id(o, "order_id", &id) != NGX_OK) {
-        return NGX_DECLINED;
-    }
-
-    o->id = id;
-
-    switch (ngx_http_paygw_events_token(r, ctx->lcf, &id)) {
-
-    case NGX_OK:
-        ctx->opened = 1;
-        break;
-
-    case NGX_ABORT:
-        return ngx_http_paygw_events_refuse(ctx, NGX_PAYGW_CODE_BAD_TOKEN);
-
-    default: /* NGX_DECLINED */
-
-        if (r->args.len) {
-            o->field = "?";
-            o->hint = "an argument of the URL is not known";
-
-            return ngx_http_paygw_events_refuse(ctx,
-                                                NGX_PAYGW_CODE_UNKNOWN_FIELD);
-        }
-
-        gate = ngx_http_paygw_gate_ctx(r);
-
-        /* whatever way the request has come here */
-
-        if (ctx->lcf->auth.on && !ctx->lcf->auth.any
-            && (gate == NULL || !ngx_http_paygw_auth_admits(gate, ctx->lcf)))
-        {
-            return ngx_http_paygw_events_refuse(ctx,
-                                                NGX_PAYGW_CODE_BAD_TOKEN);
-        }
-
-        if (gate && gate->genuine && gate->lcf->auth.sign) {
-            o->hint = "a stream cannot be signed, use the token";
-
-            return ngx_http_paygw_events_refuse(ctx,
-                                                NGX_PAYGW_CODE_UNSUPPORTED);
-        }
-    }
-
-    if (ngx_http_paygw_events_count >= ctx->lcf->events->connections) {
-        return ngx_http_paygw_events_refuse(ctx, NGX_PAYGW_CODE_CONNECTIONS);
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_paygw_events_refuse(ngx_http_paygw_api_ctx_t *ctx,
-    ngx_paygw_code_e code)
-{
-    ctx->order.code = code;
-
-    ngx_log_error(NGX_LOG_INFO, ctx->request->connection->log, 0,
-                  "request for events rejected: %V",
-                  &ngx_paygw_codes[code].name);
-
-    return NGX_DECLINED;
-}
-
-
-ngx_int_t
-ngx_http_paygw_events_gate(ngx_http_request_t *r,
-    ngx_http_paygw_loc_conf_t *lcf)
-{
-    ngx_int_t                  rc;
-    ngx_str_t                  id;
-    ngx_http_paygw_api_ctx_t  *ctx;
-    ngx_http_core_loc_conf_t  *clcf;
-
-    /* another handler of the location, by "if", has nothing to do with it */
-
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    if (clcf->handler != ngx_http_paygw_api_handler
-        || r->method != NGX_HTTP_GET
-        || !ngx_http_paygw_events_uri(r, lcf, &id))
-    {
-        return NGX_DECLINED;
-    }
-
-    rc = ngx_http_paygw_events_token(r, lcf, &id);
-
-    if (rc != NGX_ABORT) {
-        return rc;
-    }
-
-    /* a browser cannot sign: what is wrong is the token, and not that */
-
-    if (ngx_http_discard_request_body(r) != NGX_OK) {
-        return NGX_DECLINED;
-    }
-
-    ctx = ngx_http_paygw_api_create(r, lcf);
-    if (ctx == NULL) {
-        return NGX_DECLINED;
-    }
-
-    ctx->order.op = NGX_PAYGW_OP_QUERY;
-
-    (void) ngx_http_paygw_events_refuse(ctx, NGX_PAYGW_CODE_BAD_TOKEN);
-
-    ngx_http_paygw_api_reply(ctx);
-
-    return NGX_DONE;
-}
-
-
-ngx_uint_t
-ngx_http_paygw_events_opened(ngx_http_request_t *r)
-{
-    ngx_http_paygw_api_ctx_t  *ctx;
-
-    ctx = ngx_http_paygw_api_ctx(r);
-
-    return ctx && ctx->opened;
+    return (ngx_http_paygw_events_count < ctx->lcf->events->connections)
+           ? NGX_OK
+           : ngx_http_paygw_events_refuse(ctx, NGX_PAYGW_CODE_CONNECTIONS);
 }
 
 

@@ -99,6 +99,14 @@ ngx_int_t ngx_http_paygw_events_url(ngx_http_paygw_api_ctx_t *ctx);
 
 
 /*
+ * Whether the request may have events, whose order.id is set then: NGX_OK, or
+ * NGX_DECLINED with order.code.  And a refusal, which is logged: NGX_DECLINED.
+ */
+ngx_int_t ngx_http_paygw_events_may(ngx_http_paygw_api_ctx_t *ctx);
+ngx_int_t ngx_http_paygw_events_refuse(ngx_http_paygw_api_ctx_t *ctx,
+    ngx_paygw_code_e code);
+
+/*
  * For the gate, in a location with paygw_events: NGX_OK, the request needs no
  * other authentication; NGX_DECLINED, what is asked of others is asked of it;
  * NGX_DONE, it was answered.
