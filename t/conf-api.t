@@ -47,6 +47,13 @@ for my $case (
                   . '{ set $b 1; } }' ],
     [ 'nested', wx(), 'location /pay/ { paygw_api wxpay; '
                       . 'location /pay/x { return 204; } }' ],
+    [ 'a route', wx() . $Peer->alipay($Url)
+                 . 'paygw_route shop { channel wxpay; channel alipay; }',
+      'location /pay/ { paygw_api shop; }' ],
+    [ 'a route of one channel', wx() . 'paygw_route shop { channel wxpay; }',
+      'location /pay/ { paygw_api shop; } location /p/ { paygw_api shop; }' ],
+    [ 'a route that stands below', 'server { location /pay/ { paygw_api '
+      . 'shop; } } paygw_route shop { channel wxpay; }' . wx() ],
     [ 'one sub-merchant', wx(sub_mchid => '1900000109') ],
     [ 'plain http', $Peer->wechat($Url, notify_url =>
                                       'http://127.0.0.1:8080/n') ],
@@ -100,6 +107,26 @@ for my $case (
     (map { [ "$_ 0", wx(), "location /pay/ { paygw_api wxpay; $_ 0; }",
              qr/"$_" for "paygw_api" in \S+:\d+ cannot be 0/ ] }
          qw(paygw_deadline paygw_answer_max paygw_body_max)),
+    [ 'a route and a channel',
+      wx() . $Peer->alipay($Url) . 'paygw_route shop { channel wxpay; }',
+      'location /pay/ { paygw_api shop alipay; }',
+      qr/"paygw_api" in \S+:\d+ names route "shop", which must be the only/ ],
+    [ 'a route with the name of a channel',
+      wx() . 'paygw_route wxpay { channel wxpay; }', undef,
+      qr/"wxpay" of "paygw_api" in \S+:\d+ is the name of a route and of a ch/
+    ],
+    [ 'a route with another provider',
+      gateway($Peer, 'md5', $Url) . 'paygw_route shop { channel md5; }',
+      'location /pay/ { paygw_api shop; }',
+      qr/but provider "generic" is not part of it, use "paygw_pass"/ ],
+    [ 'a route with a channel that lacks something',
+      $Peer->wechat($Url) . 'paygw_route shop { channel wxpay; }',
+      'location /pay/ { paygw_api shop; }',
+      qr/no "notify_url" is defined for channel "wxpay"/ ],
+    [ 'too many names', join('', map { wx(-name => 'x' x 60 . $_) } 1 .. 5),
+      'location /pay/ { paygw_api '
+      . join(' ', map { 'x' x 60 . $_ } 1 .. 5) . '; }',
+      qr/have more than 255 characters, make a "paygw_route" of them/ ],
     [ 'no endpoint', wx(endpoint => undef), undef,
       qr/"paygw_api" in \S+:\d+ needs "endpoint" in channel "wxpay"/ ],
     [ 'no notify_url', $Peer->wechat($Url), undef,
@@ -134,5 +161,12 @@ for my $case (
     like($got, qr/\[emerg\].*$want/, $name);
     like($got, qr/test failed/, "$name: refused");
 }
+
+# a route without a store
+
+my $got = PaygwNginx->test(http => wx() . 'paygw_route shop { channel wxpay; }',
+                           server => 'location /pay/ { paygw_api shop; }');
+like($got, qr/\[emerg\].*no store is defined for "paygw_api" with route "shop"/,
+     'a route without a store');
 
 done_testing();

@@ -8,25 +8,26 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_paygw_api.h"
+#include "ngx_http_paygw_api_home.h"
 #include "ngx_http_paygw_auth.h"
 #include "ngx_http_paygw_body.h"
+#include "ngx_http_paygw_events.h"
 
 
-static ngx_http_paygw_api_ctx_t *ngx_http_paygw_api_create(
-    ngx_http_request_t *r, ngx_http_paygw_loc_conf_t *lcf);
 static void ngx_http_paygw_api_mark(void *data);
 static void ngx_http_paygw_api_start(ngx_http_request_t *r);
-static ngx_int_t ngx_http_paygw_api_read(ngx_http_paygw_api_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_api_body(ngx_http_paygw_api_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_api_open(ngx_http_paygw_api_ctx_t *ctx,
     ngx_http_paygw_pass_conf_t *conf);
 static void ngx_http_paygw_api_open_end(ngx_http_paygw_pass_ctx_t *call);
+static void ngx_http_paygw_api_end(ngx_http_paygw_api_ctx_t *ctx);
 
 
 ngx_int_t
 ngx_http_paygw_api_handler(ngx_http_request_t *r)
 {
     ngx_int_t                   rc;
+    ngx_str_t                   id;
     ngx_http_paygw_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_paygw_module);
@@ -36,6 +37,10 @@ ngx_http_paygw_api_handler(ngx_http_request_t *r)
                       "subrequest to a location with \"paygw_api\" "
                       "is refused");
         return NGX_HTTP_FORBIDDEN;
+    }
+
+    if (ngx_http_paygw_events_uri(r, lcf, &id)) {
+        return ngx_http_paygw_events_handler(r, lcf);
     }
 
     if (ngx_http_paygw_api_create(r, lcf) == NULL) {
@@ -58,7 +63,7 @@ ngx_http_paygw_api_handler(ngx_http_request_t *r)
 }
 
 
-static ngx_http_paygw_api_ctx_t *
+ngx_http_paygw_api_ctx_t *
 ngx_http_paygw_api_create(ngx_http_request_t *r,
     ngx_http_paygw_loc_conf_t *lcf)
 {
@@ -112,12 +117,44 @@ ngx_http_paygw_api_ctx(ngx_http_request_t *r)
 static void
 ngx_http_paygw_api_start(ngx_http_request_t *r)
 {
-    ngx_int_t                  rc;
-    ngx_http_paygw_api_ctx_t  *ctx;
+    ngx_int_t                    rc;
+    ngx_http_paygw_api_ctx_t    *ctx;
+    ngx_http_paygw_pass_conf_t  *call;
 
+    call = NULL;
     ctx = ngx_http_paygw_api_ctx(r);
 
-    rc = ngx_http_paygw_api_read(ctx);
+    rc = ngx_http_paygw_api_route(ctx);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_paygw_api_body(ctx);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_paygw_api_home(ctx, &call);
+    }
+
+    if (rc != NGX_AGAIN) {
+        ngx_http_paygw_api_found(ctx, call, rc);
+    }
+}
+
+
+void
+ngx_http_paygw_api_found(ngx_http_paygw_api_ctx_t *ctx,
+    ngx_http_paygw_pass_conf_t *call, ngx_int_t rc)
+{
+    if (rc == NGX_OK) {
+        rc = ngx_http_paygw_api_open(ctx, call);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_paygw_api_book_open(ctx);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_paygw_order_check(&ctx->call->exchange, &ctx->order);
+    }
 
     if (rc != NGX_OK) {
         ngx_http_paygw_api_refuse(ctx, rc);
@@ -168,41 +205,8 @@ ngx_http_paygw_api_go(ngx_http_paygw_api_ctx_t *ctx)
         return;
     }
 
+    ngx_http_paygw_api_home_hurry(ctx);
     ngx_http_paygw_pass_begin(ctx->call);
-}
-
-
-/* all that is known of the operation before anybody is asked */
-
-static ngx_int_t
-ngx_http_paygw_api_read(ngx_http_paygw_api_ctx_t *ctx)
-{
-    ngx_int_t                    rc;
-    ngx_http_paygw_pass_conf_t  *conf;
-
-    rc = ngx_http_paygw_api_route(ctx);
-
-    if (rc == NGX_OK) {
-        rc = ngx_http_paygw_api_body(ctx);
-    }
-
-    if (rc == NGX_OK) {
-        rc = ngx_http_paygw_api_channel(ctx, &conf);
-    }
-
-    if (rc == NGX_OK) {
-        rc = ngx_http_paygw_api_open(ctx, conf);
-    }
-
-    if (rc == NGX_OK) {
-        rc = ngx_http_paygw_api_book_open(ctx);
-    }
-
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    return ngx_paygw_order_check(&ctx->call->exchange, &ctx->order);
 }
 
 
@@ -331,7 +335,9 @@ ngx_http_paygw_api_refuse(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
         ngx_http_paygw_pass_end(ctx->call, result);
     }
 
-    ngx_http_paygw_api_reply(ctx);
+    if (ngx_http_paygw_api_home_leave(ctx) != NGX_OK) {
+        ngx_http_paygw_api_reply(ctx);
+    }
 }
 
 
@@ -394,7 +400,7 @@ ngx_http_paygw_api_answered(ngx_http_paygw_pass_ctx_t *call)
         }
 
         ngx_http_paygw_pass_end(call, NGX_HTTP_PAYGW_PASS_PASSED);
-        ngx_http_paygw_api_book_end(ctx);
+        ngx_http_paygw_api_end(ctx);
         return;
     }
 
@@ -446,7 +452,18 @@ ngx_http_paygw_api_failed(ngx_http_paygw_pass_ctx_t *call)
     o->hint = NULL;
     ngx_memzero(&o->told, sizeof(ngx_paygw_told_t));
 
-    ngx_http_paygw_api_book_end(call->api);
+    ngx_http_paygw_api_end(call->api);
+}
+
+
+/* where another channel may have the order it is asked, else that is all */
+
+static void
+ngx_http_paygw_api_end(ngx_http_paygw_api_ctx_t *ctx)
+{
+    if (ngx_http_paygw_api_home_leave(ctx) != NGX_OK) {
+        ngx_http_paygw_api_book_end(ctx);
+    }
 }
 
 

@@ -22,15 +22,24 @@
  *   ngx_http_paygw_api_conf.c    its directive
  *   ngx_http_paygw_api.c         the operation: from the body to the answer
  *   ngx_http_paygw_api_route.c   which operation a URI is, of which channel
+ *   ngx_http_paygw_api_home.c    where an order is, and is to be made
+ *   ngx_http_paygw_api_pick.c    a channel of a route
  *   ngx_http_paygw_api_reply.c   what the caller gets
  *   ngx_http_paygw_api_book.c    what is remembered of it
  */
+
+
+typedef struct ngx_http_paygw_api_home_s  ngx_http_paygw_api_home_t;
 
 
 /* paygw_api of a location; constant once merged */
 struct ngx_http_paygw_api_conf_s {
     ngx_http_paygw_pass_conf_t  *calls;       /* one for each channel */
     ngx_uint_t                   ncalls;
+    ngx_http_paygw_route_t      *route;       /* whose channels they are, in
+                                                 its order; NULL: are named */
+    ngx_str_t                    home;        /* of orders, the name in the
+                                                 store; empty: none */
     ngx_str_t                    prefix;      /* of the location */
     ngx_int_t                    request_id;  /* index of the variable */
     ngx_uint_t                   resolved;    /* unsigned:1 */
@@ -43,9 +52,12 @@ struct ngx_http_paygw_api_ctx_s {
     ngx_http_paygw_loc_conf_t   *lcf;
     ngx_http_paygw_api_conf_t   *conf;
     ngx_http_paygw_pass_ctx_t   *call;        /* NULL: no channel yet */
+    ngx_http_paygw_api_home_t   *home;        /* NULL: not looked for */
     ngx_paygw_order_t            order;
     ngx_str_t                    body;
     ngx_http_paygw_api_book_t    book;
+
+    unsigned                     opened:1;    /* events, by their token */
 };
 
 
@@ -62,6 +74,17 @@ char *ngx_http_paygw_api_merge(ngx_conf_t *cf,
 /* ngx_http_paygw_api.c: the content handler */
 
 ngx_int_t ngx_http_paygw_api_handler(ngx_http_request_t *r);
+
+/*
+ * The channel is known, rc NGX_OK, or why there is none: asks it, or ends the
+ * request.
+ */
+void ngx_http_paygw_api_found(ngx_http_paygw_api_ctx_t *ctx,
+    ngx_http_paygw_pass_conf_t *call, ngx_int_t rc);
+
+/* an operation of nothing yet; NULL if memory is short */
+ngx_http_paygw_api_ctx_t *ngx_http_paygw_api_create(ngx_http_request_t *r,
+    ngx_http_paygw_loc_conf_t *lcf);
 
 /* the operation of a request, NULL if it is none */
 ngx_http_paygw_api_ctx_t *ngx_http_paygw_api_ctx(ngx_http_request_t *r);

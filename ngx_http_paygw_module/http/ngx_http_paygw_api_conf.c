@@ -8,10 +8,27 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_paygw_api.h"
+#include "ngx_http_paygw_conf.h"
+#include "ngx_http_paygw_events.h"
+#include "ngx_http_paygw_route.h"
+
+
+/* so that the name of a home and the id of an order are a key of the store */
+#define NGX_HTTP_PAYGW_API_HOME_MAX                                           \
+    (NGX_PAYGW_STORE_KEY_MAX - NGX_PAYGW_ORDER_ID_MAX - 1)
 
 
 static char *ngx_http_paygw_api_check(ngx_conf_t *cf,
     ngx_http_paygw_loc_conf_t *conf);
+static char *ngx_http_paygw_api_names(ngx_conf_t *cf,
+    ngx_http_paygw_main_conf_t *mcf, ngx_http_paygw_api_conf_t *api);
+static char *ngx_http_paygw_api_routed(ngx_conf_t *cf,
+    ngx_http_paygw_main_conf_t *mcf, ngx_http_paygw_api_conf_t *api,
+    ngx_http_paygw_route_t *route);
+static char *ngx_http_paygw_api_home_name(ngx_conf_t *cf,
+    ngx_http_paygw_loc_conf_t *conf, ngx_http_paygw_main_conf_t *mcf);
+static int ngx_libc_cdecl ngx_http_paygw_api_by_name(const void *one,
+    const void *two);
 static char *ngx_http_paygw_api_channel_check(ngx_conf_t *cf,
     ngx_http_paygw_pass_conf_t *call);
 
@@ -108,6 +125,7 @@ ngx_http_paygw_api_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
     ngx_uint_t                   i, k;
     ngx_http_core_loc_conf_t    *clcf;
     ngx_http_paygw_api_conf_t   *api;
+    ngx_http_paygw_main_conf_t  *mcf;
     ngx_http_paygw_pass_conf_t  *call;
 
     api = conf->api;
@@ -139,9 +157,21 @@ ngx_http_paygw_api_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
         return NGX_CONF_ERROR;
     }
 
+    if (ngx_http_paygw_events_check(cf, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     if (api->resolved) {
         return NGX_CONF_OK;
     }
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_paygw_module);
+
+    if (ngx_http_paygw_api_names(cf, mcf, api) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    call = api->calls;
 
     for (i = 0; i < api->ncalls; i++) {
 
@@ -164,7 +194,169 @@ ngx_http_paygw_api_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
 
     api->resolved = 1;
 
+    return ngx_http_paygw_api_home_name(cf, conf, mcf);
+}
+
+
+/* one route, or channels */
+
+static char *
+ngx_http_paygw_api_names(ngx_conf_t *cf, ngx_http_paygw_main_conf_t *mcf,
+    ngx_http_paygw_api_conf_t *api)
+{
+    ngx_uint_t                   i;
+    ngx_http_paygw_route_t      *route;
+    ngx_http_paygw_pass_conf_t  *call;
+
+    for (i = 0; i < api->ncalls; i++) {
+
+        call = &api->calls[i];
+        route = ngx_http_paygw_route_find(mcf, &call->name);
+
+        if (route == NULL) {
+            continue;
+        }
+
+        if (api->ncalls > 1) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"paygw_api\" in %s:%ui names route \"%V\", "
+                          "which must be the only name there",
+                          call->file, call->line, &call->name);
+            return NGX_CONF_ERROR;
+        }
+
+        if (ngx_http_paygw_channel_find(mcf, &call->name)) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"%V\" of \"paygw_api\" in %s:%ui is the name of "
+                          "a route and of a channel, give one of them "
+                          "another",
+                          &call->name, call->file, call->line);
+            return NGX_CONF_ERROR;
+        }
+
+        return ngx_http_paygw_api_routed(cf, mcf, api, route);
+    }
+
     return NGX_CONF_OK;
+}
+
+
+/* the channels of the route take the place of its name */
+
+static char *
+ngx_http_paygw_api_routed(ngx_conf_t *cf, ngx_http_paygw_main_conf_t *mcf,
+    ngx_http_paygw_api_conf_t *api, ngx_http_paygw_route_t *route)
+{
+    ngx_uint_t                       i;
+    ngx_http_paygw_pass_conf_t      *call;
+    ngx_http_paygw_route_channel_t  *c;
+
+    if (mcf->store == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "no store is defined for \"paygw_api\" with route "
+                      "\"%V\" in %s:%ui, add \"paygw_zone paygw:16m\" or "
+                      "\"paygw_store redis://...\" to \"http\"",
+                      &route->name, api->calls->file, api->calls->line);
+        return NGX_CONF_ERROR;
+    }
+
+    call = ngx_pcalloc(cf->pool, route->channels.nelts
+                                 * sizeof(ngx_http_paygw_pass_conf_t));
+    if (call == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    c = route->channels.elts;
+
+    for (i = 0; i < route->channels.nelts; i++) {
+        call[i] = *api->calls;
+        call[i].name = c[i].name;
+    }
+
+    api->calls = call;
+    api->ncalls = route->channels.nelts;
+    api->route = route;
+
+    return NGX_CONF_OK;
+}
+
+
+/*
+ * "@ROUTE", or "@CHANNEL+CHANNEL..." in any order: "@" and "+" are in no name.
+ * So locations with the same channels know the same orders, and those with
+ * others know nothing of them.
+ */
+
+static char *
+ngx_http_paygw_api_home_name(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf,
+    ngx_http_paygw_main_conf_t *mcf)
+{
+    u_char                     *p;
+    size_t                      len;
+    ngx_str_t                  *names;
+    ngx_uint_t                  i, n;
+    ngx_http_paygw_api_conf_t  *api;
+
+    api = conf->api;
+    n = api->route ? 1 : api->ncalls;
+
+    if (api->route == NULL
+        && (n == 1 || mcf->store == NULL
+            || conf->binding == NGX_HTTP_PAYGW_BINDING_OFF))
+    {
+        return NGX_CONF_OK;
+    }
+
+    names = ngx_palloc(cf->pool, n * sizeof(ngx_str_t));
+    if (names == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    len = 0;
+
+    for (i = 0; i < n; i++) {
+        names[i] = api->route ? api->route->name : api->calls[i].name;
+        len += names[i].len + 1;
+    }
+
+    if (len > NGX_HTTP_PAYGW_API_HOME_MAX) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "the names of the channels of \"paygw_api\" in %s:%ui "
+                      "have more than %d characters, make a \"paygw_route\" "
+                      "of them",
+                      api->calls->file, api->calls->line,
+                      NGX_HTTP_PAYGW_API_HOME_MAX);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_qsort(names, n, sizeof(ngx_str_t), ngx_http_paygw_api_by_name);
+
+    p = ngx_pnalloc(cf->pool, len);
+    if (p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    api->home.data = p;
+    api->home.len = len;
+
+    for (i = 0; i < n; i++) {
+        *p++ = i ? '+' : '@';
+        p = ngx_cpymem(p, names[i].data, names[i].len);
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static int ngx_libc_cdecl
+ngx_http_paygw_api_by_name(const void *one, const void *two)
+{
+    ngx_str_t  *a, *b;
+
+    a = (ngx_str_t *) one;
+    b = (ngx_str_t *) two;
+
+    return (int) ngx_memn2cmp(a->data, b->data, a->len, b->len);
 }
 
 

@@ -8,8 +8,10 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_paygw_api.h"
+#include "ngx_http_paygw_events.h"
 
 
+static ngx_int_t ngx_http_paygw_api_soon(ngx_http_paygw_api_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_api_bill(ngx_http_paygw_api_ctx_t *ctx);
 
 
@@ -39,6 +41,14 @@ ngx_http_paygw_api_reply(ngx_http_paygw_api_ctx_t *ctx)
                                  == NGX_PAYGW_OUTCOME_UNKNOWN);
     }
 
+    if (o->code == NGX_PAYGW_CODE_OK && ctx->lcf->events
+        && o->op <= NGX_PAYGW_OP_QUERY
+        && ngx_http_paygw_events_url(ctx) != NGX_OK)
+    {
+        ngx_http_finalize_request(r, NGX_ERROR);
+        return;
+    }
+
     if (o->code == NGX_PAYGW_CODE_OK && o->told.file.data) {
 
         if (ngx_http_paygw_api_bill(ctx) != NGX_OK) {
@@ -63,7 +73,7 @@ ngx_http_paygw_api_reply(ngx_http_paygw_api_ctx_t *ctx)
                               &id, &text)
         != NGX_OK
         || (code->status == NGX_HTTP_SERVICE_UNAVAILABLE
-            && ngx_http_paygw_pass_soon(ctx->call) != NGX_OK))
+            && ngx_http_paygw_api_soon(ctx) != NGX_OK))
     {
         ngx_http_finalize_request(r, NGX_ERROR);
         return;
@@ -72,6 +82,23 @@ ngx_http_paygw_api_reply(ngx_http_paygw_api_ctx_t *ctx)
     ngx_str_set(&type, "application/json");
 
     ngx_http_paygw_pass_send(r, code->status, &type, &text);
+}
+
+
+/* the breaker of a call knows when; the store does not */
+
+static ngx_int_t
+ngx_http_paygw_api_soon(ngx_http_paygw_api_ctx_t *ctx)
+{
+    ngx_str_t  seconds;
+
+    if (ctx->call) {
+        return ngx_http_paygw_pass_soon(ctx->call);
+    }
+
+    ngx_str_set(&seconds, "1");
+
+    return ngx_http_paygw_pass_field(ctx->request, "Retry-After", &seconds);
 }
 
 

@@ -13,6 +13,7 @@
 #include "ngx_http_paygw_api_book.h"
 #include "ngx_http_paygw_binding.h"
 #include "ngx_http_paygw_conf.h"
+#include "ngx_http_paygw_events.h"
 #include "ngx_http_paygw_failures.h"
 #include "ngx_http_paygw_gate.h"
 #include "ngx_http_paygw_keyring.h"
@@ -193,6 +194,13 @@ ngx_command_t  ngx_http_paygw_commands[] = {
       0,
       NULL },
 
+    { ngx_string("paygw_events"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_paygw_events_set,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("paygw_deadline"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,
@@ -351,6 +359,7 @@ ngx_http_paygw_create_loc_conf(ngx_conf_t *cf)
     conf->status_fresh = NGX_CONF_UNSET_MSEC;
     conf->status_pending = NGX_CONF_UNSET_MSEC;
     conf->limits = NGX_CONF_UNSET_PTR;
+    conf->events = NGX_CONF_UNSET_PTR;
 
     conf->idem = NGX_CONF_UNSET_PTR;
 
@@ -382,6 +391,7 @@ ngx_http_paygw_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_sec_value(conf->observe, prev->observe, 0);
     ngx_http_paygw_binding_merge(prev, conf);
     ngx_http_paygw_api_status_merge(prev, conf);
+    ngx_http_paygw_events_merge(prev, conf);
     ngx_conf_merge_size_value(conf->answer_max, prev->answer_max,
                               512 * 1024);
 

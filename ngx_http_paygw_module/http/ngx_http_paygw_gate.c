@@ -10,6 +10,7 @@
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_auth.h"
 #include "ngx_http_paygw_conf.h"
+#include "ngx_http_paygw_events.h"
 #include "ngx_http_paygw_gate.h"
 #include "ngx_http_paygw_limit.h"
 #include "ngx_http_paygw_idem.h"
@@ -124,8 +125,22 @@ static ngx_int_t
 ngx_http_paygw_gate_enter(ngx_http_request_t *r,
     ngx_http_paygw_loc_conf_t *lcf, ngx_uint_t parts)
 {
+    ngx_int_t                   rc;
     ngx_uint_t                  due;
     ngx_http_paygw_gate_ctx_t  *ctx;
+
+    if (lcf->events) {
+
+        rc = ngx_http_paygw_events_gate(r, lcf);
+
+        if (rc == NGX_DONE) {
+            return NGX_DONE;
+        }
+
+        if (rc == NGX_OK) {
+            parts &= NGX_HTTP_PAYGW_GATE_LIMIT;
+        }
+    }
 
     if (r->post_action) {
         /* the client has its answer */

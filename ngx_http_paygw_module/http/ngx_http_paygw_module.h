@@ -139,6 +139,9 @@ typedef struct ngx_http_paygw_breaker_s  ngx_http_paygw_breaker_t;
 /* paygw_api: see ngx_http_paygw_api.h */
 typedef struct ngx_http_paygw_api_conf_s  ngx_http_paygw_api_conf_t;
 
+/* paygw_events: see ngx_http_paygw_events.h */
+typedef struct ngx_http_paygw_events_conf_s  ngx_http_paygw_events_conf_t;
+
 
 /* What a location says.  Constant once merged. */
 typedef struct {
@@ -175,6 +178,7 @@ typedef struct {
 
     ngx_http_paygw_pass_conf_t  *pass;         /* NULL: no paygw_pass here */
     ngx_http_paygw_api_conf_t   *api;          /* NULL: no paygw_api here */
+    ngx_http_paygw_events_conf_t  *events;     /* NULL: off */
     ngx_msec_t                   deadline;     /* of a call, over its tries */
     ngx_paygw_retry_t           *retry;
     ngx_http_paygw_breaker_t    *breaker;

@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_ctx.h"
+#include "ngx_http_paygw_events.h"
 #include "ngx_http_paygw_notify.h"
 #include "ngx_http_paygw_message.h"
 #include "ngx_http_paygw_binding.h"
@@ -360,6 +361,9 @@ ngx_http_paygw_notify_claimed(ngx_http_paygw_ctx_t *ctx, ngx_int_t rc)
     switch (rc) {
 
     case NGX_OK:
+
+        ngx_http_paygw_events_nudge(ngx_http_paygw_store(ctx->request),
+                                    &ctx->op.order);
 
         if (ctx->lcf->queue) {
             ngx_http_paygw_notify_answer(ctx, NGX_HTTP_PAYGW_TAKEN,

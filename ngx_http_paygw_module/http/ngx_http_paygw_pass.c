@@ -214,10 +214,16 @@ ngx_http_paygw_pass_start(ngx_http_request_t *r)
 void
 ngx_http_paygw_pass_begin(ngx_http_paygw_pass_ctx_t *ctx)
 {
-    ngx_msec_t  deadline;
+    ngx_msec_t      deadline;
+    ngx_msec_int_t  left;
 
     deadline = ngx_http_paygw_transport_deadline(ctx->lcf,
                                                  ctx->conf->channel->upper);
+
+    if (ctx->until) {
+        left = ctx->until - ngx_current_msec;
+        deadline = ngx_min(deadline, (ngx_msec_t) ngx_max(left, 1));
+    }
 
     ngx_add_timer(&ctx->deadline, deadline);
 

@@ -129,7 +129,8 @@ typedef struct {
     ngx_uint_t                     asked;     /* hosts of this round, bits */
     ngx_uint_t                     sends;     /* that count as tries */
     ngx_uint_t                     pauses;
-    ngx_msec_t                     until;     /* the deadline */
+    ngx_msec_t                     until;     /* the deadline; not 0 before it
+                                                 begins: none later than that */
     ngx_msec_t                     wait;      /* told to the caller */
     ngx_uint_t                     ticket;    /* of the breaker */
     ngx_uint_t                     status;    /* of the answer with busy, */

@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_auth.h"
+#include "ngx_http_paygw_events.h"
 #include "ngx_http_paygw_limit.h"
 
 
@@ -204,7 +205,9 @@ ngx_http_paygw_problem_ctx(ngx_http_request_t *r,
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_paygw_module);
 
-    if (!lcf->auth.on || (ctx && (ctx->done & NGX_HTTP_PAYGW_GATE_AUTH))) {
+    if (!lcf->auth.on || (ctx && (ctx->done & NGX_HTTP_PAYGW_GATE_AUTH))
+        || ngx_http_paygw_events_opened(r))
+    {
         return NULL;
     }
 

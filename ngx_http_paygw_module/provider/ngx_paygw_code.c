@@ -43,6 +43,9 @@ const ngx_paygw_code_t  ngx_paygw_codes[] = {
     { ngx_string("CLIENT-UNSUPPORTED"), 422,
       ngx_string("the channel does not offer it"), 0, 0, 0 },
 
+    { ngx_string("CLIENT-BAD_TOKEN"), 403,
+      ngx_string("the token is not valid, or not any more"), 0, 1, 0 },
+
     { ngx_string("CLIENT-ORDER_NOT_FOUND"), 404,
       ngx_string("there is no such order"), 0, 1, 0 },
 
@@ -109,6 +112,10 @@ const ngx_paygw_code_t  ngx_paygw_codes[] = {
 
     { ngx_string("RETRY-STORE"), 503,
       ngx_string("the order could not be noted, nothing was sent"), 0, 1, 0 },
+
+    { ngx_string("RETRY-CONNECTIONS"), 503,
+      ngx_string("too many wait for events, ask for the state instead"),
+      0, 1, 0 },
 
     { ngx_string("SERVER-INTERNAL"), 500,
       ngx_string("internal error"), 0, 1, 0 }

@@ -31,6 +31,7 @@ typedef enum {
     NGX_PAYGW_CODE_TOO_LARGE,
     NGX_PAYGW_CODE_MEDIA_TYPE,
     NGX_PAYGW_CODE_UNSUPPORTED,        /* by the channel */
+    NGX_PAYGW_CODE_BAD_TOKEN,          /* of a URL that was handed out */
 
     /* what the caller has asked for cannot be, as the provider, or what is
        known of the order, says */
@@ -60,6 +61,7 @@ typedef enum {
     NGX_PAYGW_CODE_BUSY,               /* so says the provider */
     NGX_PAYGW_CODE_UNAVAILABLE,        /* so says the breaker */
     NGX_PAYGW_CODE_STORE,              /* ours */
+    NGX_PAYGW_CODE_CONNECTIONS,        /* ours: too many wait */
 
     NGX_PAYGW_CODE_INTERNAL,
 

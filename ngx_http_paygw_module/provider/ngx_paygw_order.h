@@ -180,6 +180,10 @@ struct ngx_paygw_order_s {
     ngx_uint_t               later;        /* a ref that is missing will be
                                               looked for; unsigned:1 */
 
+    ngx_str_t                events;       /* for the caller: a URL where the
+                                              payer's page hears of it; empty:
+                                              none */
+
     /* for refusals: a field by its name, and what is wrong with it */
     const char              *field;
     ngx_str_t                said;         /* a name that the caller has made;

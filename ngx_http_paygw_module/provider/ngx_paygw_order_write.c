@@ -135,6 +135,8 @@ ngx_paygw_order_data(ngx_paygw_json_out_t *out, ngx_paygw_order_t *o)
     if (o->op == NGX_PAYGW_OP_CREATE || o->op == NGX_PAYGW_OP_BILL) {
         ngx_paygw_order_action(out, o);
     }
+
+    ngx_paygw_json_out_some(out, "events", &o->events);
 }
 
 

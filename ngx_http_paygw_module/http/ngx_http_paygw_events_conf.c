@@ -1,0 +1,310 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_paygw_key.h"
+#include "ngx_http_paygw_conf.h"
+#include "ngx_http_paygw_events.h"
+
+
+#define NGX_HTTP_PAYGW_EVENTS_SECRET  16     /* bytes at least */
+
+
+static ngx_int_t ngx_http_paygw_events_param(ngx_conf_t *cf,
+    ngx_http_paygw_events_conf_t *ev, ngx_str_t *value);
+static ngx_int_t ngx_http_paygw_events_time(ngx_str_t *arg, ngx_msec_t min,
+    ngx_msec_t max, ngx_msec_t *time);
+static ngx_int_t ngx_http_paygw_events_prefix(ngx_str_t *arg,
+    ngx_str_t *url);
+static ngx_int_t ngx_http_paygw_events_key(ngx_conf_t *cf,
+    ngx_http_paygw_events_conf_t *ev, ngx_str_t *value);
+static char *ngx_http_paygw_events_bad(ngx_conf_t *cf, ngx_str_t *value);
+
+
+char *
+ngx_http_paygw_events_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_paygw_loc_conf_t *lcf = conf;
+
+    ngx_int_t                      rc;
+    ngx_str_t                     *value;
+    ngx_uint_t                     i;
+    ngx_http_paygw_events_conf_t  *ev;
+
+    if (lcf->events != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+        lcf->events = NULL;
+        return NGX_CONF_OK;
+    }
+
+    ev = ngx_pcalloc(cf->pool, sizeof(ngx_http_paygw_events_conf_t));
+    if (ev == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ev->file = cf->conf_file->file.name.data;
+    ev->line = cf->conf_file->line;
+    ev->ttl = 2 * 60 * 60;
+    ev->interval = 1000;
+    ev->max = 5 * 60 * 1000;
+    ev->connections = 256;
+
+    if (ngx_array_init(&ev->keys, cf->pool, 2,
+                       sizeof(ngx_http_paygw_events_key_t))
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        rc = ngx_http_paygw_events_param(cf, ev, &value[i]);
+
+        if (rc == NGX_DECLINED) {
+            return ngx_http_paygw_events_bad(cf, &value[i]);
+        }
+
+        if (rc != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (ev->keys.nelts == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"paygw_events\" has no key, add "
+                           "\"k1=file:/etc/paygw/events.k1\"");
+        return NGX_CONF_ERROR;
+    }
+
+    lcf->events = ev;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_paygw_events_bad(ngx_conf_t *cf, ngx_str_t *value)
+{
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V\" of \"paygw_events\"", value);
+
+    return NGX_CONF_ERROR;
+}
+
+
+/* NGX_DECLINED: it is not valid, and nothing was logged */
+
+static ngx_int_t
+ngx_http_paygw_events_param(ngx_conf_t *cf, ngx_http_paygw_events_conf_t *ev,
+    ngx_str_t *value)
+{
+    u_char      *p;
+    ngx_int_t    n;
+    ngx_str_t    arg;
+    ngx_msec_t   ms;
+
+    p = ngx_strlchr(value->data, value->data + value->len, '=');
+
+    if (p == NULL) {
+        return NGX_DECLINED;
+    }
+
+    arg.data = p + 1;
+    arg.len = value->data + value->len - arg.data;
+
+    if (ngx_strncmp(value->data, "interval=", 9) == 0) {
+        return ngx_http_paygw_events_time(&arg, 100, 60 * 1000,
+                                          &ev->interval);
+    }
+
+    if (ngx_strncmp(value->data, "max=", 4) == 0) {
+        return ngx_http_paygw_events_time(&arg, 1000, 24 * 60 * 60 * 1000,
+                                          &ev->max);
+    }
+
+    if (ngx_strncmp(value->data, "ttl=", 4) == 0) {
+
+        if (ngx_http_paygw_events_time(&arg, 60 * 1000,
+                                       7 * 24 * 60 * 60 * 1000, &ms)
+            != NGX_OK)
+        {
+            return NGX_DECLINED;
+        }
+
+        ev->ttl = ms / 1000;
+        return NGX_OK;
+    }
+
+    if (ngx_strncmp(value->data, "connections=", 12) == 0) {
+
+        n = ngx_atoi(arg.data, arg.len);
+
+        if (n < 1 || n > 65535) {
+            return NGX_DECLINED;
+        }
+
+        ev->connections = n;
+        return NGX_OK;
+    }
+
+    if (ngx_strncmp(value->data, "url=", 4) == 0) {
+        return ngx_http_paygw_events_prefix(&arg, &ev->url);
+    }
+
+    return ngx_http_paygw_events_key(cf, ev, value);
+}
+
+
+static ngx_int_t
+ngx_http_paygw_events_time(ngx_str_t *arg, ngx_msec_t min, ngx_msec_t max,
+    ngx_msec_t *time)
+{
+    ngx_int_t  n;
+
+    n = ngx_parse_time(arg, 0);
+
+    if (n == NGX_ERROR || (ngx_msec_t) n < min || (ngx_msec_t) n > max) {
+        return NGX_DECLINED;
+    }
+
+    *time = n;
+
+    return NGX_OK;
+}
+
+
+/* what is told to callers as it is, and must not have to be escaped */
+
+static ngx_int_t
+ngx_http_paygw_events_prefix(ngx_str_t *arg, ngx_str_t *url)
+{
+    size_t  i;
+
+    if (url->len || arg->len == 0 || arg->data[arg->len - 1] != '/'
+        || (arg->data[0] != '/' && ngx_strncmp(arg->data, "http://", 7) != 0
+            && ngx_strncmp(arg->data, "https://", 8) != 0))
+    {
+        return NGX_DECLINED;
+    }
+
+    for (i = 0; i < arg->len; i++) {
+        if (arg->data[i] <= 0x20 || arg->data[i] > 0x7e
+            || ngx_strchr("\"\\<>?#", arg->data[i]))
+        {
+            return NGX_DECLINED;
+        }
+    }
+
+    *url = *arg;
+
+    return NGX_OK;
+}
+
+
+/* ID=SOURCE */
+
+static ngx_int_t
+ngx_http_paygw_events_key(ngx_conf_t *cf, ngx_http_paygw_events_conf_t *ev,
+    ngx_str_t *value)
+{
+    u_char                       *p;
+    ngx_str_t                     id, source, secret;
+    ngx_uint_t                    i;
+    ngx_http_paygw_events_key_t  *key;
+
+    p = ngx_strlchr(value->data, value->data + value->len, '=');
+
+    id.data = value->data;
+    id.len = p - value->data;
+
+    source.data = p + 1;
+    source.len = value->data + value->len - source.data;
+
+    if (!ngx_http_paygw_name_valid(&id)) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_paygw_secret(cf, &source, "key of \"paygw_events\"", &secret)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (secret.len < NGX_HTTP_PAYGW_EVENTS_SECRET) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "key \"%V\" of \"paygw_events\" has %uz bytes, at "
+                           "least %d are needed, make it with "
+                           "\"openssl rand -hex 32\"",
+                           &id, secret.len, NGX_HTTP_PAYGW_EVENTS_SECRET);
+        return NGX_ERROR;
+    }
+
+    key = ev->keys.elts;
+
+    for (i = 0; i < ev->keys.nelts; i++) {
+
+        if (ngx_paygw_order_same(&key[i].id, &id)
+            || ngx_paygw_equal(&key[i].secret, &secret))
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "key \"%V\" of \"paygw_events\" is twice "
+                               "there", &id);
+            return NGX_ERROR;
+        }
+    }
+
+    key = ngx_array_push(&ev->keys);
+    if (key == NULL) {
+        return NGX_ERROR;
+    }
+
+    key->id = id;
+    key->secret = secret;
+
+    return ngx_paygw_hmac_key(&key->hmac, &secret);
+}
+
+
+void
+ngx_http_paygw_events_merge(ngx_http_paygw_loc_conf_t *prev,
+    ngx_http_paygw_loc_conf_t *conf)
+{
+    ngx_conf_merge_ptr_value(conf->events, prev->events, NULL);
+}
+
+
+char *
+ngx_http_paygw_events_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
+{
+    ngx_http_paygw_pass_conf_t  *call;
+    ngx_http_paygw_main_conf_t  *mcf;
+
+    if (conf->events == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    call = conf->api->calls;
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_paygw_module);
+
+    if (mcf->store == NULL || conf->binding == NGX_HTTP_PAYGW_BINDING_OFF) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"paygw_events\" in %s:%ui tells what the store "
+                      "remembers of orders, \"paygw_api\" in %s:%ui needs %s",
+                      conf->events->file, conf->events->line, call->file,
+                      call->line,
+                      mcf->store ? "\"paygw_binding on\"" : "a store");
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
