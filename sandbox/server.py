@@ -109,7 +109,7 @@ class Sandbox:
         if api is not None:
             response = api.handle(request)
             self.calls.add(api.name, request, response.status)
-            return self.bender.bend(response)
+            return self.bender.bend(response, calls.operation(request))
         if request.path == "/":
             return see_other("/sandbox/")
         try:
@@ -200,7 +200,8 @@ class Sandbox:
         if parts == ["keys"]:
             return self._keys(values)
         if parts == ["answers"]:
-            self.bender.set(values.get("fault", ""), values.get("times", 1))
+            self.bender.set(values.get("fault", ""), values.get("times", 1),
+                            values.get("only", ""))
             return answer(200, self.bender.plain())
         if len(parts) == 3 and parts[0] == "orders":
             order = self._find(parts[1], query)
