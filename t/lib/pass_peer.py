@@ -213,7 +213,8 @@ def wechat_answer(a, r):
         key = a.get('key', 'wx_a')
         stamp = str(int(time.time()) - a.get('age', 0))
         nonce = secrets.token_hex(16)
-        text = ('%s\n%s\n' % (stamp, nonce)).encode() + body + b'\n'
+        said = hashlib.sha256(body).digest() if sig == 'hash' else body
+        text = ('%s\n%s\n' % (stamp, nonce)).encode() + said + b'\n'
         made = sign('rogue' if sig == 'bad' else key, text)
         if sig == 'probe':
             made = 'WECHATPAY/SIGNTEST/' + made[19:]
