@@ -29,6 +29,8 @@ class Api:
     page of a browser payment; base() is our own URL.
     """
 
+    name = PROVIDER
+
     def __init__(self, keys, store, notify, base, cashier):
         self.keys = keys
         self.store = store

@@ -28,6 +28,8 @@ def answer_message(stamp, nonce, body):
 class Api:
     """The REST form over the operations of a gateway."""
 
+    name = "alipay_v3"
+
     def __init__(self, gateway, keys):
         self.gateway = gateway
         self.keys = keys

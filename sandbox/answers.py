@@ -3,7 +3,9 @@ How the providers' APIs may answer other than they should.
 
 POST /sandbox/answers {"fault": WORD, "times": N} bends the next N answers to
 calls of WeChat Pay, Alipay, UnionPay and Stripe; what was called for is done
-all the same, as it is with a real provider whose answer is lost.
+all the same, as it is with a real provider whose answer is lost.  With "only",
+a regular expression, it is the next N of operations whose name has that in it:
+see calls.py.
 """
 
 import re
@@ -40,21 +42,28 @@ class Bender:
         self.sleep = sleep
         self.fault = ""
         self.times = 0
+        self.only = ""
         self.bent = 0
 
-    def set(self, fault, times):
+    def set(self, fault, times, only=""):
         if fault not in WORDS:
             raise ValueError("fault is one of " + " ".join(WORDS))
         if type(times) is not int or times < 1:
             raise ValueError("times is a positive number")
-        self.fault, self.times = fault, times
+        try:
+            re.compile(only)
+        except (re.error, TypeError):
+            raise ValueError("only is a regular expression") from None
+        self.fault, self.times, self.only = fault, times, only
 
     def plain(self):
-        return {"fault": self.fault, "times": self.times, "bent": self.bent}
+        return {"fault": self.fault, "times": self.times, "only": self.only,
+                "bent": self.bent}
 
-    def bend(self, response):
+    def bend(self, response, operation=""):
         """The answer, or what comes in its place."""
-        if not self.fault or not self.times:
+        if not self.fault or not self.times \
+                or not re.search(self.only, operation):
             return response
         self.times -= 1
         self.bent += 1

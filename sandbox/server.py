@@ -13,8 +13,8 @@ import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from . import (alipay, alipay_api, alipay_v3, answers, faults, lies, page,
-               stripe, stripe_api, unionpay, unionpay_api,
+from . import (alipay, alipay_api, alipay_v3, answers, calls, faults, lies,
+               page, stripe, stripe_api, unionpay, unionpay_api,
                wechat_api, wechat_v2, wechat_v2_api, wechat_v3)
 from .deliver import Deliverer
 from .orders import PROVIDERS, Order, OrderError, Store, number
@@ -89,6 +89,7 @@ class Sandbox:
         self.deliverer = Deliverer(keys, speed, probe_every)
         self.base_url = base_url
         self.bender = answers.Bender(keys)
+        self.calls = calls.Log()
         notify = self.deliverer.notify
         self.wechat = wechat_api.Api(keys, self.store, notify, self.base)
         self.wechat2 = wechat_v2_api.Api(keys, self.store, notify, self.base)
@@ -104,20 +105,12 @@ class Sandbox:
 
     def handle(self, request):
         """The answer to any request."""
-        path = request.path
-        if path.startswith(alipay_v3.PREFIX):
-            return self.bender.bend(self.alipay3.handle(request))
-        if path.startswith("/v3/"):
-            return self.bender.bend(self.wechat.handle(request))
-        if path.startswith("/v1/"):
-            return self.bender.bend(self.stripe.handle(request))
-        if self.wechat2.handles(path):
-            return self.bender.bend(self.wechat2.handle(request))
-        if path == "/gateway.do":
-            return self.bender.bend(self.alipay.handle(request))
-        if self.unionpay.handles(request):
-            return self.bender.bend(self.unionpay.handle(request))
-        if path == "/":
+        api = self._api(request)
+        if api is not None:
+            response = api.handle(request)
+            self.calls.add(api.name, request, response.status)
+            return self.bender.bend(response, calls.operation(request))
+        if request.path == "/":
             return see_other("/sandbox/")
         try:
             return self._control(request)
@@ -127,6 +120,21 @@ class Sandbox:
             return answer(409, {"error": str(error)})
         except ValueError as error:
             return answer(400, {"error": str(error)})
+
+    def _api(self, request):
+        """The provider that is called, None if it is ours."""
+        path = request.path
+        if path.startswith(alipay_v3.PREFIX):
+            return self.alipay3
+        if path.startswith("/v3/"):
+            return self.wechat
+        if path.startswith("/v1/"):
+            return self.stripe
+        if self.wechat2.handles(path):
+            return self.wechat2
+        if path == "/gateway.do":
+            return self.alipay
+        return self.unionpay if self.unionpay.handles(request) else None
 
     # the control API
 
@@ -178,6 +186,10 @@ class Sandbox:
             return answer(200, self.keys.describe())
         if parts == ["answers"]:
             return answer(200, self.bender.plain())
+        if parts == ["calls"]:
+            after = query.get("after", "0")
+            return answer(200, self.calls.plain(
+                int(after) if after.isdigit() else 0))
         raise ControlError(404, "no such resource")
 
     def _post(self, parts, query, values):
@@ -188,7 +200,8 @@ class Sandbox:
         if parts == ["keys"]:
             return self._keys(values)
         if parts == ["answers"]:
-            self.bender.set(values.get("fault", ""), values.get("times", 1))
+            self.bender.set(values.get("fault", ""), values.get("times", 1),
+                            values.get("only", ""))
             return answer(200, self.bender.plain())
         if len(parts) == 3 and parts[0] == "orders":
             order = self._find(parts[1], query)

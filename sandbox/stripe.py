@@ -111,7 +111,9 @@ def intent(order, state=None):
         "customer": order.payer or None, "description": order.subject,
         "latest_charge": charge_of(order) if paid else None,
         "livemode": False, "metadata": metadata(order),
-        "status": STATES[state]}
+        "status": "requires_capture"
+                  if state == "created" and order.extra.get("manual")
+                  else STATES[state]}
 
 
 def session(order, state=None, base=""):

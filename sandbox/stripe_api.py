@@ -51,6 +51,8 @@ class Api:
     notify(order, event) is called for each event; base() is our own URL.
     """
 
+    name = PROVIDER
+
     def __init__(self, keys, store, notify, base):
         self.keys = keys
         self.store = store
@@ -98,7 +100,8 @@ class Api:
         if (request.method, request.path) == ("POST", "/v1/webhook_endpoints"):
             return 200, self._endpoint(fields)
         match = re.fullmatch(r"/v1/(payment_intents|checkout/sessions|"
-                             r"refunds)(?:/([^/]+)(?:/(cancel|expire))?)?",
+                             r"refunds)"
+                             r"(?:/([^/]+)(?:/(cancel|expire|capture))?)?",
                              request.path)
         if not match:
             raise ApiError(404, "resource_missing", "no such resource")
@@ -110,6 +113,9 @@ class Api:
         closes = {"payment_intents": "cancel", "checkout/sessions": "expire"}
         if request.method == "POST" and verb and verb == closes.get(what):
             return 200, self._close(what, text)
+        if request.method == "POST" and verb == "capture" \
+                and what == "payment_intents":
+            return 200, self._capture(text)
         query = form(request.query)
         if (request.method, what, text) == ("GET", "payment_intents",
                                             "search"):
@@ -148,10 +154,12 @@ class Api:
             raise ApiError(400, "parameter_invalid", str(error)) from None
 
     def _create(self, fields):
-        return intent(self._order(fields,
-                                  fields.get("metadata[out_trade_no]", ""),
-                                  integer(fields, "amount"),
-                                  fields.get("currency", "")))
+        order = self._order(fields, fields.get("metadata[out_trade_no]", ""),
+                            integer(fields, "amount"),
+                            fields.get("currency", ""))
+        if fields.get("capture_method") == "manual":
+            order.extra["manual"] = True
+        return intent(order)
 
     def _session(self, fields):
         if fields.get("mode") != "payment" or not fields.get("success_url"):
@@ -225,6 +233,15 @@ class Api:
             raise ApiError(400, "payment_intent_unexpected_state",
                            str(error)) from None
         return self._query(what, text)
+
+    def _capture(self, text):
+        """Of a payer who has said yes when the payment was made."""
+        order = self._find("payment_intents", text)
+        if not order.extra.get("manual") or order.state != "created":
+            raise ApiError(400, "payment_intent_unexpected_state",
+                           "there is nothing to capture")
+        self.notify(order, self.store.pay(order))
+        return intent(order)
 
     def _refund(self, fields):
         order = self._find("payment_intents",

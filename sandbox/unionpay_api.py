@@ -39,6 +39,8 @@ class Api:
     page of a browser payment; base() is our own URL.
     """
 
+    name = PROVIDER
+
     def __init__(self, keys, store, notify, base, cashier):
         self.keys = keys
         self.store = store
@@ -123,7 +125,7 @@ class Api:
         amount = values.get("txnAmt", "")
         if not (amount.isascii() and amount.isdigit() and int(amount) > 0) \
                 or values.get("currencyCode") != "156" \
-                or values.get("txnType") != "01":
+                or values.get("txnType") not in ("01", "02"):
             raise ApiError("10")
         if self.store.get(PROVIDER, values["orderId"]):
             raise ApiError("12")
@@ -153,9 +155,26 @@ class Api:
             return {"qrCode": self.base() + "/sandbox/cashier/"
                     + urllib.parse.quote(order.order_id)
                     + "?provider=" + PROVIDER}
+        if kind == "01" and values.get("txnSubType") == "06":
+            return self._scan(values)
         if kind in ("04", "31"):
             return self._refund(values, kind == "31")
+        if kind == "95" and values.get("certType") == "01":
+            # one certificate for both
+            return {"certType": "01", "encryptPubKeyCert":
+                    pem_text(self.keys.unionpay()[1]).decode()}
         raise ApiError("10")
+
+    def _scan(self, values):
+        """By a code of the payer's: accepted, and paid a moment later."""
+        code = values.get("qrNo", "")
+        if not (code.isascii() and code.isdigit() and len(code) == 19) \
+                or len(values.get("termId", "")) != 8:
+            raise ApiError("10")
+        order = self._new(values, "barcode", True)
+        if not code.endswith("3"):
+            self.notify(order, self.store.pay(order))
+        return {}
 
     def _refund(self, values, whole):
         """Accepted is not done: the notice tells."""

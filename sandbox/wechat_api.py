@@ -19,12 +19,17 @@ from .wire import Request, Response, flip_digit
 METHODS = {"jsapi": ("payer",), "native": (), "app": (),
            "h5": ("scene_info",)}
 
+# both have the payments of a day here
+BILLS = ("/v3/bill/tradebill", "/v3/bill/fundflowbill")
+
 
 class Api:
     """The provider's HTTP API over the orders of a store.
 
     notify(order, event) is called for each event; base() is our own URL.
     """
+
+    name = PROVIDER
 
     def __init__(self, keys, store, notify, base):
         self.keys = keys
@@ -119,7 +124,7 @@ class Api:
             return 200, self._refund(request)
         if request.method == "GET" and path.startswith(refunds + "/"):
             return 200, self._refund_query(path[len(refunds) + 1:])
-        if (request.method, path) == ("GET", "/v3/bill/tradebill"):
+        if request.method == "GET" and path in BILLS:
             return 200, self._bill(request)
         match = re.fullmatch(
             r"/v3/pay/(partner/)?transactions/"

@@ -33,6 +33,8 @@ class Api:
     this is not: it is not asked for.
     """
 
+    name = PROVIDER
+
     def __init__(self, keys, store, notify, base):
         self.keys = keys
         self.store = store
@@ -47,6 +49,7 @@ class Api:
             "/pay/refundquery": self._refund_query,
             "/secapi/pay/reverse": self._reverse,
             "/pay/downloadbill": self._bill,
+            "/pay/downloadfundflow": self._funds,
         }
 
     def handles(self, path):
@@ -233,6 +236,13 @@ class Api:
         if values.get("tar_type") == "GZIP":
             data = gzip.compress(data)
         return Response(200, data, {"Content-Type": "text/plain"})
+
+    def _funds(self, values):
+        """As bills, and by HMAC-SHA256 alone."""
+        if values.get("sign_type") != "HMAC-SHA256" \
+                or not values.get("account_type"):
+            raise ApiError("sign_type or account_type", number="20001")
+        return self._bill(values)
 
     def _refund(self, values):
         order = self._find(values)

@@ -10,6 +10,7 @@
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_keyring.h"
 #include "ngx_http_paygw_remote.h"
+#include "ngx_paygw_exchange.h"
 
 
 static ngx_int_t ngx_http_paygw_endpoint_set(ngx_conf_t *cf,
@@ -167,6 +168,7 @@ ngx_http_paygw_endpoint_host(ngx_conf_t *cf, ngx_http_paygw_keyring_t *kr,
 {
     size_t                  scheme;
     ngx_url_t               u;
+    const ngx_paygw_api_t  *api;
     ngx_http_paygw_host_t  *host;
 
     host = &kr->hosts[kr->nhosts];
@@ -217,6 +219,19 @@ ngx_http_paygw_endpoint_host(ngx_conf_t *cf, ngx_http_paygw_keyring_t *kr,
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"endpoint\" \"%V\" of channel \"%V\" must have "
                            "no path", url, &kr->channel->name);
+        return NGX_ERROR;
+    }
+
+    api = kr->channel->provider->api;
+
+    if (api && api->gone && u.host.len == ngx_strlen(api->gone)
+        && ngx_strncasecmp(u.host.data, (u_char *) api->gone, u.host.len)
+           == 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the host of \"endpoint\" \"%V\" of channel "
+                           "\"%V\" is no more, use \"%s\"",
+                           url, &kr->channel->name, api->instead);
         return NGX_ERROR;
     }
 

@@ -92,7 +92,9 @@ const ngx_paygw_api_t  ngx_paygw_alipay_api = {
     ngx_paygw_alipay_api_conf,
     ngx_paygw_alipay_build,
     ngx_paygw_alipay_check_answer,
-    NULL
+    NULL,
+    "openapi.alipaydev.com",
+    "openapi-sandbox.dl.alipaydev.com"
 };
 
 

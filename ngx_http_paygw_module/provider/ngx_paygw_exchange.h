@@ -153,6 +153,11 @@ struct ngx_paygw_api_s {
      * no host may be asked without it; NULL: they are signed.
      */
     ngx_uint_t                 (*tls_only)(ngx_paygw_channel_t *ch);
+
+    /* a host that many instructions still name and that is no more, and the
+       one that came for it; NULL: none */
+    const char                  *gone;
+    const char                  *instead;
 };
 
 

@@ -37,7 +37,7 @@ static const ngx_paygw_api_t  ngx_paygw_generic_api = {
     ngx_paygw_generic_call_conf,
     ngx_paygw_generic_build,
     ngx_paygw_generic_check_answer,
-    ngx_paygw_generic_tls_only
+    ngx_paygw_generic_tls_only, NULL, NULL
 };
 
 

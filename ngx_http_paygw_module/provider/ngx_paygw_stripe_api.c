@@ -69,7 +69,7 @@ const ngx_paygw_api_t  ngx_paygw_stripe_api = {
     ngx_paygw_stripe_api_conf,
     ngx_paygw_stripe_build,
     ngx_paygw_stripe_check_answer,
-    ngx_paygw_stripe_tls_only
+    ngx_paygw_stripe_tls_only, NULL, NULL
 };
 
 

@@ -82,7 +82,7 @@ const ngx_paygw_api_t  ngx_paygw_unionpay_api = {
     ngx_paygw_unionpay_api_conf,
     ngx_paygw_unionpay_build,
     ngx_paygw_unionpay_check_answer,
-    NULL
+    NULL, NULL, NULL
 };
 
 

@@ -111,7 +111,7 @@ const ngx_paygw_api_t  ngx_paygw_wechat_v2_api = {
     ngx_paygw_wechat_v2_api_conf,
     ngx_paygw_wechat_v2_build,
     ngx_paygw_wechat_v2_check_answer,
-    NULL
+    NULL, NULL, NULL
 };
 
 

@@ -136,7 +136,7 @@ const ngx_paygw_api_t  ngx_paygw_wechat_v3_api = {
     ngx_paygw_wechat_v3_api_conf,
     ngx_paygw_wechat_v3_build,
     ngx_paygw_wechat_v3_check_answer,
-    NULL
+    NULL, NULL, NULL
 };
 
 
