@@ -109,6 +109,15 @@ ngx_int_t ngx_paygw_wechat_v3_authorize(ngx_paygw_channel_t *ch,
 
 
 /*
+ * ngx_paygw_wechat_v3_paths.c: by method and path; whether a call may be sent
+ * again, and 1 if it asks for a file, which nobody signs
+ */
+
+ngx_paygw_repeat_e ngx_paygw_wechat_v3_repeat(ngx_paygw_exchange_t *x);
+ngx_uint_t ngx_paygw_wechat_v3_is_file(ngx_paygw_exchange_t *x);
+
+
+/*
  * ngx_paygw_wechat_v3_about.c: whether an answer is about what was asked for,
  * as far as both say it: NGX_OK, NGX_DECLINED or NGX_ERROR
  */

@@ -24,13 +24,6 @@
 #define NGX_PAYGW_WECHAT_V3_ASKS_SERIAL  0
 
 
-typedef struct {
-    ngx_str_t                method;
-    ngx_str_t                prefix;
-    ngx_str_t                suffix;   /* empty: no more segments follow */
-} ngx_paygw_wechat_v3_path_t;
-
-
 static char *ngx_paygw_wechat_v3_api_conf(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch);
 static ngx_int_t ngx_paygw_wechat_v3_build(ngx_paygw_exchange_t *x);
@@ -38,65 +31,11 @@ static ngx_int_t ngx_paygw_wechat_v3_fields(ngx_paygw_exchange_t *x,
     ngx_str_t *authorization, ngx_str_t *serial);
 static ngx_int_t ngx_paygw_wechat_v3_ask(ngx_paygw_exchange_t *x,
     ngx_str_t *serial, ngx_paygw_key_t **which);
-static ngx_paygw_repeat_e ngx_paygw_wechat_v3_repeat(ngx_paygw_exchange_t *x);
-static ngx_uint_t ngx_paygw_wechat_v3_path(ngx_paygw_exchange_t *x,
-    const ngx_paygw_wechat_v3_path_t *paths);
+static ngx_uint_t ngx_paygw_wechat_v3_bare(ngx_paygw_exchange_t *x);
+static ngx_uint_t ngx_paygw_wechat_v3_file(ngx_paygw_exchange_t *x);
 static ngx_int_t ngx_paygw_wechat_v3_check_answer(ngx_paygw_exchange_t *x);
 static ngx_int_t ngx_paygw_wechat_v3_unsigned(ngx_paygw_exchange_t *x);
 static ngx_int_t ngx_paygw_wechat_v3_sense(ngx_paygw_exchange_t *x);
-
-
-/*
- * What is not signed, by its makers' word: files.  A path is here in full, so
- * that no other call can be dressed up as one of these.
- */
-
-static const ngx_paygw_wechat_v3_path_t  ngx_paygw_wechat_v3_files[] = {
-    { ngx_string("GET"), ngx_string("/v3/billdownload/file"),
-      ngx_null_string },
-    { ngx_string("GET"), ngx_string("/v3/transferdownload/elecvoucherfile"),
-      ngx_null_string },
-    { ngx_string("GET"), ngx_string("/v3/transferdownload/signfile"),
-      ngx_null_string },
-    { ngx_string("GET"), ngx_string("/v3/new-tax-control-fapiao/download"),
-      ngx_null_string },
-    { ngx_string("GET"), ngx_string("/v3/statements"),
-      ngx_null_string },
-    { ngx_null_string, ngx_null_string, ngx_null_string }
-};
-
-
-/*
- * What may be sent again under the same number of the merchant's: WeChat Pay
- * takes it once.  A path that is not known here is never sent again.
- */
-
-static const ngx_paygw_wechat_v3_path_t  ngx_paygw_wechat_v3_once[] = {
-    { ngx_string("POST"), ngx_string("/v3/pay/transactions/jsapi"),
-      ngx_null_string },
-    { ngx_string("POST"), ngx_string("/v3/pay/transactions/native"),
-      ngx_null_string },
-    { ngx_string("POST"), ngx_string("/v3/pay/transactions/app"),
-      ngx_null_string },
-    { ngx_string("POST"), ngx_string("/v3/pay/transactions/h5"),
-      ngx_null_string },
-    { ngx_string("POST"), ngx_string("/v3/pay/partner/transactions/jsapi"),
-      ngx_null_string },
-    { ngx_string("POST"), ngx_string("/v3/pay/partner/transactions/native"),
-      ngx_null_string },
-    { ngx_string("POST"), ngx_string("/v3/pay/partner/transactions/app"),
-      ngx_null_string },
-    { ngx_string("POST"), ngx_string("/v3/pay/partner/transactions/h5"),
-      ngx_null_string },
-    { ngx_string("POST"), ngx_string("/v3/refund/domestic/refunds"),
-      ngx_null_string },
-    { ngx_string("POST"), ngx_string("/v3/pay/transactions/out-trade-no/"),
-      ngx_string("/close") },
-    { ngx_string("POST"),
-      ngx_string("/v3/pay/partner/transactions/out-trade-no/"),
-      ngx_string("/close") },
-    { ngx_null_string, ngx_null_string, ngx_null_string }
-};
 
 
 /* errors after which the same request may be sent again, and may succeed */
@@ -190,6 +129,7 @@ ngx_paygw_wechat_v3_build(ngx_paygw_exchange_t *x)
     x->body = x->in.body;
     x->nfields = 0;
     x->repeat = ngx_paygw_wechat_v3_repeat(x);
+    x->file = ngx_paygw_wechat_v3_is_file(x) ? ngx_paygw_wechat_v3_file : NULL;
 
     rc = ngx_paygw_wechat_v3_ask(x, &serial, &key);
 
@@ -328,67 +268,6 @@ ngx_paygw_wechat_v3_ask(ngx_paygw_exchange_t *x, ngx_str_t *serial,
 }
 
 
-static ngx_paygw_repeat_e
-ngx_paygw_wechat_v3_repeat(ngx_paygw_exchange_t *x)
-{
-    if (x->method.len == 3 && ngx_strncmp(x->method.data, "GET", 3) == 0) {
-        return NGX_PAYGW_REPEAT_ALWAYS;
-    }
-
-    return ngx_paygw_wechat_v3_path(x, ngx_paygw_wechat_v3_once)
-           ? NGX_PAYGW_REPEAT_ANSWERED : NGX_PAYGW_REPEAT_NEVER;
-}
-
-
-/* 1 if method and path are those of a list */
-
-static ngx_uint_t
-ngx_paygw_wechat_v3_path(ngx_paygw_exchange_t *x,
-    const ngx_paygw_wechat_v3_path_t *p)
-{
-    size_t      len;
-    u_char     *middle, *last;
-
-    for ( /* void */ ; p->method.len; p++) {
-
-        if (p->method.len != x->method.len
-            || ngx_strncmp(p->method.data, x->method.data, p->method.len)
-               != 0
-            || x->path.len < p->prefix.len
-            || ngx_strncmp(x->path.data, p->prefix.data, p->prefix.len) != 0)
-        {
-            continue;
-        }
-
-        len = x->path.len - p->prefix.len;
-
-        if (p->suffix.len == 0) {
-
-            if (len == 0) {
-                return 1;
-            }
-
-            continue;
-        }
-
-        if (len <= p->suffix.len) {
-            continue;
-        }
-
-        middle = x->path.data + p->prefix.len;
-        last = x->path.data + x->path.len - p->suffix.len;
-
-        if (ngx_strncmp(last, p->suffix.data, p->suffix.len) == 0
-            && ngx_strlchr(middle, last, '/') == NULL)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
 ngx_int_t
 ngx_paygw_wechat_v3_authorize(ngx_paygw_channel_t *ch, ngx_str_t *method,
     ngx_str_t *target, ngx_str_t *body, time_t now, ngx_str_t *value,
@@ -448,20 +327,11 @@ static ngx_int_t
 ngx_paygw_wechat_v3_check_answer(ngx_paygw_exchange_t *x)
 {
     ngx_int_t                   rc;
-    ngx_uint_t                  i;
     ngx_paygw_wechat_v3_ctx_t  *ctx;
 
     x->unsigned_reply = 0;
 
-    /* the type of a signature is told even where there is none */
-
-    for (i = 0; i < NGX_PAYGW_WECHAT_V3_SIGN_TYPE; i++) {
-        if (x->n.msg.headers[i].data) {
-            break;
-        }
-    }
-
-    if (i == NGX_PAYGW_WECHAT_V3_SIGN_TYPE) {
+    if (ngx_paygw_wechat_v3_bare(x)) {
         return ngx_paygw_wechat_v3_unsigned(x);
     }
 
@@ -482,6 +352,32 @@ ngx_paygw_wechat_v3_check_answer(ngx_paygw_exchange_t *x)
 }
 
 
+/* the type of a signature is told even where there is none */
+
+static ngx_uint_t
+ngx_paygw_wechat_v3_bare(ngx_paygw_exchange_t *x)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_PAYGW_WECHAT_V3_SIGN_TYPE; i++) {
+        if (x->n.msg.headers[i].data) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* by the head of the answer to what asks for a file */
+
+static ngx_uint_t
+ngx_paygw_wechat_v3_file(ngx_paygw_exchange_t *x)
+{
+    return x->status == 200 && ngx_paygw_wechat_v3_bare(x);
+}
+
+
 /*
  * Without any sign of a signature: a file may come so, an error of the front
  * does.  The last is no word of WeChat Pay, whatever it says.
@@ -495,9 +391,7 @@ ngx_paygw_wechat_v3_unsigned(ngx_paygw_exchange_t *x)
     ngx_str_t          code, none;
     ngx_paygw_json_t  *root;
 
-    if (x->status == 200
-        && ngx_paygw_wechat_v3_path(x, ngx_paygw_wechat_v3_files))
-    {
+    if (x->status == 200 && x->file) {
         x->unsigned_reply = 1;
         x->reply_status = x->status;
         ngx_str_set(&x->reply_type, "application/octet-stream");
