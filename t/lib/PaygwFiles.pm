@@ -56,9 +56,9 @@ sub note {
 
 sub content {
     my $size = shift;
-    my $lines = int(($size + 20) / 21);
-    return substr join('', map { sprintf "`%09d,`a line.\r\n", $_ }
-                           0 .. $lines - 1), 0, $size;
+    my $lines = substr "`2025-01-02,`a line.\r\n" x 3000, 0, 65528;
+    return substr join('', map { sprintf('%08d', $_) . $lines }
+                           0 .. int(($size + 65535) / 65536)), 0, $size;
 }
 
 

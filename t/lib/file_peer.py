@@ -28,9 +28,12 @@ import urllib.parse
 LOG = {}
 
 
+LINES = (b"`2025-01-02,`a line.\r\n" * 3000)[:65528]
+
+
 def content(size):
-    lines = -(-size // 21)
-    return b"".join(b"`%09d,`a line.\r\n" % i for i in range(lines))[:size]
+    blocks = -(-size // 65536)
+    return b"".join(b"%08d" % i + LINES for i in range(blocks))[:size]
 
 
 def file_of(args):
