@@ -10,6 +10,7 @@
 #include "ngx_http_paygw_api.h"
 #include "ngx_http_paygw_auth.h"
 #include "ngx_http_paygw_body.h"
+#include "ngx_http_paygw_download.h"
 
 
 static ngx_http_paygw_api_ctx_t *ngx_http_paygw_api_create(
@@ -327,6 +328,10 @@ ngx_http_paygw_api_answered(ngx_http_paygw_pass_ctx_t *call)
         ctx->order.step++;
 
         rc = ngx_http_paygw_api_ask(ctx);
+
+        if (rc == NGX_OK) {
+            rc = ngx_http_paygw_download_bill(call, &ctx->order.expected);
+        }
 
         if (rc == NGX_OK) {
             ngx_http_paygw_pass_next(call);

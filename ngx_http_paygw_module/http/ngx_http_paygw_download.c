@@ -88,6 +88,24 @@ ngx_http_paygw_download_create(ngx_http_paygw_pass_ctx_t *ctx)
 
 
 ngx_int_t
+ngx_http_paygw_download_bill(ngx_http_paygw_pass_ctx_t *ctx,
+    ngx_paygw_expected_t *expected)
+{
+    if (expected->hash == NULL) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_paygw_download_create(ctx) == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->download->expected = *expected;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
 ngx_http_paygw_download_fits(ngx_http_paygw_pass_ctx_t *ctx)
 {
     ngx_paygw_exchange_t  *x;
@@ -116,7 +134,11 @@ ngx_http_paygw_download_check(ngx_http_paygw_pass_ctx_t *ctx)
     x = &ctx->exchange;
     d = ctx->download;
 
-    if (d == NULL || d->expected.hash == NULL || !x->unsigned_reply) {
+    /* that of a bill of paygw_api is checked by its provider */
+
+    if (d == NULL || d->expected.hash == NULL || !x->unsigned_reply
+        || ctx->api)
+    {
         return NGX_OK;
     }
 
@@ -152,17 +174,21 @@ ngx_http_paygw_download_header(ngx_http_paygw_try_t *t)
     d = t->download;
     length = t->sr->upstream->headers_in.content_length_n;
 
-    if (!ngx_http_paygw_download_streams(t)) {
+    if (t->exchange->file == NULL || !t->exchange->file(t->exchange)) {
         return NGX_OK;
     }
-
-    d->length = length;
 
     if (d->max && length > d->max) {
         d->over = 1;
         ngx_http_paygw_exchange_overflow(t);
         return NGX_OK;
     }
+
+    if (!ngx_http_paygw_download_streams(t)) {
+        return NGX_OK;
+    }
+
+    d->length = length;
 
     if (d->expected.hash) {
         d->checksum = ngx_paygw_checksum_new(t->sr->pool, &d->expected,
@@ -178,7 +204,8 @@ ngx_http_paygw_download_header(ngx_http_paygw_try_t *t)
 
 /*
  * Nothing streams but what shows its end: to the caller, so that one which is
- * held back is missed, and to us.  The rest is held back in memory.
+ * held back is missed, and to us.  The rest is held back in memory, and so is
+ * what is small enough for it: its errors can be told in words then.
  */
 
 static ngx_uint_t
@@ -188,9 +215,7 @@ ngx_http_paygw_download_streams(ngx_http_paygw_try_t *t)
 
     h = &t->sr->upstream->headers_in;
 
-    if (t->exchange->file == NULL || !t->exchange->file(t->exchange)
-        || t->sr->header_only || h->content_encoding)
-    {
+    if (t->sr->header_only || h->content_encoding) {
         return 0;
     }
 
@@ -198,7 +223,7 @@ ngx_http_paygw_download_streams(ngx_http_paygw_try_t *t)
         return h->chunked && t->sr->main->http_version >= NGX_HTTP_VERSION_11;
     }
 
-    return h->content_length_n > 0 && !h->chunked;
+    return h->content_length_n > (off_t) t->max && !h->chunked;
 }
 
 

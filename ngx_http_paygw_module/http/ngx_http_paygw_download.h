@@ -46,6 +46,13 @@ struct ngx_http_paygw_download_s {
 
 
 /*
+ * For paygw_api: the next step of an operation asks for a file.  NGX_OK or
+ * NGX_ERROR.
+ */
+ngx_int_t ngx_http_paygw_download_bill(ngx_http_paygw_pass_ctx_t *ctx,
+    ngx_paygw_expected_t *expected);
+
+/*
  * For paygw_pass: what the caller expects of a file, by "X-Expected-Hash"; and
  * whether that goes with the call that was built.  NGX_OK, or as api->build().
  */

@@ -132,9 +132,8 @@ ngx_int_t ngx_paygw_wechat_v3_about(ngx_paygw_exchange_t *x,
 
 #define NGX_PAYGW_WECHAT_V3_FILE  "/v3/billdownload/file"
 
-/* order->data of a bill: its hash, and the arguments of its path */
+/* order->data of a bill: the arguments of its path */
 typedef struct {
-    ngx_str_t                hash;             /* hexadecimal */
     ngx_str_t                args;
 } ngx_paygw_wechat_v3_file_t;
 
