@@ -138,8 +138,10 @@ for my $n (1, 3) {
     is("$res->{status} $res->{whole}", '200 1', "gzip, $n: by itself");
 }
 
-cut_ok(get('gzip=1&flip=1&frame=chunked', heads => \%Sha1), qr/it has another hash/,
-       'gzip, another file');
+# what there is of it may be too little to be sent before its end
+
+is(get('gzip=1&flip=1&frame=chunked', heads => \%Sha1)->{whole}, 0,
+   'gzip, another file');
 
 
 # -- files that end early --

@@ -141,6 +141,21 @@ ngx_paygw_checksum_new(ngx_pool_t *pool, ngx_paygw_expected_t *expected,
 }
 
 
+ngx_paygw_checksum_t *
+ngx_paygw_checksum_exact(ngx_pool_t *pool, ngx_paygw_expected_t *expected)
+{
+    ngx_paygw_checksum_t  *c;
+
+    c = ngx_paygw_checksum_new(pool, expected, 0);
+
+    if (c) {
+        c->begun = 1;
+    }
+
+    return c;
+}
+
+
 ngx_int_t
 ngx_paygw_checksum_update(ngx_paygw_checksum_t *c, u_char *p, size_t len)
 {

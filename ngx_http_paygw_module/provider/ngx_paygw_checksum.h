@@ -51,6 +51,10 @@ void ngx_paygw_expected_name(ngx_paygw_expected_t *expected, ngx_str_t *name);
 ngx_paygw_checksum_t *ngx_paygw_checksum_new(ngx_pool_t *pool,
     ngx_paygw_expected_t *expected, off_t max);
 
+/* the same of a file that is right as it is, whatever it is, or not at all */
+ngx_paygw_checksum_t *ngx_paygw_checksum_exact(ngx_pool_t *pool,
+    ngx_paygw_expected_t *expected);
+
 /* NGX_OK or NGX_ERROR */
 ngx_int_t ngx_paygw_checksum_update(ngx_paygw_checksum_t *c, u_char *p,
     size_t len);

@@ -110,11 +110,22 @@ ngx_int_t ngx_paygw_wechat_v3_authorize(ngx_paygw_channel_t *ch,
 
 /*
  * ngx_paygw_wechat_v3_paths.c: by method and path; whether a call may be sent
- * again, and 1 if it asks for a file, which nobody signs
+ * again, 1 if it asks for a file, which nobody signs, and 1 if it brings one
  */
 
 ngx_paygw_repeat_e ngx_paygw_wechat_v3_repeat(ngx_paygw_exchange_t *x);
 ngx_uint_t ngx_paygw_wechat_v3_is_file(ngx_paygw_exchange_t *x);
+ngx_uint_t ngx_paygw_wechat_v3_is_upload(ngx_paygw_exchange_t *x);
+
+
+/*
+ * ngx_paygw_wechat_v3_upload.c: 1 if the type is one of many parts; and of such
+ * a call what the signature goes over, as api->build()
+ */
+
+ngx_uint_t ngx_paygw_wechat_v3_multipart(ngx_paygw_exchange_t *x);
+ngx_int_t ngx_paygw_wechat_v3_upload(ngx_paygw_exchange_t *x,
+    ngx_str_t *covered);
 
 
 /*

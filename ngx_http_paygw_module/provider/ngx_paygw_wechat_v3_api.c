@@ -28,7 +28,7 @@ static char *ngx_paygw_wechat_v3_api_conf(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch);
 static ngx_int_t ngx_paygw_wechat_v3_build(ngx_paygw_exchange_t *x);
 static ngx_int_t ngx_paygw_wechat_v3_fields(ngx_paygw_exchange_t *x,
-    ngx_str_t *authorization, ngx_str_t *serial);
+    ngx_str_t *authorization, ngx_str_t *serial, ngx_str_t *type);
 static ngx_int_t ngx_paygw_wechat_v3_ask(ngx_paygw_exchange_t *x,
     ngx_str_t *serial, ngx_paygw_key_t **which);
 static ngx_uint_t ngx_paygw_wechat_v3_bare(ngx_paygw_exchange_t *x);
@@ -102,7 +102,8 @@ static ngx_int_t
 ngx_paygw_wechat_v3_build(ngx_paygw_exchange_t *x)
 {
     ngx_int_t                    rc;
-    ngx_str_t                    value, serial;
+    ngx_str_t                    value, serial, covered, type;
+    ngx_uint_t                   upload;
     ngx_paygw_key_t             *key;
     ngx_paygw_wechat_v3_conf_t  *conf;
 
@@ -112,23 +113,23 @@ ngx_paygw_wechat_v3_build(ngx_paygw_exchange_t *x)
                                 "the path must begin with /v3/");
     }
 
-    if (x->type.len >= sizeof("multipart/") - 1
-        && ngx_strncasecmp(x->type.data, (u_char *) "multipart/",
-                           sizeof("multipart/") - 1)
-           == 0)
-    {
-        /* the signature goes over one part of it, which is not found here */
-
-        return ngx_paygw_refuse(&x->n, NGX_DECLINED,
-                                NGX_PAYGW_REASON_CONTENT_TYPE,
-                                "an upload cannot be signed");
-    }
-
     x->method = x->in.method;
     x->target = x->in.target;
     x->body = x->in.body;
     x->nfields = 0;
     x->repeat = ngx_paygw_wechat_v3_repeat(x);
+
+    upload = ngx_paygw_wechat_v3_multipart(x);
+    covered = x->body;
+
+    if (upload) {
+        rc = ngx_paygw_wechat_v3_upload(x, &covered);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
     x->file = ngx_paygw_wechat_v3_is_file(x) ? ngx_paygw_wechat_v3_file : NULL;
 
     rc = ngx_paygw_wechat_v3_ask(x, &serial, &key);
@@ -137,10 +138,11 @@ ngx_paygw_wechat_v3_build(ngx_paygw_exchange_t *x)
 
     /* who names a key has encrypted on its own */
 
-    if (rc == NGX_OK && conf->encrypt && x->body.len
+    if (rc == NGX_OK && conf->encrypt && x->body.len && !upload
         && x->in.headers[NGX_PAYGW_WECHAT_V3_ASKS_SERIAL].data == NULL)
     {
         rc = ngx_paygw_sensitive_seal(x, conf->encrypt, key);
+        covered = x->body;
     }
 
     if (rc != NGX_OK) {
@@ -149,7 +151,7 @@ ngx_paygw_wechat_v3_build(ngx_paygw_exchange_t *x)
 
     if (ngx_paygw_wechat_v3_bind(x) != NGX_OK
         || ngx_paygw_wechat_v3_authorize(x->n.channels[0], &x->method,
-                                         &x->target, &x->body, x->n.msg.now,
+                                         &x->target, &covered, x->n.msg.now,
                                          &value, x->n.pool, x->n.log)
            != NGX_OK)
     {
@@ -157,13 +159,20 @@ ngx_paygw_wechat_v3_build(ngx_paygw_exchange_t *x)
                                 NULL);
     }
 
-    return ngx_paygw_wechat_v3_fields(x, &value, &serial);
+    if (upload) {
+        type = x->type;
+
+    } else {
+        ngx_str_set(&type, "application/json");
+    }
+
+    return ngx_paygw_wechat_v3_fields(x, &value, &serial, &type);
 }
 
 
 static ngx_int_t
 ngx_paygw_wechat_v3_fields(ngx_paygw_exchange_t *x, ngx_str_t *authorization,
-    ngx_str_t *serial)
+    ngx_str_t *serial, ngx_str_t *type)
 {
     static ngx_str_t  json = ngx_string("application/json");
     static ngx_str_t  agent = ngx_string("paygw");
@@ -176,7 +185,7 @@ ngx_paygw_wechat_v3_fields(ngx_paygw_exchange_t *x, ngx_str_t *authorization,
            != NGX_OK
         || (x->body.len
             && ngx_paygw_exchange_add(x, "Content-Type", "content-type",
-                                      &json)
+                                      type)
                != NGX_OK)
         || (serial->len
             && ngx_paygw_exchange_add(x, "Wechatpay-Serial",

@@ -43,6 +43,21 @@ static const ngx_paygw_wechat_v3_path_t  ngx_paygw_wechat_v3_files[] = {
 };
 
 
+/* what takes a file, of which only the description is signed */
+
+static const ngx_paygw_wechat_v3_path_t  ngx_paygw_wechat_v3_uploads[] = {
+    { ngx_string("POST"), ngx_string("/v3/merchant/media/upload"),
+      ngx_null_string },
+    { ngx_string("POST"), ngx_string("/v3/merchant/media/video_upload"),
+      ngx_null_string },
+    { ngx_string("POST"), ngx_string("/v3/marketing/favor/media/image-upload"),
+      ngx_null_string },
+    { ngx_string("POST"), ngx_string("/v3/merchant-service/images/upload"),
+      ngx_null_string },
+    { ngx_null_string, ngx_null_string, ngx_null_string }
+};
+
+
 /*
  * What may be sent again under the same number of the merchant's: WeChat Pay
  * takes it once.  A path that is not known here is never sent again.
@@ -92,6 +107,13 @@ ngx_uint_t
 ngx_paygw_wechat_v3_is_file(ngx_paygw_exchange_t *x)
 {
     return ngx_paygw_wechat_v3_path(x, ngx_paygw_wechat_v3_files);
+}
+
+
+ngx_uint_t
+ngx_paygw_wechat_v3_is_upload(ngx_paygw_exchange_t *x)
+{
+    return ngx_paygw_wechat_v3_path(x, ngx_paygw_wechat_v3_uploads);
 }
 
 
