@@ -1,7 +1,10 @@
 """Bills: the paid orders of a day as the providers' files have them."""
 
+import gzip
 import hashlib
 import time
+
+from .wire import Response, flip_digit
 
 DAY = 8 * 3600
 
@@ -34,3 +37,52 @@ def trade_bill(store, provider, day):
 
 def sha1(data):
     return hashlib.sha1(data).hexdigest()
+
+
+class Manner:
+    """How large files are, and how they may come other than they should."""
+
+    WORDS = {
+        "": "honest",
+        "changed": "one byte is another",
+        "truncated": "half of it, then the end of the connection",
+        "steady": "64 k each 20 ms",
+        "chunked": "honest, in chunks",
+        "halved": "half of it, and nothing says that it is not all",
+    }
+
+    def __init__(self):
+        self.pad = 0
+        self.gzip = False
+        self.lie = ""
+
+    def set(self, values):
+        pad = values.get("pad", self.pad)
+        lie = values.get("lie", self.lie)
+        if type(pad) is not int or not 0 <= pad <= 1 << 27:
+            raise ValueError("pad is a number of bytes, at most 134217728")
+        if lie not in self.WORDS:
+            raise ValueError("lie is one of " + " ".join(self.WORDS))
+        self.pad, self.lie = pad, lie
+        self.gzip = bool(values.get("gzip", self.gzip))
+
+    def plain(self):
+        return {"pad": self.pad, "gzip": self.gzip, "lie": self.lie}
+
+    def padded(self, data):
+        """The bill with so many bytes more, in lines of their own."""
+        line = b"`2025-01-02,`0,`0,`0.00\r\n"
+        count = self.pad // len(line) + 1 if self.pad else 0
+        return (line * count)[:self.pad] + data
+
+    def response(self, data):
+        """The file as it is sent."""
+        if self.gzip:
+            data = gzip.compress(data)
+        if self.lie == "changed":
+            data = flip_digit(data, len(data) // 2)
+        if self.lie == "halved":
+            data = data[:len(data) // 2]
+        manner = self.lie if self.lie in ("truncated", "steady",
+                                          "chunked") else ""
+        return Response(200, data, {"Content-Type": "text/plain"}, manner)

@@ -20,7 +20,7 @@ from .deliver import Deliverer
 from .orders import PROVIDERS, Order, OrderError, Store, number
 from .wire import Request, Response
 
-BODY_MAX = 1 << 20
+BODY_MAX = 1 << 24
 
 # what POST /sandbox/orders may set, and of which type
 ORDER_FIELDS = {"notify_url": str, "currency": str, "subject": str,
@@ -190,6 +190,8 @@ class Sandbox:
             after = query.get("after", "0")
             return answer(200, self.calls.plain(
                 int(after) if after.isdigit() else 0))
+        if parts == ["bills"]:
+            return answer(200, self.wechat.bills.plain())
         raise ControlError(404, "no such resource")
 
     def _post(self, parts, query, values):
@@ -203,6 +205,9 @@ class Sandbox:
             self.bender.set(values.get("fault", ""), values.get("times", 1),
                             values.get("only", ""))
             return answer(200, self.bender.plain())
+        if parts == ["bills"]:
+            self.wechat.bills.set(values)
+            return answer(200, self.wechat.bills.plain())
         if len(parts) == 3 and parts[0] == "orders":
             order = self._find(parts[1], query)
             verb = {"pay": self._pay, "refund": self._refund,
@@ -391,6 +396,10 @@ class Handler(BaseHTTPRequestHandler):
             for at in range(len(body)):
                 self.wfile.write(body[at:at + 1])
                 time.sleep(0.1)
+        elif response.manner == "steady":
+            for at in range(0, len(body), 65536):
+                self.wfile.write(body[at:at + 65536])
+                time.sleep(0.02)
         elif response.manner == "chunked":
             for at in range(0, len(body), 100):
                 piece = body[at:at + 100]

@@ -1,18 +1,20 @@
 """WeChat Pay's HTTP API: what a merchant calls, answered signed."""
 
+import hashlib
+import json
 import re
 import secrets
 import time
 import urllib.parse
 
-from .bills import sha1, trade_bill
+from .bills import Manner, sha1, trade_bill
 from .keys import sign
 from .lies import MANNERS
 from .orders import Order, OrderError, number
 from .wechat_v3 import (ORDER_ID, PROVIDER, REFUND_ID, SCHEME,
                         ApiError, Refused, answer_message, certificates,
                         check_request, dump, parse_json, random_text,
-                        refund_answer, transaction)
+                        refund_answer, transaction, upload_parts)
 from .wire import Request, Response, flip_digit
 
 # what a create needs beyond the fields that all of them need
@@ -37,6 +39,7 @@ class Api:
         self.notify = notify
         self.base = base
         self.files = {}
+        self.bills = Manner()
 
     def handle(self, request):
         """The signed answer to a request."""
@@ -124,6 +127,8 @@ class Api:
             return 200, self._refund(request)
         if request.method == "GET" and path.startswith(refunds + "/"):
             return 200, self._refund_query(path[len(refunds) + 1:])
+        if (request.method, path) == ("POST", "/v3/merchant/media/upload"):
+            return 200, self._upload(request)
         if request.method == "GET" and path in BILLS:
             return 200, self._bill(request)
         match = re.fullmatch(
@@ -318,6 +323,7 @@ class Api:
         data = trade_bill(self.store, PROVIDER, query["bill_date"])
         if data is None:
             raise ApiError(400, "NO_STATEMENT_EXIST", "no bill of that day")
+        data = self.bills.padded(data)
         token = random_text()
         self.files[token] = (data, time.time() + 60)
         return {"hash_type": "SHA1", "hash_value": sha1(data),
@@ -330,7 +336,19 @@ class Api:
         data, until = self.files.get(query.get("token"), (b"", 0))
         if request.method != "GET" or until < time.time():
             raise ApiError(400, "PARAM_ERROR", "no such token, or too late")
-        return Response(200, data, {"Content-Type": "text/plain"})
+        return self.bills.response(data)
+
+    def _upload(self, request):
+        """A file of multipart/form-data, which its meta part describes."""
+        meta, file = upload_parts(request)
+        try:
+            told = json.loads(meta.decode("utf-8"))
+            right = told["sha256"] == hashlib.sha256(file).hexdigest()
+        except (ValueError, KeyError, TypeError):
+            raise ApiError(400, "PARAM_ERROR", "meta is malformed") from None
+        if not right:
+            raise ApiError(400, "PARAM_ERROR", "sha256 is not the file's")
+        return {"media_id": "media_" + told["sha256"][:40]}
 
     def _refund_query(self, text):
         for order in self.store.all():

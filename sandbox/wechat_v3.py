@@ -164,6 +164,27 @@ def signed_body(request):
     return b""
 
 
+def upload_parts(request):
+    """The meta and the file of an upload, as a strict reader finds them."""
+    kind = request.headers.get("content-type", "")
+    match = re.fullmatch(r'multipart/form-data;\s*boundary="?([^";]+)"?', kind)
+    text = b"\r\n" + request.body
+    mark = b"\r\n--" + match.group(1).encode() if match else b""
+    parts = text.split(mark) if match else []
+    if len(parts) != 4 or parts[0] or parts[3].strip() != b"--":
+        raise ApiError(400, "PARAM_ERROR", "the parts are meta and file")
+    found = {}
+    for part in parts[1:3]:
+        head, _, body = part.partition(b"\r\n\r\n")
+        name = re.search(rb';\s*name="(meta|file)"', head)
+        if not name:
+            raise ApiError(400, "PARAM_ERROR", "the parts are meta and file")
+        found[name.group(1)] = body
+    if len(found) != 2:
+        raise ApiError(400, "PARAM_ERROR", "the parts are meta and file")
+    return found[b"meta"], found[b"file"]
+
+
 def seal(key, nonce, aad, plaintext):
     """AEAD_AES_256_GCM as base64 text: data, then the tag."""
     raw = AESGCM(key).encrypt(nonce, plaintext, aad)

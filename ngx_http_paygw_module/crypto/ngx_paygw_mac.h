@@ -59,6 +59,19 @@ ngx_int_t ngx_paygw_sha256_update(ngx_paygw_sha256_t *sha, u_char *p,
     size_t len);
 ngx_int_t ngx_paygw_sha256_final(ngx_paygw_sha256_t *sha, u_char *out);
 
+/*
+ * The same for any of them; out of ngx_paygw_digest_final() holds
+ * NGX_PAYGW_HASH_MAX bytes, *len is set.
+ */
+typedef struct ngx_paygw_digest_s  ngx_paygw_digest_t;
+
+ngx_paygw_digest_t *ngx_paygw_digest_new(ngx_pool_t *pool,
+    const ngx_paygw_hash_t *hash);
+ngx_int_t ngx_paygw_digest_update(ngx_paygw_digest_t *d, u_char *p,
+    size_t len);
+ngx_int_t ngx_paygw_digest_final(ngx_paygw_digest_t *d, u_char *out,
+    size_t *len);
+
 /* HMAC (RFC 2104) under a key; an empty key is NGX_ERROR (logged) */
 ngx_int_t ngx_paygw_hmac(const ngx_paygw_hash_t *hash, ngx_str_t *key,
     ngx_str_t *parts, ngx_uint_t n, u_char *out, size_t *len,

@@ -11,6 +11,7 @@
 #include "ngx_http_paygw_api_home.h"
 #include "ngx_http_paygw_auth.h"
 #include "ngx_http_paygw_body.h"
+#include "ngx_http_paygw_download.h"
 #include "ngx_http_paygw_events.h"
 
 
@@ -378,6 +379,10 @@ ngx_http_paygw_api_answered(ngx_http_paygw_pass_ctx_t *call)
         ctx->order.step++;
 
         rc = ngx_http_paygw_api_ask(ctx);
+
+        if (rc == NGX_OK) {
+            rc = ngx_http_paygw_download_bill(call, &ctx->order.expected);
+        }
 
         if (rc == NGX_OK) {
             ngx_http_paygw_pass_next(call);

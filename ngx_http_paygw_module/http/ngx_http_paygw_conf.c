@@ -243,6 +243,13 @@ ngx_command_t  ngx_http_paygw_commands[] = {
       offsetof(ngx_http_paygw_loc_conf_t, answer_max),
       NULL },
 
+    { ngx_string("paygw_download_max"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_off_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_paygw_loc_conf_t, download_max),
+      NULL },
+
       ngx_null_command
 };
 
@@ -354,6 +361,7 @@ ngx_http_paygw_create_loc_conf(ngx_conf_t *cf)
     conf->body_max = NGX_CONF_UNSET_SIZE;
     conf->observe = NGX_CONF_UNSET;
     conf->answer_max = NGX_CONF_UNSET_SIZE;
+    conf->download_max = NGX_CONF_UNSET;
     conf->binding = NGX_CONF_UNSET_UINT;
     conf->binding_keep = NGX_CONF_UNSET_MSEC;
     conf->status_fresh = NGX_CONF_UNSET_MSEC;
@@ -394,6 +402,8 @@ ngx_http_paygw_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_paygw_events_merge(prev, conf);
     ngx_conf_merge_size_value(conf->answer_max, prev->answer_max,
                               512 * 1024);
+    ngx_conf_merge_off_value(conf->download_max, prev->download_max,
+                             1024 * 1024 * 1024);
 
     ngx_http_paygw_transport_merge(prev, conf);
 

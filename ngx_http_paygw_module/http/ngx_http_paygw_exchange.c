@@ -7,6 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
+#include "ngx_http_paygw_download.h"
 #include "ngx_http_paygw_exchange.h"
 #include "ngx_http_paygw_headers.h"
 #include "ngx_http_paygw_remote.h"
@@ -28,7 +29,6 @@ static void ngx_http_paygw_exchange_fields(ngx_paygw_exchange_t *x,
 static ngx_int_t ngx_http_paygw_exchange_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_paygw_exchange_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
-static void ngx_http_paygw_exchange_overflow(ngx_http_paygw_try_t *t);
 static void ngx_http_paygw_exchange_overflow_handler(ngx_event_t *ev);
 
 
@@ -74,8 +74,9 @@ ngx_http_paygw_exchange(ngx_http_request_t *r, ngx_http_paygw_try_t *t)
     uri = ngx_http_paygw_exchange_uri;
 
     if (ngx_http_subrequest(r, &uri, NULL, &sr, ps,
-                            NGX_HTTP_SUBREQUEST_IN_MEMORY
-                            |NGX_HTTP_SUBREQUEST_WAITED)
+                            t->download ? NGX_HTTP_SUBREQUEST_WAITED
+                                        : NGX_HTTP_SUBREQUEST_IN_MEMORY
+                                          |NGX_HTTP_SUBREQUEST_WAITED)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -288,9 +289,14 @@ ngx_http_paygw_exchange_end(ngx_http_paygw_try_t *t, ngx_int_t rc)
         return NGX_HTTP_PAYGW_TOO_LONG;
     }
 
-    /* an answer that was cut has no last buffer, though rc is 0 */
+    /*
+     * An answer that was cut has no last buffer, though rc is 0.  Of a file
+     * that passes, some may still be on its way to the client: NGX_AGAIN.
+     */
 
-    if (t->complete && rc == NGX_OK && t->exchange->status) {
+    if (t->complete && (rc == NGX_OK || rc == NGX_AGAIN)
+        && t->exchange->status)
+    {
         return NGX_HTTP_PAYGW_ANSWERED;
     }
 
@@ -376,6 +382,10 @@ ngx_http_paygw_exchange_header_filter(ngx_http_request_t *r)
 
         ngx_http_paygw_exchange_fields(t->exchange,
                                        &r->upstream->headers_in.headers);
+
+        if (t->download) {
+            return ngx_http_paygw_download_header(t);
+        }
     }
 
     return NGX_OK;
@@ -453,6 +463,10 @@ ngx_http_paygw_exchange_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return ngx_http_next_body_filter(r, in);
     }
 
+    if (t->download && t->download->begun) {
+        return ngx_http_paygw_download_body(t, in);
+    }
+
     for (cl = in; cl; cl = cl->next) {
         b = cl->buf;
 
@@ -488,7 +502,7 @@ ngx_http_paygw_exchange_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
  * the rest is not looked at, and the try ends when its own stack is left.
  */
 
-static void
+void
 ngx_http_paygw_exchange_overflow(ngx_http_paygw_try_t *t)
 {
     t->too_long = 1;
@@ -514,6 +528,13 @@ ngx_http_paygw_exchange_overflow_handler(ngx_event_t *ev)
     ngx_http_set_log_request(t->sr->connection->log, t->sr);
 
     ngx_http_paygw_exchange_expire(t);
+}
+
+
+ngx_int_t
+ngx_http_paygw_exchange_output(ngx_http_request_t *sr, ngx_chain_t *out)
+{
+    return ngx_http_next_body_filter(sr, out);
 }
 
 

@@ -17,8 +17,9 @@
 
 /*
  * One try of a call: a request that is signed goes to a host of the channel,
- * and all of the answer is held back, in memory.  It is a subrequest into the
- * location of the host, and nothing of the caller's request goes with it.
+ * and all of the answer is held back, in memory, unless it is a file that goes
+ * on as it comes.  It is a subrequest into the location of the host, and
+ * nothing of the caller's request goes with it.
  */
 
 
@@ -33,6 +34,7 @@ typedef enum {
 
 
 typedef struct ngx_http_paygw_try_s  ngx_http_paygw_try_t;
+typedef struct ngx_http_paygw_download_s  ngx_http_paygw_download_t;
 
 struct ngx_http_paygw_try_s {
 
@@ -40,6 +42,8 @@ struct ngx_http_paygw_try_s {
     ngx_paygw_exchange_t        *exchange;
     ngx_http_paygw_remote_t     *remote;
     size_t                       max;        /* bytes of an answer's body */
+    ngx_http_paygw_download_t   *download;   /* NULL: all of an answer is held
+                                                back, in any case */
     void                       (*handler)(ngx_http_request_t *r);
                                              /* r is the caller's request */
 
@@ -72,6 +76,13 @@ ngx_http_paygw_try_t *ngx_http_paygw_exchange_of(ngx_http_request_t *r);
 
 /* its time is over: it ends at once, with the handler called */
 void ngx_http_paygw_exchange_expire(ngx_http_paygw_try_t *t);
+
+/* too much has come: the rest is not looked at, and it ends soon */
+void ngx_http_paygw_exchange_overflow(ngx_http_paygw_try_t *t);
+
+/* what passes of the answer goes on to the caller: as a body filter */
+ngx_int_t ngx_http_paygw_exchange_output(ngx_http_request_t *sr,
+    ngx_chain_t *out);
 
 /* the request ends: nothing may come back to it */
 void ngx_http_paygw_exchange_cancel(ngx_http_paygw_try_t *t);

@@ -182,7 +182,9 @@ typedef struct {
     ngx_msec_t                   deadline;     /* of a call, over its tries */
     ngx_paygw_retry_t           *retry;
     ngx_http_paygw_breaker_t    *breaker;
-    size_t                       answer_max;   /* bytes of an answer */
+    size_t                       answer_max;   /* bytes of an answer, */
+    off_t                        download_max; /* of one that streams; 0: no
+                                                  limit */
 
     ngx_uint_t                   binding;      /* NGX_HTTP_PAYGW_BINDING_... */
     ngx_msec_t                   binding_keep; /* of an order */

@@ -9,14 +9,10 @@
 #include <ngx_http.h>
 #include "ngx_http_paygw_api.h"
 #include "ngx_http_paygw_binding.h"
+#include "ngx_http_paygw_download.h"
 #include "ngx_http_paygw_metrics.h"
 #include "ngx_http_paygw_pass.h"
 #include "ngx_http_paygw_refusal.h"
-
-
-/* how often it is looked whether a key has come, and how many may wait */
-#define NGX_HTTP_PAYGW_PASS_STEP     50
-#define NGX_HTTP_PAYGW_PASS_WAITING  512
 
 
 static void ngx_http_paygw_pass_limits(ngx_http_paygw_pass_ctx_t *ctx);
@@ -24,12 +20,9 @@ static void ngx_http_paygw_pass_cleanup(void *data);
 static void ngx_http_paygw_pass_mark(void *data);
 static void ngx_http_paygw_pass_start(ngx_http_request_t *r);
 static void ngx_http_paygw_pass_resume(ngx_http_request_t *r);
-static void ngx_http_paygw_pass_judge(ngx_http_paygw_pass_ctx_t *ctx);
+static void ngx_http_paygw_pass_heard(ngx_http_paygw_pass_ctx_t *ctx);
 static void ngx_http_paygw_pass_good(ngx_http_paygw_pass_ctx_t *ctx);
 static ngx_uint_t ngx_http_paygw_pass_probed(ngx_http_paygw_pass_ctx_t *ctx);
-static ngx_int_t ngx_http_paygw_pass_wait(ngx_http_paygw_pass_ctx_t *ctx);
-static void ngx_http_paygw_pass_wait_handler(ngx_event_t *ev);
-static void ngx_http_paygw_pass_wait_end(ngx_http_paygw_pass_ctx_t *ctx);
 static void ngx_http_paygw_pass_deadline(ngx_event_t *ev);
 
 
@@ -105,10 +98,6 @@ ngx_http_paygw_pass_open(ngx_http_request_t *r,
     ctx->deadline.data = &ctx->fake;
     ctx->deadline.handler = ngx_http_paygw_pass_deadline;
     ctx->deadline.log = r->connection->log;
-
-    ctx->timer.data = &ctx->fake;
-    ctx->timer.handler = ngx_http_paygw_pass_wait_handler;
-    ctx->timer.log = r->connection->log;
 
     ngx_http_paygw_pass_limits(ctx);
 
@@ -278,6 +267,10 @@ ngx_http_paygw_pass_try(ngx_http_paygw_pass_ctx_t *ctx)
 
     ctx->built = x->n.provider->api->build(x);
 
+    if (ctx->built == NGX_OK) {
+        ctx->built = ngx_http_paygw_download_fits(ctx);
+    }
+
     switch (ctx->built) {
 
     case NGX_OK:
@@ -336,6 +329,7 @@ ngx_http_paygw_pass_go(ngx_http_paygw_pass_ctx_t *ctx)
     ctx->attempt.exchange = &ctx->exchange;
     ctx->attempt.remote = &kr->remotes[ctx->host];
     ctx->attempt.max = ctx->lcf->answer_max;
+    ctx->attempt.download = ctx->exchange.file ? ctx->download : NULL;
     ctx->attempt.handler = ngx_http_paygw_pass_resume;
 
     r->connection->log->action = "calling payment provider";
@@ -353,17 +347,24 @@ ngx_http_paygw_pass_resume(ngx_http_request_t *r)
 
     ctx = ngx_http_paygw_pass_ctx(r);
 
-    if (ctx->state != NGX_HTTP_PAYGW_PASS_TRYING || !ctx->attempt.done) {
+    if (!ctx->attempt.done) {
+        return;
+    }
+
+    if (ctx->state == NGX_HTTP_PAYGW_PASS_STREAMING) {
+        r->write_event_handler = ngx_http_request_empty_handler;
+        ngx_http_paygw_download_end(ctx);
+        return;
+    }
+
+    if (ctx->state != NGX_HTTP_PAYGW_PASS_TRYING) {
         return;
     }
 
     r->write_event_handler = ngx_http_request_empty_handler;
 
     if (ctx->attempt.end != NGX_HTTP_PAYGW_UNSENT) {
-        ctx->sent = 1;
-        ctx->busy = 0;
-        ctx->placed = 1;
-        ngx_http_paygw_metrics_tried(ctx);
+        ngx_http_paygw_pass_heard(ctx);
     }
 
     if (ctx->attempt.end == NGX_HTTP_PAYGW_ANSWERED) {
@@ -377,6 +378,35 @@ ngx_http_paygw_pass_resume(ngx_http_request_t *r)
 
 
 static void
+ngx_http_paygw_pass_heard(ngx_http_paygw_pass_ctx_t *ctx)
+{
+    ctx->sent = 1;
+    ctx->busy = 0;
+    ctx->placed = 1;
+
+    ngx_http_paygw_metrics_tried(ctx);
+}
+
+
+void
+ngx_http_paygw_pass_stream(ngx_http_paygw_pass_ctx_t *ctx)
+{
+    ctx->state = NGX_HTTP_PAYGW_PASS_STREAMING;
+
+    if (ctx->deadline.timer_set) {
+        ngx_del_timer(&ctx->deadline);
+    }
+
+    ngx_http_paygw_pass_heard(ctx);
+    ngx_http_paygw_pass_host(ctx, 0);
+
+    /* what comes of the hash may be the caller's fault */
+
+    ngx_http_paygw_pass_verdict(ctx, NGX_HTTP_PAYGW_PASS_WELL);
+}
+
+
+void
 ngx_http_paygw_pass_judge(ngx_http_paygw_pass_ctx_t *ctx)
 {
     ngx_int_t              rc;
@@ -401,6 +431,10 @@ ngx_http_paygw_pass_judge(ngx_http_paygw_pass_ctx_t *ctx)
     ngx_str_null(&x->n.wanted);
 
     rc = x->n.provider->api->check(x);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_paygw_download_check(ctx);
+    }
 
     if (rc == NGX_OK) {
         ngx_http_paygw_pass_good(ctx);
@@ -478,94 +512,6 @@ ngx_http_paygw_pass_probed(ngx_http_paygw_pass_ctx_t *ctx)
     ctx->cause = NGX_HTTP_PAYGW_PASS_PROBED;
 
     return 1;
-}
-
-
-/* a key that is not known may be a new one, which is fetched now */
-
-static ngx_int_t
-ngx_http_paygw_pass_wait(ngx_http_paygw_pass_ctx_t *ctx)
-{
-    ngx_int_t                    rc;
-    ngx_http_paygw_main_conf_t  *mcf;
-
-    mcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_paygw_module);
-
-    if (ctx->expired || mcf->zone == NULL
-        || mcf->waiting >= NGX_HTTP_PAYGW_PASS_WAITING)
-    {
-        return NGX_BUSY;
-    }
-
-    rc = ngx_http_paygw_keyring_want(mcf, &ctx->exchange.n);
-
-    if (rc != NGX_AGAIN) {
-        return rc;
-    }
-
-    ctx->state = NGX_HTTP_PAYGW_PASS_WAITING;
-    ctx->turn = ngx_paygw_ring_turn(mcf->zone);
-
-    mcf->waiting++;
-    ctx->waits = 1;
-    ctx->waited = 1;
-
-    ngx_add_timer(&ctx->timer, NGX_HTTP_PAYGW_PASS_STEP);
-
-    return NGX_AGAIN;
-}
-
-
-/* the zone cannot wake a worker, so each looks for itself */
-
-static void
-ngx_http_paygw_pass_wait_handler(ngx_event_t *ev)
-{
-    ngx_connection_t            *c;
-    ngx_http_request_t          *r;
-    ngx_http_paygw_pass_ctx_t   *ctx;
-    ngx_http_paygw_main_conf_t  *mcf;
-
-    ctx = ((ngx_connection_t *) ev->data)->data;
-    r = ctx->request;
-    c = r->connection;
-
-    ngx_http_set_log_request(c->log, r);
-
-    mcf = ngx_http_get_module_main_conf(r, ngx_http_paygw_module);
-
-    if (ctx->turn == ngx_paygw_ring_turn(mcf->zone) && !ctx->expired) {
-        ngx_add_timer(ev, NGX_HTTP_PAYGW_PASS_STEP);
-        return;
-    }
-
-    ngx_http_paygw_pass_wait_end(ctx);
-
-    ngx_http_paygw_keyring_refresh(mcf, c->log);
-
-    ngx_http_paygw_pass_judge(ctx);
-
-    ngx_http_run_posted_requests(c);
-}
-
-
-static void
-ngx_http_paygw_pass_wait_end(ngx_http_paygw_pass_ctx_t *ctx)
-{
-    ngx_http_paygw_main_conf_t  *mcf;
-
-    if (!ctx->waits) {
-        return;
-    }
-
-    if (ctx->timer.timer_set) {
-        ngx_del_timer(&ctx->timer);
-    }
-
-    mcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_paygw_module);
-
-    mcf->waiting--;
-    ctx->waits = 0;
 }
 
 

@@ -22,6 +22,7 @@ typedef struct ngx_http_paygw_api_ctx_s  ngx_http_paygw_api_ctx_t;
  *
  *   ngx_http_paygw_pass_conf.c    its directives
  *   ngx_http_paygw_pass.c         a call, from its body to its answer
+ *   ngx_http_paygw_pass_wait.c    the wait for a key
  *   ngx_http_paygw_pass_again.c   whether it is sent, and sent again
  *   ngx_http_paygw_pass_target.c  what of the caller's request is sent
  *   ngx_http_paygw_pass_reply.c   what the caller gets
@@ -91,7 +92,8 @@ typedef enum {
  *                      |   another host, a probe  |
  *                      +------- PAUSING <---------+
  *
- * The deadline is over all of it but the reading.  What comes between two
+ * The deadline is over all of it but the reading, and STREAMING, of which there
+ * is no way back.  What comes between two
  * pauses is a round: no host is asked twice in it, and the breaker hears one
  * word about it.
  */
@@ -99,6 +101,8 @@ typedef enum {
     NGX_HTTP_PAYGW_PASS_READING = 0,
     NGX_HTTP_PAYGW_PASS_BOOKING,           /* the order is being noted */
     NGX_HTTP_PAYGW_PASS_TRYING,
+    NGX_HTTP_PAYGW_PASS_STREAMING,         /* its answer is a file, see
+                                              ngx_http_paygw_download.h */
     NGX_HTTP_PAYGW_PASS_WAITING,
     NGX_HTTP_PAYGW_PASS_PAUSING,
     NGX_HTTP_PAYGW_PASS_DONE
@@ -119,6 +123,7 @@ typedef struct {
     ngx_paygw_book_t               book;
     ngx_int_t                      built;     /* what build() has said */
     ngx_http_paygw_try_t           attempt;
+    ngx_http_paygw_download_t     *download;  /* NULL: no answer streams */
     ngx_uint_t                     host;      /* of the channel's hosts */
     ngx_uint_t                     tries;
     ngx_http_paygw_pass_cause_e    cause;     /* of the second one and later */
@@ -198,8 +203,25 @@ void ngx_http_paygw_pass_begin(ngx_http_paygw_pass_ctx_t *ctx);
 void ngx_http_paygw_pass_next(ngx_http_paygw_pass_ctx_t *ctx);
 
 
+/* the answer is a file that streams: the deadline is over its head alone */
+void ngx_http_paygw_pass_stream(ngx_http_paygw_pass_ctx_t *ctx);
+
 /* a try at ctx->host, signed anew */
 void ngx_http_paygw_pass_try(ngx_http_paygw_pass_ctx_t *ctx);
+
+
+/* the answer in exchange: checked, and what follows from that */
+void ngx_http_paygw_pass_judge(ngx_http_paygw_pass_ctx_t *ctx);
+
+
+/*
+ * ngx_http_paygw_pass_wait.c.  A key that the answer names is fetched, and the
+ * answer then judged again: NGX_AGAIN, else there is nothing to wait for.  And
+ * the end of that.
+ */
+
+ngx_int_t ngx_http_paygw_pass_wait(ngx_http_paygw_pass_ctx_t *ctx);
+void ngx_http_paygw_pass_wait_end(ngx_http_paygw_pass_ctx_t *ctx);
 
 
 /* ngx_http_paygw_pass_again.c */

@@ -7,6 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
+#include "ngx_http_paygw_download.h"
 #include "ngx_http_paygw_metrics.h"
 #include "ngx_http_paygw_pass.h"
 
@@ -255,7 +256,9 @@ ngx_http_paygw_pass_missed(ngx_http_paygw_pass_ctx_t *ctx)
     if (ctx->attempt.end == NGX_HTTP_PAYGW_TOO_LONG) {
         (void) ngx_paygw_refuse(&ctx->exchange.n, NGX_DECLINED,
                                 NGX_PAYGW_REASON_TOO_LARGE,
-                                "it is longer than paygw_answer_max");
+                                (ctx->download && ctx->download->over)
+                                ? "it is longer than paygw_download_max"
+                                : "it is longer than paygw_answer_max");
         ngx_http_paygw_pass_fail(ctx, NGX_HTTP_PAYGW_PASS_UNVERIFIED);
         return;
     }

@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 #include "ngx_http_paygw_api.h"
 #include "ngx_http_paygw_binding.h"
+#include "ngx_http_paygw_download.h"
 #include "ngx_http_paygw_pass.h"
 #include "ngx_http_paygw_refusal.h"
 
@@ -121,6 +122,9 @@ ngx_http_paygw_pass_reply(ngx_http_paygw_pass_ctx_t *ctx)
 
     if (!x->unsigned_reply) {
         ngx_str_set(&how, "signature");
+
+    } else if (ctx->download && ctx->download->expected.hash) {
+        ngx_paygw_expected_name(&ctx->download->expected, &how);
 
     } else if (ctx->attempt.remote->host->https) {
         ngx_str_set(&how, "tls");

@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 #include "ngx_http_paygw_auth.h"
 #include "ngx_http_paygw_body.h"
+#include "ngx_http_paygw_download.h"
 #include "ngx_http_paygw_headers.h"
 #include "ngx_http_paygw_pass.h"
 
@@ -78,7 +79,7 @@ ngx_http_paygw_pass_read(ngx_http_paygw_pass_ctx_t *ctx)
     x->endpoint = host->url;
     x->base = host->uri;
 
-    return NGX_OK;
+    return ngx_http_paygw_download_read(ctx);
 }
 
 

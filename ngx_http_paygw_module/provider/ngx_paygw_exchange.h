@@ -55,6 +55,14 @@ typedef struct {
 } ngx_paygw_exchange_order_t;
 
 
+/*
+ * Of a call whose answer may be a file that nobody signs: 1 if it is, by its
+ * status and header fields alone.  It need not be held back then: check() would
+ * have nothing to say of its body.
+ */
+typedef ngx_uint_t (*ngx_paygw_file_pt)(ngx_paygw_exchange_t *x);
+
+
 struct ngx_paygw_exchange_s {
 
     /*
@@ -77,6 +85,7 @@ struct ngx_paygw_exchange_s {
     ngx_uint_t                   nfields;
     ngx_paygw_repeat_e           repeat;
     void                        *data;         /* the provider's own */
+    ngx_paygw_file_pt            file;         /* NULL: the answer is none */
     ngx_paygw_exchange_order_t   order;        /* that it creates; the id is
                                                   empty: it creates none */
 

@@ -10,6 +10,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_paygw_checksum.h"
 #include "ngx_paygw_code.h"
 #include "ngx_paygw_exchange.h"
 #include "ngx_paygw_json_out.h"
@@ -200,6 +201,8 @@ struct ngx_paygw_order_s {
                                               unsigned:1 */
     ngx_uint_t               step;         /* of an operation that takes more
                                               than one call, from 0 */
+    ngx_paygw_expected_t     expected;     /* of a file, before the step that
+                                              asks for it: may stream then */
     void                    *data;         /* the provider's own */
 };
 

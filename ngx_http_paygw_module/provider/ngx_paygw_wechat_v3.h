@@ -109,6 +109,26 @@ ngx_int_t ngx_paygw_wechat_v3_authorize(ngx_paygw_channel_t *ch,
 
 
 /*
+ * ngx_paygw_wechat_v3_paths.c: by method and path; whether a call may be sent
+ * again, 1 if it asks for a file, which nobody signs, and 1 if it brings one
+ */
+
+ngx_paygw_repeat_e ngx_paygw_wechat_v3_repeat(ngx_paygw_exchange_t *x);
+ngx_uint_t ngx_paygw_wechat_v3_is_file(ngx_paygw_exchange_t *x);
+ngx_uint_t ngx_paygw_wechat_v3_is_upload(ngx_paygw_exchange_t *x);
+
+
+/*
+ * ngx_paygw_wechat_v3_upload.c: 1 if the type is one of many parts; and of such
+ * a call what the signature goes over, as api->build()
+ */
+
+ngx_uint_t ngx_paygw_wechat_v3_multipart(ngx_paygw_exchange_t *x);
+ngx_int_t ngx_paygw_wechat_v3_upload(ngx_paygw_exchange_t *x,
+    ngx_str_t *covered);
+
+
+/*
  * ngx_paygw_wechat_v3_about.c: whether an answer is about what was asked for,
  * as far as both say it: NGX_OK, NGX_DECLINED or NGX_ERROR
  */
@@ -123,9 +143,8 @@ ngx_int_t ngx_paygw_wechat_v3_about(ngx_paygw_exchange_t *x,
 
 #define NGX_PAYGW_WECHAT_V3_FILE  "/v3/billdownload/file"
 
-/* order->data of a bill: its hash, and the arguments of its path */
+/* order->data of a bill: the arguments of its path */
 typedef struct {
-    ngx_str_t                hash;             /* hexadecimal */
     ngx_str_t                args;
 } ngx_paygw_wechat_v3_file_t;
 

@@ -24,79 +24,18 @@
 #define NGX_PAYGW_WECHAT_V3_ASKS_SERIAL  0
 
 
-typedef struct {
-    ngx_str_t                method;
-    ngx_str_t                prefix;
-    ngx_str_t                suffix;   /* empty: no more segments follow */
-} ngx_paygw_wechat_v3_path_t;
-
-
 static char *ngx_paygw_wechat_v3_api_conf(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch);
 static ngx_int_t ngx_paygw_wechat_v3_build(ngx_paygw_exchange_t *x);
 static ngx_int_t ngx_paygw_wechat_v3_fields(ngx_paygw_exchange_t *x,
-    ngx_str_t *authorization, ngx_str_t *serial);
+    ngx_str_t *authorization, ngx_str_t *serial, ngx_str_t *type);
 static ngx_int_t ngx_paygw_wechat_v3_ask(ngx_paygw_exchange_t *x,
     ngx_str_t *serial, ngx_paygw_key_t **which);
-static ngx_paygw_repeat_e ngx_paygw_wechat_v3_repeat(ngx_paygw_exchange_t *x);
-static ngx_uint_t ngx_paygw_wechat_v3_path(ngx_paygw_exchange_t *x,
-    const ngx_paygw_wechat_v3_path_t *paths);
+static ngx_uint_t ngx_paygw_wechat_v3_bare(ngx_paygw_exchange_t *x);
+static ngx_uint_t ngx_paygw_wechat_v3_file(ngx_paygw_exchange_t *x);
 static ngx_int_t ngx_paygw_wechat_v3_check_answer(ngx_paygw_exchange_t *x);
 static ngx_int_t ngx_paygw_wechat_v3_unsigned(ngx_paygw_exchange_t *x);
 static ngx_int_t ngx_paygw_wechat_v3_sense(ngx_paygw_exchange_t *x);
-
-
-/*
- * What is not signed, by its makers' word: files.  A path is here in full, so
- * that no other call can be dressed up as one of these.
- */
-
-static const ngx_paygw_wechat_v3_path_t  ngx_paygw_wechat_v3_files[] = {
-    { ngx_string("GET"), ngx_string("/v3/billdownload/file"),
-      ngx_null_string },
-    { ngx_string("GET"), ngx_string("/v3/transferdownload/elecvoucherfile"),
-      ngx_null_string },
-    { ngx_string("GET"), ngx_string("/v3/transferdownload/signfile"),
-      ngx_null_string },
-    { ngx_string("GET"), ngx_string("/v3/new-tax-control-fapiao/download"),
-      ngx_null_string },
-    { ngx_string("GET"), ngx_string("/v3/statements"),
-      ngx_null_string },
-    { ngx_null_string, ngx_null_string, ngx_null_string }
-};
-
-
-/*
- * What may be sent again under the same number of the merchant's: WeChat Pay
- * takes it once.  A path that is not known here is never sent again.
- */
-
-static const ngx_paygw_wechat_v3_path_t  ngx_paygw_wechat_v3_once[] = {
-    { ngx_string("POST"), ngx_string("/v3/pay/transactions/jsapi"),
-      ngx_null_string },
-    { ngx_string("POST"), ngx_string("/v3/pay/transactions/native"),
-      ngx_null_string },
-    { ngx_string("POST"), ngx_string("/v3/pay/transactions/app"),
-      ngx_null_string },
-    { ngx_string("POST"), ngx_string("/v3/pay/transactions/h5"),
-      ngx_null_string },
-    { ngx_string("POST"), ngx_string("/v3/pay/partner/transactions/jsapi"),
-      ngx_null_string },
-    { ngx_string("POST"), ngx_string("/v3/pay/partner/transactions/native"),
-      ngx_null_string },
-    { ngx_string("POST"), ngx_string("/v3/pay/partner/transactions/app"),
-      ngx_null_string },
-    { ngx_string("POST"), ngx_string("/v3/pay/partner/transactions/h5"),
-      ngx_null_string },
-    { ngx_string("POST"), ngx_string("/v3/refund/domestic/refunds"),
-      ngx_null_string },
-    { ngx_string("POST"), ngx_string("/v3/pay/transactions/out-trade-no/"),
-      ngx_string("/close") },
-    { ngx_string("POST"),
-      ngx_string("/v3/pay/partner/transactions/out-trade-no/"),
-      ngx_string("/close") },
-    { ngx_null_string, ngx_null_string, ngx_null_string }
-};
 
 
 /* errors after which the same request may be sent again, and may succeed */
@@ -163,7 +102,8 @@ static ngx_int_t
 ngx_paygw_wechat_v3_build(ngx_paygw_exchange_t *x)
 {
     ngx_int_t                    rc;
-    ngx_str_t                    value, serial;
+    ngx_str_t                    value, serial, covered, type;
+    ngx_uint_t                   upload;
     ngx_paygw_key_t             *key;
     ngx_paygw_wechat_v3_conf_t  *conf;
 
@@ -173,23 +113,24 @@ ngx_paygw_wechat_v3_build(ngx_paygw_exchange_t *x)
                                 "the path must begin with /v3/");
     }
 
-    if (x->type.len >= sizeof("multipart/") - 1
-        && ngx_strncasecmp(x->type.data, (u_char *) "multipart/",
-                           sizeof("multipart/") - 1)
-           == 0)
-    {
-        /* the signature goes over one part of it, which is not found here */
-
-        return ngx_paygw_refuse(&x->n, NGX_DECLINED,
-                                NGX_PAYGW_REASON_CONTENT_TYPE,
-                                "an upload cannot be signed");
-    }
-
     x->method = x->in.method;
     x->target = x->in.target;
     x->body = x->in.body;
     x->nfields = 0;
     x->repeat = ngx_paygw_wechat_v3_repeat(x);
+
+    upload = ngx_paygw_wechat_v3_multipart(x);
+    covered = x->body;
+
+    if (upload) {
+        rc = ngx_paygw_wechat_v3_upload(x, &covered);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    x->file = ngx_paygw_wechat_v3_is_file(x) ? ngx_paygw_wechat_v3_file : NULL;
 
     rc = ngx_paygw_wechat_v3_ask(x, &serial, &key);
 
@@ -197,10 +138,11 @@ ngx_paygw_wechat_v3_build(ngx_paygw_exchange_t *x)
 
     /* who names a key has encrypted on its own */
 
-    if (rc == NGX_OK && conf->encrypt && x->body.len
+    if (rc == NGX_OK && conf->encrypt && x->body.len && !upload
         && x->in.headers[NGX_PAYGW_WECHAT_V3_ASKS_SERIAL].data == NULL)
     {
         rc = ngx_paygw_sensitive_seal(x, conf->encrypt, key);
+        covered = x->body;
     }
 
     if (rc != NGX_OK) {
@@ -209,7 +151,7 @@ ngx_paygw_wechat_v3_build(ngx_paygw_exchange_t *x)
 
     if (ngx_paygw_wechat_v3_bind(x) != NGX_OK
         || ngx_paygw_wechat_v3_authorize(x->n.channels[0], &x->method,
-                                         &x->target, &x->body, x->n.msg.now,
+                                         &x->target, &covered, x->n.msg.now,
                                          &value, x->n.pool, x->n.log)
            != NGX_OK)
     {
@@ -217,13 +159,20 @@ ngx_paygw_wechat_v3_build(ngx_paygw_exchange_t *x)
                                 NULL);
     }
 
-    return ngx_paygw_wechat_v3_fields(x, &value, &serial);
+    if (upload) {
+        type = x->type;
+
+    } else {
+        ngx_str_set(&type, "application/json");
+    }
+
+    return ngx_paygw_wechat_v3_fields(x, &value, &serial, &type);
 }
 
 
 static ngx_int_t
 ngx_paygw_wechat_v3_fields(ngx_paygw_exchange_t *x, ngx_str_t *authorization,
-    ngx_str_t *serial)
+    ngx_str_t *serial, ngx_str_t *type)
 {
     static ngx_str_t  json = ngx_string("application/json");
     static ngx_str_t  agent = ngx_string("paygw");
@@ -236,7 +185,7 @@ ngx_paygw_wechat_v3_fields(ngx_paygw_exchange_t *x, ngx_str_t *authorization,
            != NGX_OK
         || (x->body.len
             && ngx_paygw_exchange_add(x, "Content-Type", "content-type",
-                                      &json)
+                                      type)
                != NGX_OK)
         || (serial->len
             && ngx_paygw_exchange_add(x, "Wechatpay-Serial",
@@ -328,67 +277,6 @@ ngx_paygw_wechat_v3_ask(ngx_paygw_exchange_t *x, ngx_str_t *serial,
 }
 
 
-static ngx_paygw_repeat_e
-ngx_paygw_wechat_v3_repeat(ngx_paygw_exchange_t *x)
-{
-    if (x->method.len == 3 && ngx_strncmp(x->method.data, "GET", 3) == 0) {
-        return NGX_PAYGW_REPEAT_ALWAYS;
-    }
-
-    return ngx_paygw_wechat_v3_path(x, ngx_paygw_wechat_v3_once)
-           ? NGX_PAYGW_REPEAT_ANSWERED : NGX_PAYGW_REPEAT_NEVER;
-}
-
-
-/* 1 if method and path are those of a list */
-
-static ngx_uint_t
-ngx_paygw_wechat_v3_path(ngx_paygw_exchange_t *x,
-    const ngx_paygw_wechat_v3_path_t *p)
-{
-    size_t      len;
-    u_char     *middle, *last;
-
-    for ( /* void */ ; p->method.len; p++) {
-
-        if (p->method.len != x->method.len
-            || ngx_strncmp(p->method.data, x->method.data, p->method.len)
-               != 0
-            || x->path.len < p->prefix.len
-            || ngx_strncmp(x->path.data, p->prefix.data, p->prefix.len) != 0)
-        {
-            continue;
-        }
-
-        len = x->path.len - p->prefix.len;
-
-        if (p->suffix.len == 0) {
-
-            if (len == 0) {
-                return 1;
-            }
-
-            continue;
-        }
-
-        if (len <= p->suffix.len) {
-            continue;
-        }
-
-        middle = x->path.data + p->prefix.len;
-        last = x->path.data + x->path.len - p->suffix.len;
-
-        if (ngx_strncmp(last, p->suffix.data, p->suffix.len) == 0
-            && ngx_strlchr(middle, last, '/') == NULL)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
 ngx_int_t
 ngx_paygw_wechat_v3_authorize(ngx_paygw_channel_t *ch, ngx_str_t *method,
     ngx_str_t *target, ngx_str_t *body, time_t now, ngx_str_t *value,
@@ -448,20 +336,11 @@ static ngx_int_t
 ngx_paygw_wechat_v3_check_answer(ngx_paygw_exchange_t *x)
 {
     ngx_int_t                   rc;
-    ngx_uint_t                  i;
     ngx_paygw_wechat_v3_ctx_t  *ctx;
 
     x->unsigned_reply = 0;
 
-    /* the type of a signature is told even where there is none */
-
-    for (i = 0; i < NGX_PAYGW_WECHAT_V3_SIGN_TYPE; i++) {
-        if (x->n.msg.headers[i].data) {
-            break;
-        }
-    }
-
-    if (i == NGX_PAYGW_WECHAT_V3_SIGN_TYPE) {
+    if (ngx_paygw_wechat_v3_bare(x)) {
         return ngx_paygw_wechat_v3_unsigned(x);
     }
 
@@ -482,6 +361,32 @@ ngx_paygw_wechat_v3_check_answer(ngx_paygw_exchange_t *x)
 }
 
 
+/* the type of a signature is told even where there is none */
+
+static ngx_uint_t
+ngx_paygw_wechat_v3_bare(ngx_paygw_exchange_t *x)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_PAYGW_WECHAT_V3_SIGN_TYPE; i++) {
+        if (x->n.msg.headers[i].data) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* by the head of the answer to what asks for a file */
+
+static ngx_uint_t
+ngx_paygw_wechat_v3_file(ngx_paygw_exchange_t *x)
+{
+    return x->status == 200 && ngx_paygw_wechat_v3_bare(x);
+}
+
+
 /*
  * Without any sign of a signature: a file may come so, an error of the front
  * does.  The last is no word of WeChat Pay, whatever it says.
@@ -495,9 +400,7 @@ ngx_paygw_wechat_v3_unsigned(ngx_paygw_exchange_t *x)
     ngx_str_t          code, none;
     ngx_paygw_json_t  *root;
 
-    if (x->status == 200
-        && ngx_paygw_wechat_v3_path(x, ngx_paygw_wechat_v3_files))
-    {
+    if (x->status == 200 && x->file) {
         x->unsigned_reply = 1;
         x->reply_status = x->status;
         ngx_str_set(&x->reply_type, "application/octet-stream");

@@ -26,7 +26,6 @@
 #define NGX_PAYGW_WECHAT_V3_ATTACH_MAX    128
 #define NGX_PAYGW_WECHAT_V3_REASON_MAX    80
 
-#define NGX_PAYGW_WECHAT_V3_SHA1_HEX      40
 
 
 static char *ngx_paygw_wechat_v3_orders_conf(ngx_conf_t *cf,
@@ -497,7 +496,7 @@ ngx_paygw_wechat_v3_located(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
     ngx_paygw_json_t *root)
 {
     u_char                      *p, *last;
-    ngx_str_t                    type, url;
+    ngx_str_t                    type, hash, url;
     ngx_paygw_wechat_v3_file_t  *file;
 
     if (o->step) {
@@ -515,8 +514,8 @@ ngx_paygw_wechat_v3_located(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
         return ngx_paygw_order_strange(x, "hash_type");
     }
 
-    if (ngx_paygw_event_word(root, "hash_value", 64, &file->hash) != NGX_OK
-        || file->hash.len != NGX_PAYGW_WECHAT_V3_SHA1_HEX)
+    if (ngx_paygw_event_word(root, "hash_value", 64, &hash) != NGX_OK
+        || ngx_paygw_expected_set(&type, &hash, &o->expected) != NGX_OK)
     {
         return ngx_paygw_order_strange(x, "hash_value");
     }
@@ -558,26 +557,29 @@ ngx_paygw_wechat_v3_located(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
 ngx_int_t
 ngx_paygw_wechat_v3_filed(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
 {
-    u_char                       digest[NGX_PAYGW_HASH_MAX];
-    u_char                       hex[2 * NGX_PAYGW_HASH_MAX];
-    size_t                       len;
-    ngx_paygw_wechat_v3_file_t  *file;
+    ngx_int_t              rc;
+    ngx_paygw_checksum_t  *c;
 
-    file = o->data;
+    if (o->expected.hash == NULL) {
+        return ngx_paygw_order_strange(x, "file");
+    }
 
-    if (ngx_paygw_hash(&ngx_paygw_hash_sha1, &x->reply, 1, digest, &len,
-                       x->n.log)
-        != NGX_OK)
+    c = ngx_paygw_checksum_new(x->n.pool, &o->expected, 0);
+
+    if (c == NULL
+        || ngx_paygw_checksum_update(c, x->reply.data, x->reply.len)
+           != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    (void) ngx_hex_dump(hex, digest, len);
+    rc = ngx_paygw_checksum_final(c);
 
-    if (2 * len != file->hash.len
-        /* not secret: who has the file can make it */
-        || ngx_strncasecmp(hex, file->hash.data, file->hash.len) != 0)
-    {
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (rc != NGX_OK) {
         return ngx_paygw_refuse(&x->n, NGX_DECLINED,
                                 NGX_PAYGW_REASON_SIGNATURE,
                                 "the bill has another hash than was signed");

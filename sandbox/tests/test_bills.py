@@ -1,5 +1,6 @@
 """Bills of WeChat Pay and Alipay."""
 
+import gzip
 import hashlib
 import json
 import time
@@ -45,6 +46,26 @@ class Bills(unittest.TestCase):
         self.assertNotIn("wechatpay-signature", head)
         self.assertEqual(hashlib.sha1(data).hexdigest(), told["hash_value"])
         self.assertTrue(data.endswith(b"`2,`1.05\r\n"), data)
+
+    def test_wechat_manners(self):
+        self.paid("wechat_v3", 100)
+        bills = self.run_.sandbox.wechat.bills
+        bills.set({"pad": 100000, "gzip": True})
+        told = json.loads(self.bill(self.today)[2])
+        url = urllib.parse.urlsplit(told["download_url"])
+        for lie, right in (("", True), ("changed", False), ("halved", False),
+                           ("steady", True)):
+            bills.set({"lie": lie, "gzip": False})
+            data = self.run_.wechat("GET", url.path + "?" + url.query)[2]
+            self.assertEqual(hashlib.sha1(data).hexdigest()
+                             == told["hash_value"], right, lie)
+        bills.set({"gzip": True, "lie": ""})
+        data = self.run_.wechat("GET", url.path + "?" + url.query)[2]
+        self.assertEqual(hashlib.sha1(gzip.decompress(data)).hexdigest(),
+                         told["hash_value"])
+        for wrong in ({"pad": -1}, {"lie": "x"}):
+            with self.assertRaises(ValueError):
+                bills.set(wrong)
 
     def test_wechat_refused(self):
         status, _, body = self.bill("2020-01-01")

@@ -122,6 +122,7 @@ include() {
 
 include provider/x.c openssl/evp.h       'belongs into crypto'
 include http/x.c yajl/yajl_parse.h       'belongs into codec'
+include http/x.c zlib.h                  'belongs into codec'
 include store/zone.c hiredis/hiredis.h   'belongs into store/\*redis\*'
 include http/redis.c hiredis/hiredis.h   'belongs into store/\*redis\*'
 include provider/x.c ngx_http.h          'belongs into http'

@@ -272,7 +272,7 @@ def check_include(path, n, floor, name, header):
     if header.startswith('hiredis') \
             and not (floor == 'store' and 'redis' in name):
         report(path, n, '<%s> belongs into store/*redis*' % header)
-    if header.startswith(('yajl', 'expat')) and floor != 'codec':
+    if header.startswith(('yajl', 'expat', 'zlib')) and floor != 'codec':
         report(path, n, '<%s> belongs into codec' % header)
     if header.startswith('ngx_http.h') and floor != 'http':
         report(path, n, '<%s> belongs into http' % header)
