@@ -227,6 +227,14 @@ ngx_command_t  ngx_http_paygw_commands[] = {
       offsetof(ngx_http_paygw_loc_conf_t, answer_max),
       NULL },
 
+    { ngx_string("paygw_threads"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_paygw_threads_set,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
@@ -338,6 +346,7 @@ ngx_http_paygw_create_loc_conf(ngx_conf_t *cf)
     conf->body_max = NGX_CONF_UNSET_SIZE;
     conf->observe = NGX_CONF_UNSET;
     conf->answer_max = NGX_CONF_UNSET_SIZE;
+    conf->threads = NGX_CONF_UNSET_PTR;
     conf->binding = NGX_CONF_UNSET_UINT;
     conf->binding_keep = NGX_CONF_UNSET_MSEC;
     conf->limits = NGX_CONF_UNSET_PTR;
@@ -373,6 +382,7 @@ ngx_http_paygw_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_paygw_binding_merge(prev, conf);
     ngx_conf_merge_size_value(conf->answer_max, prev->answer_max,
                               512 * 1024);
+    ngx_conf_merge_ptr_value(conf->threads, prev->threads, NULL);
 
     ngx_http_paygw_transport_merge(prev, conf);
 

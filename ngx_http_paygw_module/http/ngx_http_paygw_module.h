@@ -179,6 +179,8 @@ typedef struct {
     ngx_paygw_retry_t           *retry;
     ngx_http_paygw_breaker_t    *breaker;
     size_t                       answer_max;   /* bytes of an answer */
+    void                        *threads;      /* a pool, to sign calls in;
+                                                  NULL: the worker does */
 
     ngx_uint_t                   binding;      /* NGX_HTTP_PAYGW_BINDING_... */
     ngx_msec_t                   binding_keep; /* of an order */
