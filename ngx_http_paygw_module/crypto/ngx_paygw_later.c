@@ -35,6 +35,7 @@ void
 ngx_paygw_later_record(ngx_paygw_later_t *later, ngx_pool_t *pool)
 {
     later->job = NULL;
+    later->used = 0;
     later->played = 0;
     later->replay = 0;
 
@@ -123,6 +124,8 @@ ngx_paygw_later_sign(const ngx_paygw_scheme_t *scheme, ngx_paygw_key_t *key,
 
     sig->len = job->len;
     ngx_memcpy(sig->data, job->sig, job->len);
+
+    ngx_paygw_later->used = 1;
 
     return NGX_OK;
 }

@@ -40,6 +40,7 @@ typedef struct ngx_paygw_job_s  ngx_paygw_job_t;
 typedef struct {
     ngx_paygw_job_t     *job;        /* NULL: nothing is left to be signed; the
                                         caller's to free */
+    ngx_uint_t           used;       /* its signature was; unsigned:1 */
 
     /* private */
     ngx_array_t          tape;       /* of u_char: what was random */

@@ -266,6 +266,9 @@ ngx_http_paygw_pass_signed(ngx_event_t *ev)
 
     ngx_http_paygw_pass_sign_free(s);
 
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, c->log, 0,
+                   "http paygw pass signed by thread: %ui", ctx->later.used);
+
     ngx_http_paygw_pass_built(ctx, rc);
 
     ngx_http_run_posted_requests(c);

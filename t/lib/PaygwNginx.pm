@@ -102,6 +102,7 @@ sub configure {
                         : '';
     my $single = $o{single} // $self->{single}
                  ? "master_process off;" : "";
+    my $main = $o{main} // $self->{main} // '';
     my $shutdown = $o{shutdown} ? "worker_shutdown_timeout $o{shutdown};" : '';
 
     open my $fh, '>', "$self->{dir}/nginx.conf" or die $!;
@@ -113,6 +114,7 @@ pid $self->{dir}/logs/nginx.pid;
 error_log $self->{dir}/logs/error.log $self->{level};
 $shutdown
 $single
+$main
 events { worker_connections 512; }
 http {
     access_log off;
