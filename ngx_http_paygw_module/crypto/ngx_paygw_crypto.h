@@ -24,6 +24,7 @@
 
 #include "ngx_paygw_chain.h"
 #include "ngx_paygw_key.h"
+#include "ngx_paygw_later.h"
 #include "ngx_paygw_mac.h"
 #include "ngx_paygw_sign.h"
 
@@ -157,6 +158,44 @@ ngx_int_t ngx_paygw_cert_sn_hex(X509 *cert, u_char *hex);
  */
 ngx_int_t ngx_paygw_cert_verify(STACK_OF(X509) *certs, STACK_OF(X509) *roots,
     const char **err);
+
+
+/* how a signature is written */
+
+typedef enum {
+    NGX_PAYGW_SIGN_PLAIN = 0,    /* as long as the key says */
+    NGX_PAYGW_SIGN_DER,          /* r and s */
+    NGX_PAYGW_SIGN_RAW           /* r and s, while OpenSSL speaks DER */
+} ngx_paygw_sign_form_e;
+
+
+struct ngx_paygw_scheme_s {
+    ngx_str_t                name;
+    const char              *title;      /* in messages */
+    const char              *needs;      /* the kind of key, the same */
+    int                      type;       /* of the key */
+    int                      curve;
+    int                      padding;    /* of RSA */
+    ngx_uint_t               form;       /* ngx_paygw_sign_form_e */
+    const ngx_paygw_hash_t  *hash;
+    const char              *id;         /* of the signer, for SM2 */
+    ngx_uint_t               whole;      /* OpenSSL needs the message itself,
+                                            and not its digest */
+};
+
+
+/* makes a context of a key ready for a use: NGX_OK or NGX_ERROR */
+ngx_int_t ngx_paygw_scheme_init(const ngx_paygw_scheme_t *scheme,
+    EVP_PKEY_CTX *ctx, ngx_uint_t use);
+
+/*
+ * What ngx_paygw_later.h says of a signature over a digest.  NGX_OK: it was
+ * made, and is put where sig points, which has room for it; NGX_AGAIN: there is
+ * a job; NGX_DECLINED: it is to be made now.
+ */
+ngx_int_t ngx_paygw_later_sign(const ngx_paygw_scheme_t *scheme,
+    ngx_paygw_key_t *key, u_char *md, size_t len, ngx_str_t *sig,
+    ngx_log_t *log);
 
 
 /* the algorithm in OpenSSL's words, or NULL */

@@ -79,6 +79,10 @@ ngx_paygw_seal_rsa(ngx_pool_t *pool, ngx_paygw_key_t *key,
         goto done;
     }
 
+    if (!open) {
+        ngx_paygw_later_tape(p, len);
+    }
+
     out->data = p;
     out->len = len;
     result = NGX_OK;

@@ -6,32 +6,6 @@
 
 #include "ngx_paygw_crypto.h"
 
-#include <openssl/rand.h>
-
-
-/* how a signature is written */
-
-typedef enum {
-    NGX_PAYGW_SIGN_PLAIN = 0,    /* as long as the key says */
-    NGX_PAYGW_SIGN_DER,          /* r and s */
-    NGX_PAYGW_SIGN_RAW           /* r and s, while OpenSSL speaks DER */
-} ngx_paygw_sign_form_e;
-
-
-struct ngx_paygw_scheme_s {
-    ngx_str_t                name;
-    const char              *title;      /* in messages */
-    const char              *needs;      /* the kind of key, the same */
-    int                      type;       /* of the key */
-    int                      curve;
-    int                      padding;    /* of RSA */
-    ngx_uint_t               form;       /* ngx_paygw_sign_form_e */
-    const ngx_paygw_hash_t  *hash;
-    const char              *id;         /* of the signer, for SM2 */
-    ngx_uint_t               whole;      /* OpenSSL needs the message itself,
-                                            and not its digest */
-};
-
 
 /* what is to be signed as OpenSSL wants it: a digest, or the message */
 
@@ -58,8 +32,6 @@ static int ngx_paygw_sign_whole(const ngx_paygw_scheme_t *scheme,
     ngx_paygw_sign_input_t *in);
 static EVP_PKEY_CTX *ngx_paygw_sign_ctx(const ngx_paygw_scheme_t *scheme,
     ngx_paygw_key_t *key, ngx_uint_t use, ngx_log_t *log);
-static ngx_int_t ngx_paygw_sign_ctx_init(const ngx_paygw_scheme_t *scheme,
-    EVP_PKEY_CTX *ctx, ngx_uint_t use);
 static void ngx_paygw_sign_sham(const ngx_paygw_scheme_t *scheme,
     ngx_paygw_key_t *pub, ngx_str_t *sig);
 
@@ -238,6 +210,7 @@ ngx_paygw_sign(const ngx_paygw_scheme_t *scheme, ngx_paygw_key_t *key,
     ngx_log_t *log)
 {
     u_char                   raw[NGX_PAYGW_RS_RAW];
+    ngx_int_t                rc;
     ngx_str_t                out;
     EVP_PKEY_CTX            *ctx;
     ngx_paygw_sign_input_t   in;
@@ -258,6 +231,13 @@ ngx_paygw_sign(const ngx_paygw_scheme_t *scheme, ngx_paygw_key_t *key,
 
     if (ngx_paygw_sign_input(scheme, parts, n, &in, log) != NGX_OK) {
         return NGX_ERROR;
+    }
+
+    rc = ngx_paygw_later_sign(scheme, key, in.data, in.len, &out, log);
+
+    if (rc != NGX_DECLINED) {
+        *sig = out;
+        return rc == NGX_OK ? NGX_OK : NGX_ERROR;
     }
 
     if (ngx_paygw_sign_run(scheme, ctx, NGX_PAYGW_KEY_SIGN, &out, &in) != 1) {
@@ -436,7 +416,7 @@ ngx_paygw_sign_ctx(const ngx_paygw_scheme_t *scheme, ngx_paygw_key_t *key,
 
     ctx = EVP_PKEY_CTX_new(handle->pkey, NULL);
 
-    if (ctx == NULL || ngx_paygw_sign_ctx_init(scheme, ctx, use) != NGX_OK) {
+    if (ctx == NULL || ngx_paygw_scheme_init(scheme, ctx, use) != NGX_OK) {
         ngx_log_error(NGX_LOG_ERR, log, 0,
                       "key cannot be used with %s (SSL: %s)",
                       scheme->title, ngx_paygw_openssl_error());
@@ -453,8 +433,8 @@ ngx_paygw_sign_ctx(const ngx_paygw_scheme_t *scheme, ngx_paygw_key_t *key,
 }
 
 
-static ngx_int_t
-ngx_paygw_sign_ctx_init(const ngx_paygw_scheme_t *scheme, EVP_PKEY_CTX *ctx,
+ngx_int_t
+ngx_paygw_scheme_init(const ngx_paygw_scheme_t *scheme, EVP_PKEY_CTX *ctx,
     ngx_uint_t use)
 {
     int            rc;
@@ -584,17 +564,4 @@ ngx_paygw_sign_sham(const ngx_paygw_scheme_t *scheme, ngx_paygw_key_t *pub,
         sig->data[0] = 0;
         sig->data[sig->len - 1] = 0;
     }
-}
-
-
-ngx_int_t
-ngx_paygw_random(u_char *p, size_t len)
-{
-    int  rc;
-
-    rc = RAND_bytes(p, (int) len);
-
-    ERR_clear_error();
-
-    return rc == 1 ? NGX_OK : NGX_ERROR;
 }

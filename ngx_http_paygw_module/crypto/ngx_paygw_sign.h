@@ -62,7 +62,10 @@ ngx_int_t ngx_paygw_verify(const ngx_paygw_scheme_t *scheme,
     ngx_paygw_key_t *key, ngx_str_t *parts, ngx_uint_t n, ngx_str_t *sig,
     ngx_log_t *log);
 
-/* Signs into pool (raw bytes).  Returns NGX_OK or NGX_ERROR (logged). */
+/*
+ * Signs into pool (raw bytes).  Returns NGX_OK or NGX_ERROR (logged, unless it
+ * is made later: ngx_paygw_later.h).
+ */
 ngx_int_t ngx_paygw_sign(const ngx_paygw_scheme_t *scheme,
     ngx_paygw_key_t *key, ngx_str_t *parts, ngx_uint_t n, ngx_str_t *sig,
     ngx_pool_t *pool, ngx_log_t *log);
@@ -84,7 +87,7 @@ ngx_int_t ngx_paygw_sign_round(const ngx_paygw_scheme_t *scheme,
 ngx_int_t ngx_paygw_verify_probe(const ngx_paygw_scheme_t *scheme,
     ngx_paygw_key_t *pub, ngx_log_t *log);
 
-/* random bytes of OpenSSL; NGX_OK or NGX_ERROR */
+/* random bytes of OpenSSL, or of a tape; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_paygw_random(u_char *p, size_t len);
 
 

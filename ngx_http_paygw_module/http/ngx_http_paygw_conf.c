@@ -250,6 +250,14 @@ ngx_command_t  ngx_http_paygw_commands[] = {
       offsetof(ngx_http_paygw_loc_conf_t, download_max),
       NULL },
 
+    { ngx_string("paygw_threads"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_paygw_threads_set,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
@@ -362,6 +370,7 @@ ngx_http_paygw_create_loc_conf(ngx_conf_t *cf)
     conf->observe = NGX_CONF_UNSET;
     conf->answer_max = NGX_CONF_UNSET_SIZE;
     conf->download_max = NGX_CONF_UNSET;
+    conf->threads = NGX_CONF_UNSET_PTR;
     conf->binding = NGX_CONF_UNSET_UINT;
     conf->binding_keep = NGX_CONF_UNSET_MSEC;
     conf->status_fresh = NGX_CONF_UNSET_MSEC;
@@ -404,6 +413,7 @@ ngx_http_paygw_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               512 * 1024);
     ngx_conf_merge_off_value(conf->download_max, prev->download_max,
                              1024 * 1024 * 1024);
+    ngx_conf_merge_ptr_value(conf->threads, prev->threads, NULL);
 
     ngx_http_paygw_transport_merge(prev, conf);
 

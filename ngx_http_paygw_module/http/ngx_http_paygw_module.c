@@ -13,6 +13,7 @@
 #include "ngx_http_paygw_exchange.h"
 #include "ngx_http_paygw_keyring.h"
 #include "ngx_http_paygw_metrics.h"
+#include "ngx_http_paygw_pass.h"
 #include "ngx_http_paygw_phases.h"
 #include "ngx_http_paygw_remote.h"
 #include "ngx_http_paygw_reply.h"
@@ -178,6 +179,8 @@ ngx_http_paygw_exit_process(ngx_cycle_t *cycle)
     ngx_http_paygw_main_conf_t  *mcf;
 
     mcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_paygw_module);
+
+    ngx_http_paygw_pass_exit_process();
 
     if (mcf && mcf->store) {
         ngx_http_paygw_keyring_exit_process(mcf);

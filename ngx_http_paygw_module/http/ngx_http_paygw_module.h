@@ -185,6 +185,8 @@ typedef struct {
     size_t                       answer_max;   /* bytes of an answer, */
     off_t                        download_max; /* of one that streams; 0: no
                                                   limit */
+    void                        *threads;      /* a pool, to sign calls in;
+                                                  NULL: the worker does */
 
     ngx_uint_t                   binding;      /* NGX_HTTP_PAYGW_BINDING_... */
     ngx_msec_t                   binding_keep; /* of an order */

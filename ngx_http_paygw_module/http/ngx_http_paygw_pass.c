@@ -145,6 +145,7 @@ ngx_http_paygw_pass_cleanup(void *data)
     ngx_http_paygw_pass_verdict(ctx, NGX_HTTP_PAYGW_PASS_NOTHING);
 
     ngx_http_paygw_pass_wait_end(ctx);
+    ngx_http_paygw_pass_sign_cancel(ctx);
     ngx_http_paygw_exchange_cancel(&ctx->attempt);
     ngx_paygw_store_cancel(&ctx->op);
 
@@ -240,60 +241,6 @@ ngx_http_paygw_pass_next(ngx_http_paygw_pass_ctx_t *ctx)
     }
 
     ngx_http_paygw_pass_round(ctx);
-}
-
-
-/* signed anew each time: a nonce is good for one try */
-
-void
-ngx_http_paygw_pass_try(ngx_http_paygw_pass_ctx_t *ctx)
-{
-    ngx_http_request_t          *r;
-    ngx_paygw_exchange_t        *x;
-    ngx_http_paygw_main_conf_t  *mcf;
-
-    r = ctx->request;
-    x = &ctx->exchange;
-
-    mcf = ngx_http_get_module_main_conf(r, ngx_http_paygw_module);
-
-    ngx_http_paygw_keyring_refresh(mcf, r->connection->log);
-
-    x->n.msg.now = ngx_time();
-    x->in.now = x->n.msg.now;
-    x->n.reason = NGX_PAYGW_REASON_NONE;
-    ngx_str_null(&x->n.hint);
-    ngx_str_null(&x->order.id);
-
-    ctx->built = x->n.provider->api->build(x);
-
-    if (ctx->built == NGX_OK) {
-        ctx->built = ngx_http_paygw_download_fits(ctx);
-    }
-
-    switch (ctx->built) {
-
-    case NGX_OK:
-    case NGX_DONE:
-
-        /* before it is sent, so that nothing can be lost in between */
-
-        ngx_http_paygw_binding_create(ctx);
-        return;
-
-    case NGX_ERROR:
-        ngx_http_paygw_pass_over(ctx, NGX_HTTP_PAYGW_PASS_FAILED);
-        return;
-
-    default:
-
-        if (ctx->sent) {
-            ngx_http_paygw_pass_over(ctx, NGX_HTTP_PAYGW_PASS_FAILED);
-            return;
-        }
-
-        ngx_http_paygw_pass_reject(ctx);
-    }
 }
 
 
@@ -532,6 +479,10 @@ ngx_http_paygw_pass_deadline(ngx_event_t *ev)
 
     if (ctx->state == NGX_HTTP_PAYGW_PASS_TRYING) {
         ngx_http_paygw_exchange_expire(&ctx->attempt);
+
+    } else if (ctx->state == NGX_HTTP_PAYGW_PASS_SIGNING) {
+        ngx_http_paygw_pass_sign_cancel(ctx);
+        ngx_http_paygw_pass_over(ctx, NGX_HTTP_PAYGW_PASS_UNREACHABLE);
 
     } else if (ctx->state == NGX_HTTP_PAYGW_PASS_BOOKING) {
         ngx_http_paygw_binding_expire(ctx);

@@ -12,9 +12,11 @@
 #include "ngx_http_paygw_exchange.h"
 #include "ngx_http_paygw_transport.h"
 #include "ngx_http_paygw_variables.h"
+#include "ngx_paygw_later.h"
 
 
 typedef struct ngx_http_paygw_api_ctx_s  ngx_http_paygw_api_ctx_t;
+typedef struct ngx_http_paygw_signing_s  ngx_http_paygw_signing_t;
 
 
 /*
@@ -23,6 +25,7 @@ typedef struct ngx_http_paygw_api_ctx_s  ngx_http_paygw_api_ctx_t;
  *   ngx_http_paygw_pass_conf.c    its directives
  *   ngx_http_paygw_pass.c         a call, from its body to its answer
  *   ngx_http_paygw_pass_wait.c    the wait for a key
+ *   ngx_http_paygw_pass_sign.c    a try, signed here or by a thread
  *   ngx_http_paygw_pass_again.c   whether it is sent, and sent again
  *   ngx_http_paygw_pass_target.c  what of the caller's request is sent
  *   ngx_http_paygw_pass_reply.c   what the caller gets
@@ -84,8 +87,9 @@ typedef enum {
  * One call in a worker.
  *
  *   READING --body--> sign --> TRYING --answer--> check --> the caller
- *                      |        ^
- *                      +-- BOOKING, once, of what creates an order
+ *                     |  |        ^
+ *                     |  +-- BOOKING, once, of what creates an order
+ *                     +-- SIGNING, if a thread does that
  *
  *                      ^         |                |  ^
  *                      +---------+----------------+  +-- WAITING for a key
@@ -99,6 +103,7 @@ typedef enum {
  */
 typedef enum {
     NGX_HTTP_PAYGW_PASS_READING = 0,
+    NGX_HTTP_PAYGW_PASS_SIGNING,
     NGX_HTTP_PAYGW_PASS_BOOKING,           /* the order is being noted */
     NGX_HTTP_PAYGW_PASS_TRYING,
     NGX_HTTP_PAYGW_PASS_STREAMING,         /* its answer is a file, see
@@ -122,6 +127,8 @@ typedef struct {
     ngx_paygw_store_op_t           op;        /* on the order that it creates */
     ngx_paygw_book_t               book;
     ngx_int_t                      built;     /* what build() has said */
+    ngx_paygw_later_t              later;     /* its signature, and who makes */
+    ngx_http_paygw_signing_t      *signing;   /* it; NULL: no thread does */
     ngx_http_paygw_try_t           attempt;
     ngx_http_paygw_download_t     *download;  /* NULL: no answer streams */
     ngx_uint_t                     host;      /* of the channel's hosts */
@@ -206,8 +213,21 @@ void ngx_http_paygw_pass_next(ngx_http_paygw_pass_ctx_t *ctx);
 /* the answer is a file that streams: the deadline is over its head alone */
 void ngx_http_paygw_pass_stream(ngx_http_paygw_pass_ctx_t *ctx);
 
+
+/* ngx_http_paygw_pass_sign.c */
+
+/* the setter of "paygw_threads" */
+char *ngx_http_paygw_threads_set(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
 /* a try at ctx->host, signed anew */
 void ngx_http_paygw_pass_try(ngx_http_paygw_pass_ctx_t *ctx);
+
+/* nobody waits for the signature any more; legal at any time */
+void ngx_http_paygw_pass_sign_cancel(ngx_http_paygw_pass_ctx_t *ctx);
+
+/* when a worker ends */
+void ngx_http_paygw_pass_exit_process(void);
 
 
 /* the answer in exchange: checked, and what follows from that */

@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include "ngx_paygw_generic_call.h"
 #include "ngx_paygw_channel.h"
+#include "ngx_paygw_later.h"
 #include "ngx_paygw_text.h"
 
 
@@ -197,6 +198,8 @@ ngx_paygw_generic_fresh_made(ngx_paygw_exchange_t *x)
 
     run->made.sec = x->in.now;
     run->made.msec = (x->in.now == ngx_time()) ? (ngx_timeofday())->msec : 0;
+
+    ngx_paygw_later_tape(&run->made.msec, sizeof(run->made.msec));
 
     if (ngx_paygw_exchange_nonce(run->made.nonce, NGX_PAYGW_EXPR_NONCE_MAX)
         != NGX_OK)

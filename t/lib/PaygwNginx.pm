@@ -3,7 +3,7 @@ package PaygwNginx;
 # An nginx under the control of a test, for what Test::Nginx cannot do: reload,
 # quit, and faults between two requests.  It takes the same environment:
 # TEST_NGINX_BINARY, TEST_NGINX_LOAD_MODULES, TEST_NGINX_LD_PRELOAD,
-# TEST_NGINX_USE_VALGRIND.
+# TEST_NGINX_USE_VALGRIND.  With PAYGW_TEST_THREADS=1 calls are signed by threads.
 #
 #   my $nginx = PaygwNginx->start(http => '...', workers => 1);
 #   $nginx->get('/s?op=claim&key=x'); $nginx->reload(http => '...');
@@ -93,12 +93,16 @@ sub configure {
     my $paths = join '', map { "    ${_}_temp_path $self->{dir}/$_;\n" }
                 qw(client_body proxy fastcgi uwsgi scgi);
     my $http = $o{http} // $self->{http} // '';
+    $http = "    paygw_threads;\n$http"
+        if $ENV{PAYGW_TEST_THREADS} && $http =~ /paygw_/
+           && $http !~ /paygw_threads/;
     my $server = $o{server} // $self->{server}
                  // "location = /s { paygw_test_store; }";
     my $user = $> == 0 ? 'user ' . ($o{user} // $self->{user} // 'root') . ';'
                         : '';
     my $single = $o{single} // $self->{single}
                  ? "master_process off;" : "";
+    my $main = $o{main} // $self->{main} // '';
     my $shutdown = $o{shutdown} ? "worker_shutdown_timeout $o{shutdown};" : '';
 
     open my $fh, '>', "$self->{dir}/nginx.conf" or die $!;
@@ -110,6 +114,7 @@ pid $self->{dir}/logs/nginx.pid;
 error_log $self->{dir}/logs/error.log $self->{level};
 $shutdown
 $single
+$main
 events { worker_connections 512; }
 http {
     access_log off;

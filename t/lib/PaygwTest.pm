@@ -715,6 +715,7 @@ add_block_preprocessor(sub {
             if !defined $block->no_channels;
         $conf .= channel_conf('hook', $Generic, $block->generic)
             if defined $block->generic;
+        $conf .= "    paygw_threads;\n" if $ENV{PAYGW_TEST_THREADS};
         $block->set_value('http_config', $conf . ($block->http_config // ''));
     }
 

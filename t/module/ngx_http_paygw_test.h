@@ -14,6 +14,14 @@
 #include "ngx_paygw_store.h"
 
 
+typedef struct {
+    time_t                       clock;
+    void                        *threads;    /* a pool */
+} ngx_http_paygw_test_loc_conf_t;
+
+extern ngx_module_t  ngx_http_paygw_test_module;
+
+
 /* the store of ngx_http_paygw_module */
 ngx_paygw_store_t *ngx_http_paygw_store(ngx_http_request_t *r);
 
@@ -47,6 +55,10 @@ ngx_int_t ngx_http_paygw_test_book(ngx_http_request_t *r,
     ngx_paygw_store_op_t *op, ngx_uint_t i);
 u_char *ngx_http_paygw_test_book_print(u_char *p, ngx_paygw_store_op_t *op);
 u_char *ngx_http_paygw_test_book_against(u_char *p, ngx_paygw_store_op_t *op);
+
+/* the setter of "paygw_test_threads": "?ms=TIME" is how long a thread sleeps */
+char *ngx_http_paygw_test_threads(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 
 
 #endif /* _NGX_HTTP_PAYGW_TEST_H_INCLUDED_ */

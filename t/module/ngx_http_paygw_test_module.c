@@ -18,12 +18,8 @@
  *                             to a subrequest of it is looked at
  *   paygw_test_route;         location: which channels a route picks
  *   paygw_test_store;         location: drives the store by arguments
+ *   paygw_test_threads POOL;  location: a thread of the pool sleeps
  */
-
-
-typedef struct {
-    time_t                       clock;
-} ngx_http_paygw_test_loc_conf_t;
 
 
 static ngx_int_t ngx_http_paygw_test_clock_handler(ngx_http_request_t *r);
@@ -67,6 +63,17 @@ static ngx_command_t  ngx_http_paygw_test_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
+
+#if (NGX_THREADS)
+
+    { ngx_string("paygw_test_threads"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_paygw_test_threads,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+#endif
 
       ngx_null_command
 };
@@ -155,6 +162,7 @@ ngx_http_paygw_test_create_loc_conf(ngx_conf_t *cf)
     }
 
     conf->clock = NGX_CONF_UNSET;
+    conf->threads = NULL;
 
     return conf;
 }
