@@ -41,6 +41,8 @@ my $Server = "$Events max=60s; send_timeout 3s;"
     . 'location /set/ { set $x 1; paygw_auth shop; paygw_api wxpay; }'
     . 'location /if/ { paygw_auth shop; paygw_api wxpay; '
     . 'if ($http_x_if) { proxy_pass http://127.0.0.1:$server_port/shop; } }'
+    . 'location /ret/ { if ($http_x_ret) { return 200 "state\":amount"; } '
+    . 'paygw_auth shop; paygw_api wxpay; }'
     . 'location /signed/ { paygw_auth shop sign_response; paygw_api wxpay; }'
     . 'location /route/ { paygw_api both; }'
     . 'location /list/ { paygw_api wxpay spare; }'
@@ -321,6 +323,14 @@ for my $at (qw(auth set)) {
 
 is(call($Nginx, GET => "/if/orders/$id/events$t",
         heads => { 'X-If' => 1 })->{status}, 400, 'nor another handler');
+for my $token ($t, "$t.", '') {
+    my $got = call($Nginx, GET => "/ret/orders/$id/events$token",
+                   heads => { 'X-Ret' => 1 });
+    unlike($got->{body}, qr/amount/, "nor what others answer, $got->{status}");
+}
+
+is(states(heard(open_stream("/ret/orders/$id/events$t"), qr/\n\n/)),
+   'CREATED', 'but that of the API');
 is(states(heard(open_stream("/if/orders/$id/events$t"), qr/\n\n/)),
    'CREATED', 'but that of the API');
 

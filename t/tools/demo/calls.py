@@ -5,6 +5,7 @@ import re
 import time
 import urllib.parse
 
+import merchants
 import stage
 
 
@@ -120,8 +121,9 @@ def unified(case):
     head = {"Content-Type": "application/json"}
     for channel, method, action in (("wxpay", "qr", "qr_code"),
                                     ("alipay", "page", "redirect")):
-        order = {"order_id": "EXAMPLE_1", "amount": 100, "currency": "CNY",
-                 "subject": "tea", "method": method, "channel": channel}
+        order = {"order_id": "EXAMPLE_" + channel, "amount": 100,
+                 "currency": "CNY", "subject": "tea", "method": method,
+                 "channel": channel}
         status, _, body = stage.send(case.port, "/pay/orders", head,
                                      json.dumps(order).encode())
         answer = json.loads(body)
@@ -133,3 +135,39 @@ def unified(case):
                                  json.dumps(order).encode())
     case.same((status, json.loads(body)["data"]), (400, {"field": "amount"}),
               "no fractions")
+
+
+def routed(case):
+    """An order without a channel, and what its payer's page is told."""
+    merchant = merchants.Scene(case)
+
+    def order(**values):
+        _, body = merchant.sh("north-1", "north.k1", "POST", "/pay/orders",
+                              json.dumps(values).encode(), check="no")
+        return json.loads(body)
+
+    values = {"order_id": "EXAMPLE-%d" % (case.orders + 1), "amount": 1234,
+              "currency": "CNY", "subject": "tea", "method": "jsapi",
+              "payer": {"id": "oUpF8uMuAJO"}}
+    got = order(**values)
+    case.same((got["code"], got["data"].get("channel")), ("OK", "wxpay"),
+              "the only channel that has the method")
+    case.same(order(**values)["data"].get("channel"), "wxpay",
+              "the same again")
+    case.send("wxpay", case.message("wxpay"))
+    status, fields, body = stage.send(case.port, got["data"]["events"], {},
+                                      b"", "GET")
+    case.same((status, fields["Content-Type"],
+               re.findall(r'"outcome":"(\w+)"', body.decode())),
+              (200, "text/event-stream", ["success"]), "the page knows it")
+    status, _, body = stage.send(case.port, got["data"]["events"][:-1], {},
+                                 b"", "GET")
+    case.same((status, json.loads(body)["code"]), (403, "CLIENT-BAD_TOKEN"),
+              "but nobody without the token")
+    values.update(order_id="EXAMPLE-CHEAP", method="qr")
+    del values["payer"]
+    case.same(order(**values)["data"].get("channel"), None,
+              "Alipay takes no such number")
+    values["order_id"] = "EXAMPLE_CHEAP"
+    case.same(order(**values)["data"].get("channel"), "alipay",
+              "the cheaper one")

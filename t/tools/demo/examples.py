@@ -18,7 +18,7 @@ import traceback
 import luashop
 import merchants
 import stage
-from calls import calling, fields, trouble, unified
+from calls import calling, fields, routed, trouble, unified
 from queueing import Scene
 from stage import ROOT, Failure
 
@@ -511,6 +511,7 @@ SCENES = {
     "orders-resilient.conf": resilient,
     "metrics.conf": metrics,
     "queue.conf": queueing,
+    "routed-orders.conf": lambda case: (plain(case), routed(case)),
     "signed-delivery.conf": signed,
     "unified-orders.conf": ordering_unified,
     "unionpay.conf": confirming,
@@ -528,7 +529,8 @@ class AllKeys:
                       for name in ("", "north", "south")}
         self.generic = generic.Ring(folder)
         merchants.keys(folder)
-        for name, text in (("redis", PASSWORD), ("shop", SECRET)):
+        for name, text in (("redis", PASSWORD), ("shop", SECRET),
+                           ("events", SECRET)):
             path = os.path.join(folder, name + ".secret")
             with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600),
                       "w") as f:
