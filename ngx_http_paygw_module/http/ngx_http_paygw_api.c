@@ -126,6 +126,10 @@ ngx_http_paygw_api_start(ngx_http_request_t *r)
         rc = ngx_http_paygw_api_ask(ctx);
     }
 
+    if (rc == NGX_OK && ctx->order.op == NGX_PAYGW_OP_BILL) {
+        rc = ngx_http_paygw_download_bill(ctx->call, &ctx->order.expected);
+    }
+
     if (rc != NGX_OK) {
         ngx_http_paygw_api_refuse(ctx, rc);
         return;
@@ -329,7 +333,7 @@ ngx_http_paygw_api_answered(ngx_http_paygw_pass_ctx_t *call)
 
         rc = ngx_http_paygw_api_ask(ctx);
 
-        if (rc == NGX_OK) {
+        if (rc == NGX_OK && ctx->order.op == NGX_PAYGW_OP_BILL) {
             rc = ngx_http_paygw_download_bill(call, &ctx->order.expected);
         }
 
