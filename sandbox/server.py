@@ -93,6 +93,7 @@ class Sandbox:
         notify = self.deliverer.notify
         self.wechat = wechat_api.Api(keys, self.store, notify, self.base)
         self.wechat2 = wechat_v2_api.Api(keys, self.store, notify, self.base)
+        self.wechat2.bills = self.wechat.bills
         self.alipay = alipay_api.Api(keys, self.store, notify, self.base,
                                      self._cashier_page)
         self.alipay3 = alipay_v3.Api(self.alipay, keys)

@@ -5,6 +5,7 @@ import re
 import secrets
 import time
 
+from .bills import Manner
 from .orders import Order, OrderError
 from .wechat_v2 import (ORDER_ID, PROVIDER, Refused, accounts, document, parse,
                         random_text, sign, spaced, to_pairs, transaction,
@@ -40,6 +41,7 @@ class Api:
         self.store = store
         self.notify = notify
         self.base = base
+        self.bills = Manner()
         self._calls = {
             "/pay/unifiedorder": self._create,
             "/pay/micropay": self._scan,
@@ -232,10 +234,10 @@ class Api:
             ["\u4ea4\u6613\u65f6\u95f4,\u5fae\u4fe1\u8ba2\u5355\u53f7,"
              "\u5546\u6237\u8ba2\u5355\u53f7,\u603b\u91d1\u989d"] + lines
             + ["`%d" % len(lines), ""])
-        data = text.encode("utf-8")
+        data = self.bills.padded(text.encode("utf-8"))
         if values.get("tar_type") == "GZIP":
             data = gzip.compress(data)
-        return Response(200, data, {"Content-Type": "text/plain"})
+        return self.bills.response(data)
 
     def _funds(self, values):
         """As bills, and by HMAC-SHA256 alone."""

@@ -21,11 +21,16 @@ my %Slow = (platform_certificates => 'auto interval=3600s retry=1s',
             proxy_read_timeout => '20s', paygw_breaker => 'off',
             paygw_retry => 'off', notify_url => 'http://127.0.0.1:1/n');
 
+my %V2 = %Slow;
+delete $V2{platform_certificates};
+
 my $Nginx = PaygwNginx->start(
     http => "    paygw_zone paygw:2m;\n    paygw_deadline 30s;\n"
         . "    log_format k '\$paygw_result \$paygw_reason \$status';\n"
-        . $Sandbox->wechat(%Slow),
-    server => 'access_log logs/k.log k;'
+        . $Sandbox->wechat(%Slow)
+        . $Sandbox->wechat_v2(%V2),
+    server => 'location /v2/ { paygw_api wxv2; }'
+        . 'access_log logs/k.log k;'
         . 'location /pay/ { paygw_api wxpay; }'
         . 'location /small/ { paygw_api wxpay; paygw_download_max 1m; }');
 
@@ -105,6 +110,27 @@ for my $lie ('changed', 'halved') {
 
 bills(lie => 'truncated', pad => 1000);
 like(bill()->{body}, qr/^\{"code":"(?:PROVIDER-UNANSWERED)"/, 'small, cut');
+
+
+# -- WeChat Pay v2: the first byte says whether it is one; nobody signs it --
+
+$Sandbox->order('wechat_v2', 'http://127.0.0.1:1/n');
+
+for my $lie ('', 'chunked') {
+    bills(lie => $lie, pad => $lie ? 600_000 : $Pad);
+    my $res = fetch($Nginx, "/v2/bills/wxv2/$Today");
+    is(join(' ', @$res{qw(status whole)}), '200 1', "v2, \"$lie\": all of it")
+        or diag(substr $res->{body}, 0, 300);
+    cmp_ok(length $res->{body}, '>', 600_000, "v2, \"$lie\": large");
+    is($res->{header}{'x-paygw-verified'}, undef, "v2, \"$lie\": by nobody");
+}
+
+bills(lie => 'truncated');
+cut_ok(fetch($Nginx, "/v2/bills/wxv2/$Today"),
+       qr/"wxv2" is not to be used[^\n]* the rest is missing/, 'v2, cut');
+
+bills();
+is(fetch($Nginx, '/v2/bills/wxv2/2020-02-02')->{status}, 502, 'v2, none');
 
 unlike($Nginx->log, qr/\[(?:alert|emerg|crit)\]/, 'no alerts');
 

@@ -124,8 +124,8 @@ for my $frame (qw(length chunked)) {
 SKIP: {
     skip 'sanitizers keep what is freed', 1 if $ENV{TEST_NGINX_LD_PRELOAD}
         || $ENV{TEST_NGINX_USE_VALGRIND} || $ENV{ASAN_OPTIONS};
-    cmp_ok(memory() - $Before, '<', 6 * 1024,
-           'no more memory than for the buffers');
+    # at once were six, each with what has been held back, and its buffers
+    cmp_ok(memory() - $Before, '<', 20 * 1024, 'no file is in memory');
 }
 
 

@@ -294,7 +294,7 @@ for my $case (
     [ 'GET', '/wx/', 400, 'CLIENT-BAD_REQUEST', {} ],
     [ 'POST', '/small/v3/x', 413, 'CLIENT-TOO_LARGE',
       { body => 'x' x 1025 } ],
-    [ 'POST', '/wx/v3/merchant/media/upload', 415,
+    [ 'POST', '/wx/v3/merchant/media/uploads', 415,
       'CLIENT-UNSUPPORTED_MEDIA_TYPE',
       { body => 'x', heads => { 'Content-Type' => 'multipart/form-data; '
                                 . 'boundary=x' } } ],

@@ -183,6 +183,10 @@ ngx_http_paygw_api_go(ngx_http_paygw_api_ctx_t *ctx)
         rc = ngx_http_paygw_api_ask(ctx);
     }
 
+    if (rc == NGX_OK && o->op == NGX_PAYGW_OP_BILL) {
+        rc = ngx_http_paygw_download_bill(ctx->call, &o->expected);
+    }
+
     if (rc != NGX_OK) {
 
         if (ctx->book.down && rc == NGX_DECLINED
@@ -380,7 +384,7 @@ ngx_http_paygw_api_answered(ngx_http_paygw_pass_ctx_t *call)
 
         rc = ngx_http_paygw_api_ask(ctx);
 
-        if (rc == NGX_OK) {
+        if (rc == NGX_OK && ctx->order.op == NGX_PAYGW_OP_BILL) {
             rc = ngx_http_paygw_download_bill(call, &ctx->order.expected);
         }
 

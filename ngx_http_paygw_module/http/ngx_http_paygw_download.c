@@ -91,11 +91,7 @@ ngx_int_t
 ngx_http_paygw_download_bill(ngx_http_paygw_pass_ctx_t *ctx,
     ngx_paygw_expected_t *expected)
 {
-    if (expected->hash == NULL) {
-        return NGX_OK;
-    }
-
-    if (ngx_http_paygw_download_create(ctx) == NULL) {
+    if (ctx->download == NULL && ngx_http_paygw_download_create(ctx) == NULL) {
         return NGX_ERROR;
     }
 
@@ -169,12 +165,23 @@ ngx_int_t
 ngx_http_paygw_download_header(ngx_http_paygw_try_t *t)
 {
     off_t                       length;
+    ngx_int_t                   rc;
+    ngx_paygw_exchange_t       *x;
     ngx_http_paygw_download_t  *d;
 
     d = t->download;
+    x = t->exchange;
     length = t->sr->upstream->headers_in.content_length_n;
 
-    if (t->exchange->file == NULL || !t->exchange->file(t->exchange)) {
+    d->ready = 0;
+    d->over = 0;
+    d->length = length;
+
+    ngx_str_null(&x->n.msg.body);
+
+    rc = x->file(x);
+
+    if (rc == NGX_DECLINED) {
         return NGX_OK;
     }
 
@@ -188,17 +195,57 @@ ngx_http_paygw_download_header(ngx_http_paygw_try_t *t)
         return NGX_OK;
     }
 
-    d->length = length;
+    d->ready = 1;
 
-    if (d->expected.hash) {
-        d->checksum = ngx_paygw_checksum_new(t->sr->pool, &d->expected,
-                                             d->max);
-        if (d->checksum == NULL) {
-            return NGX_ERROR;
-        }
+    if (rc != NGX_OK || length == -1) {
+        return NGX_OK;
     }
 
     return ngx_http_paygw_download_begin(t);
+}
+
+
+ngx_int_t
+ngx_http_paygw_download_late(ngx_http_paygw_try_t *t, ngx_chain_t *in)
+{
+    ngx_buf_t             *b;
+    ngx_chain_t            first;
+    ngx_paygw_exchange_t  *x;
+
+    x = t->exchange;
+
+    if (!t->download->ready) {
+        return NGX_DECLINED;
+    }
+
+    x->n.msg.body.data = t->body.elts;
+    x->n.msg.body.len = t->body.nelts;
+
+    if (x->file(x) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_paygw_download_begin(t) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (t->body.nelts == 0) {
+        return ngx_http_paygw_download_body(t, in);
+    }
+
+    b = ngx_calloc_buf(t->sr->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->memory = 1;
+    b->pos = t->body.elts;
+    b->last = b->pos + t->body.nelts;
+
+    first.buf = b;
+    first.next = in;
+
+    return ngx_http_paygw_download_body(t, &first);
 }
 
 
@@ -239,12 +286,25 @@ ngx_http_paygw_download_begin(ngx_http_paygw_try_t *t)
     d = t->download;
     r = t->sr->main;
 
+    if (d->expected.hash) {
+        d->checksum = ngx_paygw_checksum_new(t->sr->pool, &d->expected,
+                                             d->max);
+        if (d->checksum == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
     ngx_http_paygw_pass_stream(d->call);
 
     d->begun = 1;
 
+    ngx_str_null(&how);
+
     if (d->expected.hash) {
         ngx_paygw_expected_name(&d->expected, &how);
+
+    } else if (d->call->api) {
+        /* the provider tells none, and so it has not been verified */
 
     } else if (t->remote->host->https) {
         ngx_str_set(&how, "tls");
@@ -253,7 +313,9 @@ ngx_http_paygw_download_begin(ngx_http_paygw_try_t *t)
         ngx_str_set(&how, "none");
     }
 
-    if (ngx_http_paygw_pass_field(r, "X-Paygw-Verified", &how) != NGX_OK) {
+    if (how.len
+        && ngx_http_paygw_pass_field(r, "X-Paygw-Verified", &how) != NGX_OK)
+    {
         d->rc = NGX_ERROR;
         return NGX_ERROR;
     }

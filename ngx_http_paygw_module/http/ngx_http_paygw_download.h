@@ -39,6 +39,8 @@ struct ngx_http_paygw_download_s {
     const char                  *why;        /* it is not to have an end */
     u_char                       last[1];    /* held back, */
     unsigned                     held:1;     /* if it is */
+    unsigned                     ready:1;    /* may begin when it is found to
+                                                be too long to be held back */
     unsigned                     begun:1;    /* the header has been sent */
     unsigned                     broken:1;   /* by us */
     unsigned                     over:1;     /* longer than max */
@@ -46,8 +48,8 @@ struct ngx_http_paygw_download_s {
 
 
 /*
- * For paygw_api: the next step of an operation asks for a file.  NGX_OK or
- * NGX_ERROR.
+ * For paygw_api: an operation asks for a file, now or with its next step, and
+ * what is known of that.  NGX_OK or NGX_ERROR.
  */
 ngx_int_t ngx_http_paygw_download_bill(ngx_http_paygw_pass_ctx_t *ctx,
     ngx_paygw_expected_t *expected);
@@ -69,10 +71,14 @@ ngx_int_t ngx_http_paygw_download_check(ngx_http_paygw_pass_ctx_t *ctx);
 
 /*
  * For the filters of an exchange.  The head of an answer: NGX_OK, begun says
- * what becomes of the body; NGX_ERROR.  And the body: as a body filter.
+ * what becomes of the body; NGX_ERROR.  The body, once it has begun: as a body
+ * filter.  And what has been held back so far is too long, with what is left of
+ * a chain: the same, or NGX_DECLINED if it does not stream.
  */
 ngx_int_t ngx_http_paygw_download_header(ngx_http_paygw_try_t *t);
 ngx_int_t ngx_http_paygw_download_body(ngx_http_paygw_try_t *t,
+    ngx_chain_t *in);
+ngx_int_t ngx_http_paygw_download_late(ngx_http_paygw_try_t *t,
     ngx_chain_t *in);
 
 /* the try is over: ends the request */

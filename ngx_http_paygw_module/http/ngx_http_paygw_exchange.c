@@ -453,6 +453,7 @@ ngx_http_paygw_exchange_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
     u_char                *p;
     size_t                 len;
+    ngx_int_t              rc;
     ngx_buf_t             *b;
     ngx_chain_t           *cl;
     ngx_http_paygw_try_t  *t;
@@ -481,6 +482,13 @@ ngx_http_paygw_exchange_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
                 ngx_memcpy(p, b->pos, len);
 
             } else {
+                rc = t->download ? ngx_http_paygw_download_late(t, cl)
+                                 : NGX_DECLINED;
+
+                if (rc != NGX_DECLINED) {
+                    return rc;
+                }
+
                 ngx_http_paygw_exchange_overflow(t);
             }
         }

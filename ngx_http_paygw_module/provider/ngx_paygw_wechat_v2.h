@@ -167,6 +167,9 @@ extern const ngx_paygw_api_t  ngx_paygw_wechat_v2_api;
 
 ngx_int_t ngx_paygw_wechat_v2_check_answer(ngx_paygw_exchange_t *x);
 
+/* the answer of a path with files, as x->file() */
+ngx_int_t ngx_paygw_wechat_v2_stream(ngx_paygw_exchange_t *x);
+
 /* ngx_paygw_wechat_v2_order.c, and ngx_paygw_wechat_v2_told.c: normalise() */
 
 extern const ngx_paygw_orders_t  ngx_paygw_wechat_v2_orders;

@@ -19,6 +19,7 @@
  */
 
 
+static ngx_uint_t ngx_paygw_wechat_v2_text(ngx_str_t *body);
 static ngx_int_t ngx_paygw_wechat_v2_file(ngx_paygw_exchange_t *x);
 static ngx_int_t ngx_paygw_wechat_v2_nobody(ngx_paygw_exchange_t *x,
     ngx_paygw_form_t *form);
@@ -199,15 +200,27 @@ ngx_paygw_wechat_v2_check_answer(ngx_paygw_exchange_t *x)
  * place comes an error, and what a proxy has to say begins in the same way.
  */
 
-static ngx_int_t
-ngx_paygw_wechat_v2_file(ngx_paygw_exchange_t *x)
+ngx_int_t
+ngx_paygw_wechat_v2_stream(ngx_paygw_exchange_t *x)
 {
-    char              *err;
-    u_char            *p, *last;
-    ngx_str_t         *body;
-    ngx_paygw_form_t   form;
+    if (x->status != 200) {
+        return NGX_DECLINED;
+    }
 
-    body = &x->n.msg.body;
+    if (x->n.msg.body.len == 0) {
+        return NGX_AGAIN;
+    }
+
+    x->open = 1;
+
+    return ngx_paygw_wechat_v2_text(&x->n.msg.body) ? NGX_OK : NGX_DECLINED;
+}
+
+
+static ngx_uint_t
+ngx_paygw_wechat_v2_text(ngx_str_t *body)
+{
+    u_char  *p, *last;
 
     p = body->data;
     last = p + body->len;
@@ -220,7 +233,20 @@ ngx_paygw_wechat_v2_file(ngx_paygw_exchange_t *x)
         p++;
     }
 
-    if (p < last && *p != '<' && *p != '{') {
+    return p < last && *p != '<' && *p != '{';
+}
+
+
+static ngx_int_t
+ngx_paygw_wechat_v2_file(ngx_paygw_exchange_t *x)
+{
+    char              *err;
+    ngx_str_t         *body;
+    ngx_paygw_form_t   form;
+
+    body = &x->n.msg.body;
+
+    if (ngx_paygw_wechat_v2_text(body)) {
         x->unsigned_reply = 1;
         x->open = 1;
         x->reply_status = 200;

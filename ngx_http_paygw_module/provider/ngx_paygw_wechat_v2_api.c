@@ -143,6 +143,7 @@ ngx_paygw_wechat_v2_build(ngx_paygw_exchange_t *x)
 
     call->path = ngx_paygw_wechat_v2_find(&x->path);
     x->repeat = call->path->repeat;
+    x->file = call->path->file ? ngx_paygw_wechat_v2_stream : NULL;
 
     rc = ngx_paygw_wechat_v2_preflight(x);
     if (rc != NGX_OK) {

@@ -32,7 +32,7 @@ static ngx_int_t ngx_paygw_wechat_v3_fields(ngx_paygw_exchange_t *x,
 static ngx_int_t ngx_paygw_wechat_v3_ask(ngx_paygw_exchange_t *x,
     ngx_str_t *serial, ngx_paygw_key_t **which);
 static ngx_uint_t ngx_paygw_wechat_v3_bare(ngx_paygw_exchange_t *x);
-static ngx_uint_t ngx_paygw_wechat_v3_file(ngx_paygw_exchange_t *x);
+static ngx_int_t ngx_paygw_wechat_v3_file(ngx_paygw_exchange_t *x);
 static ngx_int_t ngx_paygw_wechat_v3_check_answer(ngx_paygw_exchange_t *x);
 static ngx_int_t ngx_paygw_wechat_v3_unsigned(ngx_paygw_exchange_t *x);
 static ngx_int_t ngx_paygw_wechat_v3_sense(ngx_paygw_exchange_t *x);
@@ -380,10 +380,11 @@ ngx_paygw_wechat_v3_bare(ngx_paygw_exchange_t *x)
 
 /* by the head of the answer to what asks for a file */
 
-static ngx_uint_t
+static ngx_int_t
 ngx_paygw_wechat_v3_file(ngx_paygw_exchange_t *x)
 {
-    return x->status == 200 && ngx_paygw_wechat_v3_bare(x);
+    return (x->status == 200 && ngx_paygw_wechat_v3_bare(x)) ? NGX_OK
+                                                              : NGX_DECLINED;
 }
 
 

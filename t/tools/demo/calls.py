@@ -1,5 +1,6 @@
 """The example of calls: orders made through nginx, at the sandbox."""
 
+import hashlib
 import json
 import re
 import time
@@ -171,3 +172,31 @@ def routed(case):
     values["order_id"] = "EXAMPLE_CHEAP"
     case.same(order(**values)["data"].get("channel"), "alipay",
               "the cheaper one")
+
+
+def files(case):
+    """An upload, a bill of a day without orders, and a hash that is none."""
+    data = b"\xff\xd8 a picture"
+    meta = json.dumps({"filename": "a.jpg", "sha256":
+                       hashlib.sha256(data).hexdigest()}).encode()
+    head = b'--b\r\nContent-Disposition: form-data; name='
+    body = (head + b'"meta"\r\n\r\n' + meta + b"\r\n" + head
+            + b'"file"; filename="a.jpg"\r\n\r\n' + data + b"\r\n--b--\r\n")
+    path = "/wxpay/v3/merchant/media/upload"
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    status, _, text = stage.send(case.port, path, kind, body)
+    case.same((status, list(json.loads(text))), (200, ["media_id"]),
+              "an upload")
+    status, _, text = stage.send(case.port, path, kind,
+                                 body.replace(b"picture", b"PICTURE"))
+    case.same((status, json.loads(text)["code"]),
+              (400, "CLIENT-BAD_REQUEST"), "an upload of another file")
+    status, _, text = stage.send(case.port, "/pay/bills/wxpay/2025-01-02",
+                                 {}, b"", "GET")
+    case.same((status, json.loads(text)["code"]),
+              (404, "CLIENT-BILL_NOT_FOUND"), "a bill of a day without any")
+    status, _, text = stage.send(
+        case.port, "/wxpay/v3/billdownload/file?token=x",
+        {"X-Expected-Hash": "sha1=79bb"}, b"", "GET")
+    case.same((status, json.loads(text)["code"]),
+              (400, "CLIENT-BAD_REQUEST"), "a hash that is none")

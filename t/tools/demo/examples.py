@@ -18,7 +18,7 @@ import traceback
 import luashop
 import merchants
 import stage
-from calls import calling, fields, routed, trouble, unified
+from calls import calling, fields, files, routed, trouble, unified
 from queueing import Scene
 from stage import ROOT, Failure
 
@@ -506,6 +506,7 @@ SCENES = {
     "merchant-limits.conf": merchants.limits,
     "merchant-params.conf": merchants.params,
     "merchant-public-key.conf": merchants.public_key,
+    "orders-files.conf": files,
     "orders-out.conf": ordering,
     "orders-out-unionpay-wechat-v2.conf": fields,
     "orders-resilient.conf": resilient,
