@@ -296,6 +296,8 @@ ngx_http_paygw_pass_resume(ngx_http_request_t *r)
 
     ctx = ngx_http_paygw_pass_ctx(r);
 
+    ngx_http_paygw_exchange_resumed(r, &ctx->attempt);
+
     if (ctx->state != NGX_HTTP_PAYGW_PASS_TRYING || !ctx->attempt.done) {
         return;
     }
