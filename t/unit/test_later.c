@@ -89,7 +89,7 @@ test_later_code(ngx_conf_t *cf)
     ngx_paygw_later_end();
 
     ok(later.job != NULL && test_sig.len == 0, "later: there is a job");
-    silent("later: nothing is logged");
+    quiet("later: nothing is logged");
 
     ngx_memcpy(first, test_nonce, sizeof(first));
 
