@@ -97,6 +97,27 @@ sub ports {
     end($nginx, 'E15');
 }
 
+# -- all have failed: they are asked all the same, and not refused at once --
+
+{
+    my @port = map { PaygwProcess::free_port() } 1 .. 2;
+    my $nginx = start("server 127.0.0.1:$port[0] fail_timeout=1h; "
+                      . "server 127.0.0.1:$port[1] fail_timeout=1h; "
+                      . "server 127.0.0.1:$Dead down;",
+                      'http://pay.test', lines => { paygw_retry => 'off' });
+    for my $n (1 .. 2) {
+        problem_ok(call($nginx, POST => $Once), 503, 'RETRY-UNREACHABLE',
+                   "all dead: $n");
+        is($nginx->count(qr/Connection refused.*while connecting/), 2 * $n,
+           "all dead: $n: each was asked");
+    }
+    $Peer->listen(port => $port[1]);
+    $Peer->plan;
+    is(call($nginx, POST => $Once)->{status}, 200, 'all dead: one is back');
+    is(scalar $Peer->requests, 1, 'all dead: sent once');
+    end($nginx, 'all dead');
+}
+
 # -- three backups --
 
 {

@@ -250,6 +250,17 @@ ngx_http_paygw_exchange_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
 {
     ngx_http_paygw_try_t *t = data;
 
+    /*
+     * A caller of HTTP/2 that has left is an error of his connection, for which
+     * nginx ends all that he has asked for.  A call goes on: it is hidden until
+     * the caller of the exchange has the request again.
+     */
+
+    if (sr->connection->error) {
+        sr->connection->error = 0;
+        t->left = 1;
+    }
+
     if (t->done) {
         return NGX_OK;
     }
@@ -543,6 +554,16 @@ ngx_int_t
 ngx_http_paygw_exchange_output(ngx_http_request_t *sr, ngx_chain_t *out)
 {
     return ngx_http_next_body_filter(sr, out);
+}
+
+
+void
+ngx_http_paygw_exchange_resumed(ngx_http_request_t *r, ngx_http_paygw_try_t *t)
+{
+    if (t->left) {
+        r->connection->error = 1;
+        t->left = 0;
+    }
 }
 
 

@@ -64,6 +64,7 @@ struct ngx_http_paygw_try_s {
     unsigned                     too_long:1;
     unsigned                     expired:1;
     unsigned                     failed:1;
+    unsigned                     left:1;     /* the caller has */
 };
 
 
@@ -73,6 +74,10 @@ ngx_int_t ngx_http_paygw_exchange(ngx_http_request_t *r,
 
 /* the try that a request is the subrequest of, NULL if it is none */
 ngx_http_paygw_try_t *ngx_http_paygw_exchange_of(ngx_http_request_t *r);
+
+/* the first thing that the handler calls, whatever it finds */
+void ngx_http_paygw_exchange_resumed(ngx_http_request_t *r,
+    ngx_http_paygw_try_t *t);
 
 /* its time is over: it ends at once, with the handler called */
 void ngx_http_paygw_exchange_expire(ngx_http_paygw_try_t *t);

@@ -294,6 +294,8 @@ ngx_http_paygw_pass_resume(ngx_http_request_t *r)
 
     ctx = ngx_http_paygw_pass_ctx(r);
 
+    ngx_http_paygw_exchange_resumed(r, &ctx->attempt);
+
     if (!ctx->attempt.done) {
         return;
     }

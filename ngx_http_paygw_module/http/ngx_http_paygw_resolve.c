@@ -13,7 +13,8 @@
 
 /*
  * Of several addresses of a host those that fail are left out for so many
- * seconds: not longer than it takes the breaker to ask for a probe.
+ * seconds, unless all of them do: not longer than it takes the breaker to ask
+ * for a probe.
  */
 #define NGX_HTTP_PAYGW_RESOLVE_FAIL  3
 
@@ -28,6 +29,10 @@ static ngx_int_t ngx_http_paygw_resolve_plain(ngx_conf_t *cf,
     ngx_http_paygw_remote_t *remote);
 static ngx_int_t ngx_http_paygw_resolve_peer(ngx_http_request_t *r,
     ngx_http_upstream_srv_conf_t *us);
+static ngx_int_t ngx_http_paygw_resolve_known(ngx_http_request_t *r,
+    ngx_http_upstream_srv_conf_t *us);
+static ngx_int_t ngx_http_paygw_resolve_get(ngx_peer_connection_t *pc,
+    void *data);
 static void ngx_http_paygw_resolve_handler(ngx_resolver_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_resolve_copy(ngx_http_paygw_try_t *t,
     ngx_resolver_ctx_t *ctx);
@@ -71,6 +76,8 @@ ngx_http_paygw_resolve_init(ngx_conf_t *cf, ngx_http_upstream_srv_conf_t *us)
 
     cln->handler = ngx_http_paygw_resolve_cleanup;
     cln->data = us->peer.data;
+
+    us->peer.init = ngx_http_paygw_resolve_known;
 
     return NGX_OK;
 }
@@ -232,6 +239,50 @@ ngx_http_paygw_resolve_peer(ngx_http_request_t *r,
     }
 
     return ngx_http_paygw_session_peer(r, t->remote);
+}
+
+
+static ngx_int_t
+ngx_http_paygw_resolve_known(ngx_http_request_t *r,
+    ngx_http_upstream_srv_conf_t *us)
+{
+    if (ngx_http_upstream_init_round_robin_peer(r, us) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    r->upstream->peer.get = ngx_http_paygw_resolve_get;
+
+    return NGX_OK;
+}
+
+
+/*
+ * An address that has failed is left out while there is a better one.  If all
+ * are left out they are asked all the same, as nginx does with a single one:
+ * an order is not refused for what became of the one before.
+ */
+
+static ngx_int_t
+ngx_http_paygw_resolve_get(ngx_peer_connection_t *pc, void *data)
+{
+    ngx_http_upstream_rr_peer_data_t *rrp = data;
+
+    ngx_int_t                     rc;
+    ngx_http_upstream_rr_peer_t  *peer;
+
+    rc = ngx_http_upstream_get_round_robin_peer(pc, rrp);
+
+    if (rc != NGX_BUSY) {
+        return rc;
+    }
+
+    /* what this call has tried itself is noted elsewhere, and left out again */
+
+    for (peer = rrp->peers->peer; peer; peer = peer->next) {
+        peer->fails = 0;
+    }
+
+    return ngx_http_upstream_get_round_robin_peer(pc, rrp);
 }
 
 

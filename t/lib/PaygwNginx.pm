@@ -3,7 +3,7 @@ package PaygwNginx;
 # An nginx under the control of a test, for what Test::Nginx cannot do: reload,
 # quit, and faults between two requests.  It takes the same environment:
 # TEST_NGINX_BINARY, TEST_NGINX_LOAD_MODULES, TEST_NGINX_LD_PRELOAD,
-# TEST_NGINX_USE_VALGRIND.  With PAYGW_TEST_THREADS=1 calls are signed by threads.
+# TEST_NGINX_USE_VALGRIND.  With PAYGW_TEST_THREADS=1 threads sign calls.
 #
 #   my $nginx = PaygwNginx->start(http => '...', workers => 1);
 #   $nginx->get('/s?op=claim&key=x'); $nginx->reload(http => '...');

@@ -4,7 +4,8 @@
 #
 #   ROUNDS, REQUESTS, CONNECTIONS   3, 20000 (of one case in a round), 64
 #   ONLY                            cases whose name holds this word, or
-#                                   precreate: a call to a provider
+#                                   precreate: a call to a provider;
+#                                   threads: others, while calls are signed
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/perf/prepare.sh"

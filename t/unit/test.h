@@ -54,6 +54,7 @@ void test_secret(void);
 void test_cert(void);
 void test_chain(void);
 void test_sign(void);
+void test_later(void);
 void test_scheme(void);
 void test_mac(void);
 void test_aead(void);

@@ -35,6 +35,7 @@ main(int argc, char **argv)
     test_cert();
     test_chain();
     test_sign();
+    test_later();
     test_scheme();
     test_mac();
     test_aead();

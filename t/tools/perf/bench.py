@@ -16,6 +16,7 @@ import statistics
 
 import precreate
 import stack
+import threads
 
 GATEWAY_CPU = 0
 OTHER_CPU = 1
@@ -312,6 +313,8 @@ def bench():
     opt = options()
     if opt.only == "precreate":
         return precreate.bench(opt)
+    if opt.only == "threads":
+        return threads.bench(opt)
     cases = chosen(opt.only)
     run = stack.Stack(opt.folder)
     bodies = {False: os.path.join(run.folder, "callbacks"),

@@ -25,7 +25,7 @@ CONTENT = ('{"code":"10000","msg":"Success","qr_code":'
            '"https://qr.alipay.com/bax03431ljhokirwl38f00a7"}')
 
 HTTP = """
-    paygw_zone paygw:1m;
+    paygw_zone paygw:64m;
     paygw_deadline 60s;
     upstream provider {
         server 127.0.0.1:%d;

@@ -32,6 +32,7 @@ pid {dir}/nginx.pid;
 error_log {dir}/error.log {level};
 worker_rlimit_nofile 8192;
 worker_shutdown_timeout 60s;
+{main}
 
 events {{
     worker_connections 4000;
@@ -227,10 +228,11 @@ class Stack:
 
     def gateway(self, name, port, shop_port, cpu=None, module=True,
                 workers=1, level="warn", shop_idle="60s", http="",
-                server=""):
+                server="", main=""):
         return self.nginx(
             name, GATEWAY, port, cpu, shop_port=shop_port, workers=workers,
             level=level, shop_idle=shop_idle, http=http, server=server,
+            main=main,
             shop_once="\n".join(
                 "        server 127.0.0.%d:%d;" % (n, shop_port)
                 for n in range(1, 17)),
