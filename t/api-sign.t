@@ -165,13 +165,14 @@ my $Api = PaygwApi->new($Nginx, '/pay');
        'sub_appid: asked');
     is(join(' ', %{ $sent->{payer} }), 'sub_openid o2', 'sub_openid');
 
-    my %paid = (out_trade_no => $id, sp_mchid => '1900009192',
+    my $other = PaygwApi::number();
+    my %paid = (out_trade_no => $other, sp_mchid => '1900009192',
                 sub_mchid => '1900000109', trade_state => 'SUCCESS',
                 transaction_id => '1', amount => { total => 100,
                                                    currency => 'CNY' },
                 payer => { sub_openid => 'o2' });
     $Peer->plan({ body => $Json->encode(\%paid) });
-    $data = $Api->ok($Api->get("/orders/$id", @of), 'partner: paid');
+    $data = $Api->ok($Api->get("/orders/$other", @of), 'partner: paid');
     is($data->{payer}, 'o2', 'partner: by whom');
     $Peer->requests(1);
 

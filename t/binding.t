@@ -409,7 +409,7 @@ my $err = sub {
 };
 for my $case ([ 'PARAM_ERROR', 400, 1 ], [ 'NO_AUTH', 403, 1 ],
               [ 'OUT_TRADE_NO_USED', 403, 0 ], [ 'SYSTEM_ERROR', 500, 0 ],
-              [ 'ORDERPAID', 400, 0 ]) {
+              [ 'BRAND_NEW', 500, 0 ], [ 'ORDERPAID', 400, 0 ]) {
     my ($code, $status, $gone) = @$case;
     my $o = order();
     $::Peer->plan($err->($code, $status), {});
@@ -462,6 +462,20 @@ $::Peer->plan({ content => '{"code":"40004","msg":"Business Failed",'
                 . '"sub_code":"ACQ.CONTEXT_INCONSISTENT","sub_msg":"x"}' });
 passed(ali_create($o, '1.00'), 'Alipay: another one is there');
 is(ali_create($o, '2.00')->{status}, 409, 'Alipay: it may be this one');
+$o = order();
+$::Peer->plan({ content => '{"code":"20002","msg":"x","sub_code":"isp.new",'
+                . '"sub_msg":"x"}' });
+passed(ali_create($o, '1.00'), 'Alipay: no refusal');
+is(ali_create($o, '2.00')->{status}, 409, 'Alipay: nobody knows');
+for my $case ([ 402, '"type":"card_error","payment_intent":{"id":"pi_1"}' ],
+              [ 400, '"type":"idempotency_error"' ])
+{
+    my ($status, $error) = @$case;
+    $o = order();
+    $::Peer->plan({ status => $status, body => qq({"error":{$error}}) });
+    is(stripe_create($o, 100)->{status}, $status, "Stripe: $status");
+    is(stripe_create($o, 99)->{status}, 409, "Stripe: $status: it is there");
+}
 $o = order();
 $::Peer->plan({ status => 402, body => '{"error":{"type":"card_error"}}' },
               { body => '{"object":"x"}' });

@@ -488,7 +488,10 @@ ngx_http_paygw_api_refund_undone(ngx_http_paygw_api_ctx_t *ctx)
 
     call = ctx->call;
 
+    /* of another refund by this number nobody knows how much it was */
+
     if (!ctx->book.held || ctx->order.sent
+        || ctx->order.code == NGX_PAYGW_CODE_REFUND_MISMATCH
         || ngx_paygw_codes[ctx->order.code].unknown)
     {
         return 0;

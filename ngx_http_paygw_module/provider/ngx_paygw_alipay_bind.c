@@ -95,8 +95,10 @@ void
 ngx_paygw_alipay_bound(ngx_paygw_exchange_t *x, ngx_str_t *method,
     ngx_str_t *code, ngx_str_t *sub_code)
 {
+    /* the REST form has no code but the word, and a status, not signed */
+
     if (x->open || sub_code->len == 0
-        || (code->len == 5 && ngx_strncmp(code->data, "10", 2) == 0)
+        || (code->len ? code->data[0] != '4' : x->status >= 500)
         || !ngx_paygw_exchange_among(ngx_paygw_alipay_creates, method))
     {
         return;

@@ -22,6 +22,8 @@
 
 static void ngx_paygw_stripe_bind_account(ngx_paygw_exchange_t *x,
     ngx_str_t *account);
+static ngx_uint_t ngx_paygw_stripe_refused(ngx_uint_t status,
+    ngx_paygw_json_t *answer);
 
 
 ngx_int_t
@@ -74,6 +76,32 @@ ngx_paygw_stripe_bind(ngx_paygw_exchange_t *x)
 }
 
 
+/*
+ * An error that leaves nothing behind: a card that was declined leaves an
+ * intent that another one can pay, and a key that was used for something else
+ * an order of before
+ */
+
+static ngx_uint_t
+ngx_paygw_stripe_refused(ngx_uint_t status, ngx_paygw_json_t *answer)
+{
+    ngx_str_t          type;
+    ngx_paygw_json_t  *e;
+
+    static const ngx_str_t  none[] = {
+        ngx_string("idempotency_error"),
+        ngx_null_string
+    };
+
+    e = ngx_paygw_json_get(answer, "error");
+
+    return status < 500 && status != 409 && status != 429
+           && ngx_paygw_json_get(e, "payment_intent") == NULL
+           && (ngx_paygw_json_get_string(e, "type", &type) != NGX_OK
+               || !ngx_paygw_exchange_among(none, &type));
+}
+
+
 ngx_int_t
 ngx_paygw_stripe_bound(ngx_paygw_exchange_t *x, ngx_paygw_json_t *answer)
 {
@@ -87,8 +115,7 @@ ngx_paygw_stripe_bound(ngx_paygw_exchange_t *x, ngx_paygw_json_t *answer)
     }
 
     if (x->status >= 400) {
-        x->refused = !x->open && x->status < 500 && x->status != 409
-                     && x->status != 429;
+        x->refused = !x->open && ngx_paygw_stripe_refused(x->status, answer);
         return NGX_OK;
     }
 

@@ -195,8 +195,9 @@ ngx_paygw_unionpay_problem(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
 
         } else if (o->step > 1) {
 
-            /* there, and of another time than was said */
+            /* there, and of another time than was said: none of ours */
 
+            o->sent = 0;
             o->code = NGX_PAYGW_CODE_REFUND_MISMATCH;
 
         } else if (o->op == NGX_PAYGW_OP_REFUND_QUERY && o->step) {
@@ -395,6 +396,7 @@ ngx_paygw_unionpay_refund_state(ngx_paygw_exchange_t *x,
 
         /* it is there, and not of this order */
 
+        o->sent = 0;
         o->code = (o->op == NGX_PAYGW_OP_REFUND)
                   ? NGX_PAYGW_CODE_REFUND_MISMATCH
                   : NGX_PAYGW_CODE_REFUND_NOT_FOUND;
@@ -419,6 +421,7 @@ ngx_paygw_unionpay_refund_state(ngx_paygw_exchange_t *x,
     if (o->op == NGX_PAYGW_OP_REFUND
         && told->refund_amount != o->refund_amount)
     {
+        o->sent = 0;
         o->code = NGX_PAYGW_CODE_REFUND_MISMATCH;
         return NGX_OK;
     }

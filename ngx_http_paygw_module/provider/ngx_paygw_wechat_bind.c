@@ -192,6 +192,6 @@ ngx_paygw_wechat_v2_bound(ngx_paygw_exchange_t *x, ngx_str_t *code)
 static void
 ngx_paygw_wechat_bound(ngx_paygw_exchange_t *x, ngx_str_t *code)
 {
-    x->refused = !x->open
+    x->refused = !x->open && x->status < 500 && x->status != 429
                  && !ngx_paygw_exchange_among(ngx_paygw_wechat_exists, code);
 }
