@@ -87,6 +87,8 @@ sub copies {
 
 # -- Stripe: intents and sessions --
 
+my $Other;
+
 for my $method (qw(jsapi page)) {
     my @of = (channel => 'stripe');
     my $order = $Api->order(@of, method => $method, currency => 'EUR',
@@ -124,6 +126,13 @@ for my $method (qw(jsapi page)) {
              state => 'PART_REFUNDED', outcome => 'success');
     $Api->ok($Api->get("/orders/$id/refunds/R$id", @of),
              "$name: refund asked for", outcome => 'success', amount => 40);
+
+    # neither what is kept nor what is known of it is told to another ref
+
+    $Api->problem($Api->get("/orders/$id", @of, ref => $Other), 404,
+                  'CLIENT-ORDER_NOT_FOUND', "$name: ref of another order")
+        if $Other;
+    $Other = $made->{ref};
     $Api->problem($Api->post('/orders', $order), 409, 'CLIENT-ORDER_PAID',
                   "$name: repeated when it is paid");
     $Api->problem($Api->post("/orders/$id/close", { @of }), 409,
@@ -197,6 +206,27 @@ for my $method (qw(jsapi page)) {
                              { %refund, amount => 31 }), 409,
                   'CLIENT-REFUND_MISMATCH', 'unionpay: another amount',
                   field => 'amount', refund_id => "R$id");
+
+    # what is refused after it was held is given back
+
+    $order = $Api->order(@of);
+    $id = $order->{order_id};
+    $made = $Api->ok($Api->post('/orders', $order), 'unionpay: another');
+    pay($id, 'unionpay');
+    $Off->ok($Off->post("/orders/$id/refunds",
+                        { refund_id => "E$id", amount => 50, @of,
+                          ref => $made->{ref} }),
+             'unionpay: refund that is not known');
+    $Api->problem($Api->post("/orders/$id/refunds",
+                             { refund_id => "R$id", amount => 99, @of }), 422,
+                  'PROVIDER-REFUSED', 'unionpay: too much for him');
+    $Api->problem($Api->post("/orders/$id/refunds",
+                             { refund_id => "R$id", amount => 98, @of }), 409,
+                  'CLIENT-REFUND_MISMATCH', 'unionpay: it was another one',
+                  field => 'amount');
+    $Api->ok($Api->post("/orders/$id/refunds",
+                        { refund_id => "S$id", amount => 50, @of }),
+             'unionpay: neither is held');
 
     # a page is no call, and the same page again
 
@@ -299,6 +329,23 @@ for my $method (qw(jsapi page)) {
     $Kept->ok($Kept->get("/orders/$id/refunds/R$id"), 'kept: is made');
     $Kept->ok($Kept->get("/orders/$id"), 'kept: forgotten again',
               state => 'PART_REFUNDED');
+}
+
+
+# where nothing pending is kept nothing of that is told
+
+{
+    my $order = $Kept->order;
+    my $id = $order->{order_id};
+
+    $Kept->ok($Kept->post('/orders', $order), 'kept: another');
+    $Kept->ok($Kept->get("/orders/$id"), 'kept: it is pending',
+              state => 'CREATED');
+    pay($id, 'wechat_v3');
+    $Kept->ok($Kept->get("/orders/$id"), 'kept: told again',
+              state => 'CREATED');
+    $Api->ok($Api->get("/orders/$id", channel => 'wxpay'),
+             'kept: asked elsewhere', state => 'PAID');
 }
 
 
