@@ -20,6 +20,7 @@ my @Notify = (notify_url => 'https://pay.example.com/n');
 
 my $Nginx = PaygwNginx->start(
     http => "    paygw_zone paygw:1m;\n    paygw_deadline 30s;\n"
+        . "    paygw_binding off;\n"
         . $Peer->wechat($Url, @Notify)
         . $Peer->wechat($Url, @Notify, -name => 'once', paygw_breaker =>
                             'requests=1 failures=100% probe=60s')

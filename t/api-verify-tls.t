@@ -39,6 +39,7 @@ $relay->{pid} = spawn("$Tmp/out", '/usr/bin/python3', '-B',
 my $Nginx = PaygwNginx->start(
     level => 'error',
     http => "    paygw_zone paygw:1m;\n    paygw_deadline 30s;\n"
+        . "    paygw_binding off;\n"
         . $Peer->stripe("https://127.0.0.1:$port", livemode => 'on',
               secret_key => "file:$Tmp/live", paygw_retry => 'off',
               proxy_ssl_trusted_certificate => "$Tmp/x.crt",

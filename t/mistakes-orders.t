@@ -28,7 +28,8 @@ my $Nginx = PaygwNginx->start(
         . $Peer->alipay($Url, @Notify) . $Peer->unionpay($Url, @Notify)
         . $Peer->wechat_v2_cert($Url, @Notify) . $Peer->stripe($Url),
     server => join('', map { "location /$_/ { paygw_pass $_; }"
-                             . "location /api/$_/ { paygw_api $_; }" }
+                             . "location /api/$_/ { paygw_binding off; "
+                             . "paygw_api $_; }" }
                    qw(wxpay alipay unionpay wxv2 stripe)));
 
 my %Api = map { ($_ => PaygwApi->new($Nginx, "/api/$_")) }

@@ -38,9 +38,11 @@ my $Nginx = PaygwNginx->start(
     server => join('', map { "location /$_/ { paygw_pass $_; }" }
                    qw(wxpay wxpart wxv2 alipay unionpay stripe))
         . 'location /api/ { paygw_api wxpay wxpart wxv2 alipay unionpay '
-        . 'stripe; }');
+        . 'stripe; }'
+        . 'location /unknown/ { paygw_binding off; paygw_api stripe; }');
 
 my $Api = PaygwApi->new($Nginx, '/api');
+my $Unknown = PaygwApi->new($Nginx, '/unknown');    # remembers no ref
 my %Of = (wechat_v3 => 'wxpay', 'wechat_v3 partner' => 'wxpart',
           wechat_v2 => 'wxv2', alipay => 'alipay', alipay_v3 => 'alipay',
           unionpay => 'unionpay', stripe => 'stripe');
@@ -376,7 +378,7 @@ sub by_api {
         return $res;
     }
 
-    return $Api->get("/orders/$id", @of[0, 1]) if $name eq 'search';
+    return $Unknown->get("/orders/$id") if $name eq 'search';
     return $Api->post("/orders/$id/close", { @of })
         if $name =~ /^(?:closeorder|close|cancel|expire)$/;
     return $Api->post("/orders/$id/refunds",
