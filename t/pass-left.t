@@ -31,7 +31,7 @@ my $Nginx = PaygwNginx->start(
     server => "listen 127.0.0.1:$Port http2; access_log logs/k.log k; "
         . "location /wx/ { paygw_pass wxpay; $Retry } "
         . "location /dead/ { paygw_pass dead; $Retry } "
-        . 'location /pay/ { paygw_api wxpay; } '
+        . 'location /pay/ { paygw_binding off; paygw_api wxpay; } '
         . 'location = /plain { return 200 "plain"; }');
 
 sub outcome {

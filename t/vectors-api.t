@@ -24,7 +24,8 @@ my $Json = JSON::PP->new->utf8->canonical;
 my $Tmp = File::Temp::tempdir('paygw-vec-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $Peer = PaygwPeer->start;
 my $Url = 'http://127.0.0.1:' . $Peer->listen;
-my $Zone = "    paygw_zone paygw:1m;\n    paygw_deadline 30s;\n";
+my $Zone = "    paygw_zone paygw:1m;\n    paygw_deadline 30s;\n"
+           . "    paygw_binding off;\n";
 my @Once = (paygw_retry => 'off');
 my $Time = Time::Local::timegm(5, 4, 3, 2, 0, 2025) - 8 * 3600;
 

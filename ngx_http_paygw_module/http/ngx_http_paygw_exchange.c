@@ -253,10 +253,10 @@ ngx_http_paygw_exchange_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
     /*
      * A caller of HTTP/2 that has left is an error of his connection, for which
      * nginx ends all that he has asked for.  A call goes on: it is hidden until
-     * the caller of the exchange has the request again.
+     * the caller of the exchange has the request again.  A file ends with him.
      */
 
-    if (sr->connection->error) {
+    if (sr->connection->error && t->download == NULL) {
         sr->connection->error = 0;
         t->left = 1;
     }
