@@ -589,26 +589,3 @@ ngx_http_paygw_exchange_init(ngx_conf_t *cf)
 
     return NGX_OK;
 }
-
-
-ngx_int_t
-ngx_http_paygw_remote_method(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    ngx_http_paygw_try_t  *t;
-
-    t = ngx_http_paygw_exchange_of(r);
-
-    if (t == NULL) {
-        v->not_found = 1;
-        return NGX_OK;
-    }
-
-    v->data = t->exchange->method.data;
-    v->len = t->exchange->method.len;
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-
-    return NGX_OK;
-}

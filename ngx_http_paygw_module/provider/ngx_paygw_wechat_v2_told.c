@@ -457,9 +457,8 @@ ngx_paygw_wechat_v2_money(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
         return ngx_paygw_order_strange(x, "time_end");
     }
 
-    if (!ngx_paygw_fields_word(form, "openid", 128, &told->payer)) {
-        (void) ngx_paygw_fields_word(form, "sub_openid", 128, &told->payer);
-    }
+    (void) (ngx_paygw_fields_word(form, "openid", 128, &told->payer)
+            || ngx_paygw_fields_word(form, "sub_openid", 128, &told->payer));
 
     return NGX_OK;
 }
