@@ -33,6 +33,8 @@ ngx_http_paygw_api_book_open(ngx_http_paygw_api_ctx_t *ctx)
     o = &ctx->order;
     b = &ctx->book;
 
+    ngx_memzero(b, sizeof(ngx_http_paygw_api_book_t));
+
     b->said = (o->ref.len != 0);
     b->terms.amount = NGX_PAYGW_BOOK_ANY;
 
