@@ -63,7 +63,10 @@ typedef struct {
 
 /* ngx_http_paygw_api_book.c */
 
-/* once there is a call, before the order is checked: NGX_OK or NGX_ERROR */
+/*
+ * Once there is a call, before the order is checked; anew of another channel,
+ * while nothing is under way: NGX_OK or NGX_ERROR.
+ */
 ngx_int_t ngx_http_paygw_api_book_open(ngx_http_paygw_api_ctx_t *ctx);
 
 /* goes on with ngx_http_paygw_api_go(), or replies */
