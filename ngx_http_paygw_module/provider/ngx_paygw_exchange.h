@@ -58,8 +58,8 @@ typedef struct {
 /*
  * Of a call whose answer may be a file that nobody signs: NGX_OK if it is, by
  * its status and header fields and as much of the body as is there in n.msg;
- * NGX_DECLINED if not; NGX_AGAIN if that takes some of the body, which is empty.
- * It need not be held back: check() would have nothing more to say of it.
+ * NGX_DECLINED if not; NGX_AGAIN if that takes some of the body, which is
+ * empty.  It need not be held back: check() has nothing more to say of it.
  */
 typedef ngx_int_t (*ngx_paygw_file_pt)(ngx_paygw_exchange_t *x);
 
