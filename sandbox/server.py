@@ -20,7 +20,7 @@ from .deliver import Deliverer
 from .orders import PROVIDERS, Order, OrderError, Store, number
 from .wire import Request, Response
 
-BODY_MAX = 1 << 24
+BODY_MAX = 1 << 22
 
 # what POST /sandbox/orders may set, and of which type
 ORDER_FIELDS = {"notify_url": str, "currency": str, "subject": str,

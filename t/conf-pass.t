@@ -77,6 +77,8 @@ for my $case (
                        'text:sk_live_1 basic'), $Stripe ],
     [ 'a restricted key', st(secret_key => 'text:rk_test_1 bearer'), $Stripe ],
     [ 'times', wx(), 'paygw_deadline 5s; paygw_answer_max 1m; ' . $Pass ],
+    [ 'files', wx(), 'paygw_download_max 5g; ' . $Pass ],
+    [ 'files of any size', wx(), 'paygw_download_max 0; ' . $Pass ],
 ) {
     my ($what, $http, $server) = @$case;
     like(conf($http, $server), qr/test is successful/, "right: $what");
@@ -100,6 +102,8 @@ for my $case (
     [ wx(), "paygw_deadline 0; $Pass", qr/"paygw_deadline" .*cannot be 0/ ],
     [ wx(), "paygw_answer_max 0; $Pass",
       qr/"paygw_answer_max" .*cannot be 0/ ],
+    [ wx(), "paygw_download_max x; $Pass",
+      qr/"paygw_download_max" directive invalid value/ ],
     [ wx(), "paygw_body_max 0; $Pass", qr/"paygw_body_max" .*cannot be 0/ ],
     [ wx(endpoint => undef), undef,
       qr/needs "endpoint" in channel "wxpay", add "endpoint https:\/\/api\./ ],

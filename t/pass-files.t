@@ -10,6 +10,7 @@ use Test::More;
 use PaygwFiles qw(content sha begin_fetch end_fetch fetch);
 use PaygwNginx;
 use PaygwPeer qw(call problem_ok);
+use PaygwProcess ();
 use PaygwTest ();
 
 my $Files = PaygwFiles->start;
@@ -18,6 +19,7 @@ my $Size = 300_000;
 my $Plain = content($Size);
 my %Sha1 = ('X-Expected-Hash' => 'sha1=' . sha(1, $Plain));
 my $N = 0;
+my $H2 = PaygwProcess::free_port();
 
 my $Nginx = PaygwNginx->start(
     http => "    paygw_zone paygw:1m;\n    paygw_deadline 30s;\n"
@@ -25,7 +27,8 @@ my $Nginx = PaygwNginx->start(
         . "    log_format k '\$paygw_result \$paygw_reason \$status';\n"
         . $Files->channel
         . $Files->channel(-name => 'quick', proxy_read_timeout => '300ms'),
-    server => 'access_log logs/k.log k;'
+    server => "listen 127.0.0.1:$H2 http2;"
+        . 'access_log logs/k.log k;'
         . 'location = /metrics { paygw_metrics; }'
         . 'location /wx/ { paygw_pass wxpay; }'
         . 'location /quick/ { paygw_pass quick; }'
@@ -275,6 +278,22 @@ is(fetch($Nginx, $File, method => 'HEAD')->{status}, 405, 'HEAD');
     like($next, qr/^HTTP\/1\.1 200 OK\r\n/, 'kept: the next one follows');
     is(substr($next, index($next, "\r\n\r\n") + 4), content(1000),
        'kept: as it is');
+}
+
+
+# -- HTTP/2 has an end of its own, or a reset --
+
+for my $case ([ '', 0 ], [ 'frame=chunked', 0 ], [ 'flip=1', 1 ],
+              [ 'frame=chunked&flip=1', 1 ], [ 'frame=chunked&cut=200000', 1 ])
+{
+    my ($args, $fails) = @$case;
+    open my $fh, '-|', 'curl', qw(-s --max-time 60 --http2-prior-knowledge),
+         '-H', "X-Expected-Hash: $Sha1{'X-Expected-Hash'}",
+         "http://127.0.0.1:$H2${File}h&size=$Size&$args" or die "curl: $!";
+    my $got = do { local $/; <$fh> } // '';
+    close $fh;
+    is($? ? 1 : 0, $fails, "HTTP/2, \"$args\": told by its end");
+    ok($got eq $Plain, "HTTP/2, \"$args\": as it is") if !$fails;
 }
 
 unlike($Nginx->log, qr/\[(?:alert|emerg|crit)\]/, 'no alerts');

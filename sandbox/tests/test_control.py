@@ -162,7 +162,7 @@ class Control(unittest.TestCase):
                                        b"{")[0], 400)
         self.assertEqual(self.run_.raw(
             "POST", "/sandbox/orders", b"",
-            {"Content-Length": str((1 << 20) + 1)})[0], 413)
+            {"Content-Length": str((1 << 22) + 1)})[0], 413)
 
     def test_a_chunked_request(self):
         body = json.dumps({"provider": "alipay", "amount": 7}).encode()
