@@ -101,7 +101,8 @@ sub verified {
 }
 
 sub post {
-    return (shift, 'POST', @_, body => '{"out_trade_no":"T"}') }
+    return (shift, 'POST', @_, body => '{"out_trade_no":"T"}');
+}
 
 my $Nginx = start();
 
