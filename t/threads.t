@@ -100,7 +100,9 @@ sub verified {
                   . "$dir/sig $dir/text >/dev/null 2>&1") == 0;
 }
 
-sub post { return (shift, 'POST', @_, body => '{"out_trade_no":"T"}') }
+sub post {
+    return (shift, 'POST', @_, body => '{"out_trade_no":"T"}');
+}
 
 my $Nginx = start();
 

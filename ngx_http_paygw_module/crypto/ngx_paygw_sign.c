@@ -235,9 +235,13 @@ ngx_paygw_sign(const ngx_paygw_scheme_t *scheme, ngx_paygw_key_t *key,
 
     rc = ngx_paygw_later_sign(scheme, key, in.data, in.len, &out, log);
 
-    if (rc != NGX_DECLINED) {
+    if (rc == NGX_OK) {
         *sig = out;
-        return rc == NGX_OK ? NGX_OK : NGX_ERROR;
+        return NGX_OK;
+    }
+
+    if (rc == NGX_AGAIN) {
+        return NGX_ERROR;
     }
 
     if (ngx_paygw_sign_run(scheme, ctx, NGX_PAYGW_KEY_SIGN, &out, &in) != 1) {

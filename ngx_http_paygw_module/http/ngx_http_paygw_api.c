@@ -149,6 +149,14 @@ ngx_http_paygw_api_found(ngx_http_paygw_api_ctx_t *ctx,
         rc = ngx_http_paygw_api_open(ctx, call);
     }
 
+    if (rc == NGX_OK
+        && ctx->body.len > ngx_http_paygw_transport_body_max(ctx->lcf,
+                                                      conf->channel->upper))
+    {
+        ctx->order.code = NGX_PAYGW_CODE_TOO_LARGE;
+        rc = NGX_DECLINED;
+    }
+
     if (rc == NGX_OK) {
         rc = ngx_http_paygw_api_book_open(ctx);
     }
@@ -218,14 +226,24 @@ ngx_http_paygw_api_go(ngx_http_paygw_api_ctx_t *ctx)
 static ngx_int_t
 ngx_http_paygw_api_body(ngx_http_paygw_api_ctx_t *ctx)
 {
+    size_t                max;
     ngx_int_t             rc;
     ngx_str_t            *type;
+    ngx_uint_t            i;
     ngx_http_request_t   *r;
     ngx_paygw_exchange_t  x;
 
     r = ctx->request;
+    max = 0;
 
-    rc = ngx_http_paygw_body_get(r, ctx->lcf->body_max, &ctx->body);
+    /* whose it is stands in it */
+
+    for (i = 0; i < ctx->conf->ncalls; i++) {
+        max = ngx_max(max, ngx_http_paygw_transport_body_max(ctx->lcf,
+                                        ctx->conf->calls[i].channel->upper));
+    }
+
+    rc = ngx_http_paygw_body_get(r, max, &ctx->body);
 
     if (rc == NGX_DECLINED) {
         ctx->order.code = NGX_PAYGW_CODE_TOO_LARGE;

@@ -60,6 +60,7 @@ typedef struct {
 
     /* see ngx_http_paygw_transport.h; 0 and NULL: a location says it */
     ngx_msec_t                   deadline;
+    size_t                       body_max;
     ngx_paygw_retry_t           *retry;
     ngx_http_paygw_breaker_t    *breaker;
     ngx_http_paygw_breaker_t    *used;      /* what is in force somewhere */

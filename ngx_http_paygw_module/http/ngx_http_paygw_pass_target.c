@@ -39,7 +39,10 @@ ngx_http_paygw_pass_read(ngx_http_paygw_pass_ctx_t *ctx)
                                 "the method cannot be passed");
     }
 
-    rc = ngx_http_paygw_body_get(r, ctx->lcf->body_max, &x->in.body);
+    rc = ngx_http_paygw_body_get(r,
+              ngx_http_paygw_transport_body_max(ctx->lcf,
+                                                ctx->conf->channel->upper),
+              &x->in.body);
 
     if (rc == NGX_DECLINED) {
         return ngx_paygw_refuse(&x->n, NGX_DECLINED,

@@ -24,6 +24,8 @@ static ngx_int_t ngx_http_paygw_transport_value(ngx_str_t *value,
     const char *name, ngx_str_t *arg);
 static ngx_int_t ngx_http_paygw_transport_time(ngx_str_t *arg,
     ngx_msec_t *time, ngx_msec_t least);
+static ngx_int_t ngx_http_paygw_transport_body(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_http_paygw_keyring_t *kr);
 
 
 static ngx_paygw_retry_t  ngx_http_paygw_retry_default = {
@@ -294,6 +296,7 @@ ngx_http_paygw_transport_line(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
     *known = ch->provider->api
              && (ngx_strcmp(value[0].data, "paygw_deadline") == 0
+                 || ngx_strcmp(value[0].data, "paygw_body_max") == 0
                  || ngx_strcmp(value[0].data, "paygw_retry") == 0
                  || ngx_strcmp(value[0].data, "paygw_breaker") == 0);
 
@@ -307,6 +310,10 @@ ngx_http_paygw_transport_line(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     }
 
     field = NULL;
+
+    if (ngx_strcmp(value[0].data, "paygw_body_max") == 0) {
+        return ngx_http_paygw_transport_body(cf, ch, kr);
+    }
 
     switch (value[0].data[6]) {
 
@@ -354,6 +361,37 @@ ngx_http_paygw_transport_line(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     }
 
     return field ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_paygw_transport_body(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_http_paygw_keyring_t *kr)
+{
+    ssize_t     size;
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (kr->body_max) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" of channel \"%V\" is duplicate",
+                           &value[0], &ch->name);
+        return NGX_ERROR;
+    }
+
+    size = (cf->args->nelts == 2) ? ngx_parse_size(&value[1]) : NGX_ERROR;
+
+    if (size <= 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"paygw_body_max\" of channel \"%V\" must be a "
+                           "size, and not 0", &ch->name);
+        return NGX_ERROR;
+    }
+
+    kr->body_max = size;
+
+    return NGX_OK;
 }
 
 
@@ -458,6 +496,14 @@ ngx_http_paygw_transport_init_process(ngx_cycle_t *cycle,
                           "\"%V\", make it larger", &ch[i]->name);
         }
     }
+}
+
+
+size_t
+ngx_http_paygw_transport_body_max(ngx_http_paygw_loc_conf_t *lcf,
+    ngx_http_paygw_keyring_t *kr)
+{
+    return kr->body_max ? kr->body_max : lcf->body_max;
 }
 
 

@@ -54,6 +54,8 @@ void ngx_http_paygw_transport_init_process(ngx_cycle_t *cycle,
     ngx_http_paygw_main_conf_t *mcf);
 
 /* what is in force for a call; the breaker is NULL if it is off */
+size_t ngx_http_paygw_transport_body_max(ngx_http_paygw_loc_conf_t *lcf,
+    ngx_http_paygw_keyring_t *kr);
 ngx_msec_t ngx_http_paygw_transport_deadline(ngx_http_paygw_loc_conf_t *lcf,
     ngx_http_paygw_keyring_t *kr);
 ngx_paygw_retry_t *ngx_http_paygw_transport_retry(

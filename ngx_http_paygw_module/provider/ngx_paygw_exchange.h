@@ -59,7 +59,7 @@ typedef struct {
  * Of a call whose answer may be a file that nobody signs: NGX_OK if it is, by
  * its status and header fields and as much of the body as is there in n.msg;
  * NGX_DECLINED if not; NGX_AGAIN if that takes some of the body, which is
- * empty.  It need not be held back: check() has nothing more to say of it.
+ * empty.  It need not be held back: check() would have no more to say of it.
  */
 typedef ngx_int_t (*ngx_paygw_file_pt)(ngx_paygw_exchange_t *x);
 
@@ -110,6 +110,9 @@ struct ngx_paygw_exchange_s {
     ngx_uint_t                   open;         /* it is not the end of the call:
                                                   the same request may get
                                                   another answer; unsigned:1 */
+    ngx_uint_t                   hinted;       /* so says the provider himself,
+                                                  whatever the answer means;
+                                                  unsigned:1 */
     ngx_uint_t                   busy;         /* the provider says of itself
                                                   that it is out of order, or
                                                   has too much to do, */
@@ -160,6 +163,11 @@ struct ngx_paygw_api_s {
      * no host may be asked without it; NULL: they are signed.
      */
     ngx_uint_t                 (*tls_only)(ngx_paygw_channel_t *ch);
+
+    /* a host that many instructions still name and that is no more, and the
+       one that came for it; NULL: none */
+    const char                  *gone;
+    const char                  *instead;
 };
 
 

@@ -21,7 +21,7 @@ static void *test_later_thread(void *data);
 
 static ngx_paygw_key_t  test_priv, test_ec;
 static u_char           test_nonce[32];
-static ngx_str_t        test_text, test_sig;
+static ngx_str_t        test_words, test_sig;
 
 
 void
@@ -59,10 +59,10 @@ test_later_build(ngx_conf_t *cf, const ngx_paygw_scheme_t *scheme,
         return NGX_ERROR;
     }
 
-    test_text.data = test_nonce;
-    test_text.len = sizeof(test_nonce);
+    test_words.data = test_nonce;
+    test_words.len = sizeof(test_nonce);
 
-    return ngx_paygw_sign(scheme, key, &test_text, 1, &test_sig, cf->pool,
+    return ngx_paygw_sign(scheme, key, &test_words, 1, &test_sig, cf->pool,
                           cf->log);
 }
 
@@ -103,7 +103,7 @@ test_later_code(ngx_conf_t *cf)
 
     ok(later.used && ngx_memcmp(first, test_nonce, sizeof(first)) == 0,
        "later: what is random is the same");
-    is_int(ngx_paygw_verify(&ngx_paygw_rsa_sha256, &test_priv, &test_text, 1,
+    is_int(ngx_paygw_verify(&ngx_paygw_rsa_sha256, &test_priv, &test_words, 1,
                             &test_sig, cf->log),
            NGX_OK, "later: the signature is one");
 
@@ -125,7 +125,7 @@ test_later_code(ngx_conf_t *cf)
     ngx_paygw_later_end();
 
     ok(!later.used
-       && ngx_paygw_verify(&ngx_paygw_rsa_sha256, &test_priv, &test_text, 1,
+       && ngx_paygw_verify(&ngx_paygw_rsa_sha256, &test_priv, &test_words, 1,
                            &test_sig, cf->log)
           == NGX_OK, "later: another text is signed at once");
 
@@ -150,7 +150,7 @@ test_later_failed(ngx_conf_t *cf)
     ngx_paygw_later_end();
 
     ok(!later.used
-       && ngx_paygw_verify(&ngx_paygw_rsa_sha256, &test_priv, &test_text, 1,
+       && ngx_paygw_verify(&ngx_paygw_rsa_sha256, &test_priv, &test_words, 1,
                            &test_sig, cf->log)
           == NGX_OK, "later, not run: at once");
 
