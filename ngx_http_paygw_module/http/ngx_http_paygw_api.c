@@ -151,7 +151,7 @@ ngx_http_paygw_api_found(ngx_http_paygw_api_ctx_t *ctx,
 
     if (rc == NGX_OK
         && ctx->body.len > ngx_http_paygw_transport_body_max(ctx->lcf,
-                                                      conf->channel->upper))
+                                                      call->channel->upper))
     {
         ctx->order.code = NGX_PAYGW_CODE_TOO_LARGE;
         rc = NGX_DECLINED;
