@@ -7,6 +7,7 @@ use warnings;
 use lib 't/lib';
 
 use Test::More;
+use IO::Socket::INET ();
 use JSON::PP ();
 
 use PaygwApi;
@@ -21,14 +22,17 @@ my $Peer = PaygwPeer->start;
 my $Json = JSON::PP->new->utf8->canonical;
 my @Notify = (notify_url => 'https://pay.example.com/n');
 
-# channels a, b and ali answer, nobody listens for dead and grave
+# channels a, b and ali answer; at the port of the others nobody listens, and
+# nobody else can
 
+my $Closed = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Proto => 'tcp')
+             or die $!;
 my %Port = map { ($_, $Peer->listen) } qw(a b ali);
 my %Name = map { ($Port{$_}, $_) } keys %Port;
 
 sub wx {
     my ($name, @more) = @_;
-    return $Peer->wechat('http://127.0.0.1:' . ($Port{$name} // 1), @Notify,
+    return $Peer->wechat('http://127.0.0.1:' . ($Port{$name} // $Closed->sockport), @Notify,
                          -name => $name, @more);
 }
 
@@ -37,7 +41,7 @@ my $Conf = "    paygw_zone paygw:2m;\n    paygw_deadline 30s;\n"
                 . ' timeout=' . 1500 * $Slow . "ms;\n" : '')
     . wx('a', paygw_retry => 'off') . wx('b', paygw_retry => 'off')
     . wx('dead', paygw_retry => 'off') . wx('grave', paygw_retry => 'off')
-    . wx('shut', paygw_retry => 'off', endpoint => 'http://127.0.0.1:1',
+    . wx('shut', paygw_retry => 'off',
          paygw_breaker => 'requests=1 failures=1% window=60s probe=1h')
     . $Peer->alipay("http://127.0.0.1:$Port{ali}", @Notify,
                     paygw_retry => 'off', -name => 'ali')

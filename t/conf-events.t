@@ -87,7 +87,7 @@ for my $case (
          qw(interval=0 interval=99ms interval=61s interval=x max=0 max=999ms
             max=2d ttl=59s ttl=8d ttl= connections=0 connections=65536
             connections=x url= url=pay/ url=/pay url=ftp://h/ url=/p?a/
-            url=/p#/ word k/1=text:0123456789abcdef), '=x'),
+            word k/1=text:0123456789abcdef), 'url=/p#/', '=x'),
     [ 'two URLs', "paygw_events $K1 url=/ url=/;",
       qr/invalid parameter "url=\/" of "paygw_events"/ ],
     [ 'no binding', "paygw_events $K1;",
