@@ -32,7 +32,8 @@ my %Name = map { ($Port{$_}, $_) } keys %Port;
 
 sub wx {
     my ($name, @more) = @_;
-    return $Peer->wechat('http://127.0.0.1:' . ($Port{$name} // $Closed->sockport), @Notify,
+    return $Peer->wechat('http://127.0.0.1:'
+                         . ($Port{$name} // $Closed->sockport), @Notify,
                          -name => $name, @more);
 }
 
@@ -96,7 +97,8 @@ sub mismatch {
 
 my %seen;
 
-for my $n (1 .. 12) {
+for my $n (1 .. 80) {
+    last if $n > 8 && keys %seen == 3;
     my $order = $Api{weigh}->order;
     my $id = $order->{order_id};
 
