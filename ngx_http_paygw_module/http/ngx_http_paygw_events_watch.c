@@ -29,6 +29,7 @@ struct ngx_http_paygw_watch_s {
     ngx_paygw_store_op_t         op;
     ngx_paygw_book_t             book;
     ngx_msec_t                   interval;
+    ngx_msec_t                   due;       /* the next look */
 
     unsigned                     busy:1;    /* streams may come and go, but it
                                                stays */
@@ -40,6 +41,7 @@ static ngx_http_paygw_watch_t *ngx_http_paygw_events_watch(
 static ngx_http_paygw_watch_t *ngx_http_paygw_events_find(
     ngx_paygw_store_t *store, ngx_str_t *key, u_char *buf, ngx_str_t *name);
 static void ngx_http_paygw_events_unwatch(ngx_http_paygw_watch_t *w);
+static void ngx_http_paygw_events_later(ngx_http_paygw_watch_t *w);
 static void ngx_http_paygw_events_tick(ngx_event_t *ev);
 static void ngx_http_paygw_events_ask(ngx_http_paygw_watch_t *w);
 static void ngx_http_paygw_events_asked(ngx_paygw_store_op_t *op);
@@ -48,6 +50,9 @@ static void ngx_http_paygw_events_said(ngx_http_paygw_watch_t *w,
 static void ngx_http_paygw_events_each(ngx_http_paygw_watch_t *w,
     ngx_uint_t told, ngx_uint_t over);
 
+
+/* how long it may be unseen that a stream, or a worker, is over */
+#define NGX_HTTP_PAYGW_EVENTS_STEP  1000
 
 /* room for the name of a watch */
 #define NGX_HTTP_PAYGW_EVENTS_NAME                                            \
@@ -135,7 +140,9 @@ ngx_http_paygw_events_watch(ngx_http_paygw_stream_t *st)
 
     ngx_rbtree_insert(&ngx_http_paygw_events_tree, &w->node.node);
 
-    ngx_add_timer(&w->timer, w->interval);
+    w->due = ngx_current_msec + w->interval;
+
+    ngx_http_paygw_events_later(w);
 
     return w;
 }
@@ -218,9 +225,23 @@ ngx_http_paygw_events_nudge(ngx_paygw_store_t *store, ngx_str_t *key)
     w = ngx_http_paygw_events_find(store, key, buf, &name);
 
     if (w && w->timer.timer_set) {
+        w->due = ngx_current_msec;
+
         ngx_del_timer(&w->timer);
         ngx_add_timer(&w->timer, 1);
     }
+}
+
+
+static void
+ngx_http_paygw_events_later(ngx_http_paygw_watch_t *w)
+{
+    ngx_msec_int_t  left;
+
+    left = w->due - ngx_current_msec;
+    left = ngx_min(left, NGX_HTTP_PAYGW_EVENTS_STEP);
+
+    ngx_add_timer(&w->timer, (ngx_msec_t) ngx_max(left, 1));
 }
 
 
@@ -238,6 +259,11 @@ ngx_http_paygw_events_tick(ngx_event_t *ev)
 
     if (ngx_queue_empty(&w->streams)) {
         ngx_http_paygw_events_unwatch(w);
+        return;
+    }
+
+    if ((ngx_msec_int_t) (w->due - ngx_current_msec) > 0) {
+        ngx_http_paygw_events_later(w);
         return;
     }
 
@@ -304,7 +330,9 @@ ngx_http_paygw_events_said(ngx_http_paygw_watch_t *w, ngx_int_t rc)
         return;
     }
 
-    ngx_add_timer(&w->timer, w->interval);
+    w->due = ngx_current_msec + w->interval;
+
+    ngx_http_paygw_events_later(w);
 }
 
 
