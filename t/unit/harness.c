@@ -162,6 +162,7 @@ harness_param(ngx_conf_t *cf, ngx_paygw_channel_t *ch, const char *line)
     u_char                   *p;
     ngx_str_t                 text, args[HARNESS_MAX_ARGS];
     ngx_uint_t                n;
+    ngx_array_t               line_args;
     const ngx_paygw_param_t  *param;
 
     text = harness_str(cf->pool, line);
@@ -181,6 +182,13 @@ harness_param(ngx_conf_t *cf, ngx_paygw_channel_t *ch, const char *line)
             *p++ = '\0';
         }
     }
+
+    /* one of several names of a parameter is looked for here */
+
+    ngx_memzero(&line_args, sizeof(ngx_array_t));
+    line_args.elts = args;
+    line_args.nelts = n;
+    cf->args = &line_args;
 
     for (param = ch->provider->params; n && param->name.len; param++) {
 
