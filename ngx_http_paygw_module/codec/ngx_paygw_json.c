@@ -179,6 +179,13 @@ ngx_paygw_json_check_text(ngx_str_t *text, char **err)
     p = text->data;
     last = p + text->len;
 
+    /* yajl takes these for space, which JSON, and our other readers, do not */
+
+    if (memchr(p, '\v', text->len) || memchr(p, '\f', text->len)) {
+        *err = "invalid JSON";
+        return NGX_ABORT;
+    }
+
     for ( ;; ) {
 
         p = ngx_strlchr(p, last, '\\');

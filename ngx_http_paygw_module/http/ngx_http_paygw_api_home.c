@@ -490,7 +490,9 @@ ngx_http_paygw_api_home_none(ngx_http_paygw_api_ctx_t *ctx)
 
     call = ctx->call;
 
-    if (ctx->order.code == NGX_PAYGW_CODE_OK) {
+    if (ctx->order.code == NGX_PAYGW_CODE_OK
+        || ctx->order.code == NGX_PAYGW_CODE_ORDER_PAID)
+    {
         return 0;
     }
 

@@ -10,6 +10,8 @@
 
 #include "harness.h"
 #include "ngx_paygw_exchange.h"
+#include "ngx_paygw_form.h"
+#include "ngx_paygw_order.h"
 
 #include <openssl/evp.h>
 
@@ -72,6 +74,26 @@ void fuzz_ask(ngx_pool_t *pool, ngx_paygw_exchange_t *x,
     ngx_paygw_channel_t **ch, time_t now);
 void fuzz_build(ngx_paygw_exchange_t *x);
 ngx_int_t fuzz_check(ngx_paygw_exchange_t *x);
+
+/*
+ * order.c: what must be true of what is told of an order, and of the answer to
+ * the caller
+ */
+void fuzz_order_told(ngx_paygw_order_t *o);
+void fuzz_order_answer(ngx_pool_t *pool, ngx_paygw_order_t *o,
+    ngx_paygw_channel_t *ch);
+
+/*
+ * The string to sign of fields, in their order; its hash in hexadecimal, in
+ * capitals; that of UnionPay with a secret; the fields without one of them
+ */
+ngx_str_t fuzz_fields_text(ngx_pool_t *pool, ngx_paygw_form_t *form,
+    const char *key);
+ngx_str_t fuzz_fields_hash(ngx_pool_t *pool, const EVP_MD *md, ngx_str_t *text,
+    ngx_uint_t upper);
+ngx_str_t fuzz_fields_secret(ngx_pool_t *pool, ngx_str_t *text,
+    const char *key);
+void fuzz_fields_without(ngx_paygw_form_t *form, const char *name);
 
 
 #endif /* _FUZZ_COMMON_H_INCLUDED_ */

@@ -42,12 +42,6 @@ static void fuzz_question(ngx_paygw_exchange_t *x, const char *path,
 static void fuzz_v2_genuine(ngx_pool_t *pool, ngx_paygw_exchange_t *x);
 static void fuzz_up_genuine(ngx_pool_t *pool, ngx_paygw_exchange_t *x,
     ngx_uint_t cert);
-static ngx_str_t fuzz_text(ngx_pool_t *pool, ngx_paygw_form_t *form,
-    const char *sign);
-static ngx_str_t fuzz_hash(ngx_pool_t *pool, const EVP_MD *md,
-    ngx_str_t *text, ngx_uint_t upper);
-static ngx_str_t fuzz_secret_hash(ngx_pool_t *pool, ngx_str_t *text);
-static void fuzz_without(ngx_paygw_form_t *form, const char *name);
 
 
 static ngx_paygw_channel_t  *fuzz_channels[3];
@@ -159,9 +153,9 @@ fuzz_v2(ngx_pool_t *pool, ngx_str_t *mode, ngx_str_t *input)
             return;
         }
 
-        fuzz_without(&form, "sign");
-        sign = fuzz_text(pool, &form, FUZZ_API_KEY);
-        sign = fuzz_hash(pool, EVP_md5(), &sign, 1);
+        fuzz_fields_without(&form, "sign");
+        sign = fuzz_fields_text(pool, &form, FUZZ_API_KEY);
+        sign = fuzz_fields_hash(pool, EVP_md5(), &sign, 1);
         must(ngx_paygw_form_add(&form, "sign", &sign) == NGX_OK);
         must(ngx_paygw_xml_write(pool, "xml", &form, &x.n.msg.body)
              == NGX_OK);
@@ -223,9 +217,9 @@ fuzz_up(ngx_pool_t *pool, ngx_str_t *mode, ngx_str_t *input)
             return;
         }
 
-        fuzz_without(&form, "signature");
-        body = fuzz_text(pool, &form, NULL);
-        sign = fuzz_secret_hash(pool, &body);
+        fuzz_fields_without(&form, "signature");
+        body = fuzz_fields_text(pool, &form, NULL);
+        sign = fuzz_fields_secret(pool, &body, FUZZ_SECRET);
         ngx_str_set(&amp, "&signature=");
 
         /* what is read of it is what was signed, or there are two readings */
@@ -295,13 +289,13 @@ fuzz_v2_genuine(ngx_pool_t *pool, ngx_paygw_exchange_t *x)
     must(given != NULL);
 
     sign = *given;
-    fuzz_without(&form, "sign");
+    fuzz_fields_without(&form, "sign");
 
     given = ngx_paygw_form_get(&form, "return_code");
     must(given != NULL && fuzz_is(given, "SUCCESS"));
 
-    text = fuzz_text(pool, &form, FUZZ_API_KEY);
-    text = fuzz_hash(pool, EVP_md5(), &text, 1);
+    text = fuzz_fields_text(pool, &form, FUZZ_API_KEY);
+    text = fuzz_fields_hash(pool, EVP_md5(), &text, 1);
 
     must(text.len == sign.len
          && ngx_memcmp(text.data, sign.data, sign.len) == 0);
@@ -330,105 +324,14 @@ fuzz_up_genuine(ngx_pool_t *pool, ngx_paygw_exchange_t *x, ngx_uint_t cert)
     text.len = p - text.data;
 
     if (!cert) {
-        hex = fuzz_secret_hash(pool, &text);
+        hex = fuzz_fields_secret(pool, &text, FUZZ_SECRET);
         must(hex.len == sign.len
              && ngx_memcmp(hex.data, sign.data, sign.len) == 0);
         return;
     }
 
-    hex = fuzz_hash(pool, EVP_sha256(), &text, 0);
+    hex = fuzz_fields_hash(pool, EVP_sha256(), &text, 0);
     sig.data = buf;
     must(sign.len <= 344 && ngx_decode_base64(&sig, &sign) == NGX_OK);
     must(fuzz_genuine(fuzz_up_key, &hex, &sig));
-}
-
-
-/* the string to sign of sorted fields, for a key without what is empty */
-
-static ngx_str_t
-fuzz_text(ngx_pool_t *pool, ngx_paygw_form_t *form, const char *key)
-{
-    ngx_str_t   text, eq, amp, last;
-    ngx_uint_t  i;
-
-    ngx_str_set(&eq, "=");
-    ngx_str_set(&amp, "&");
-    ngx_str_null(&text);
-
-    for (i = 0; i < form->nfields; i++) {
-
-        if (key && form->fields[i].value.len == 0) {
-            continue;
-        }
-
-        text = fuzz_join(pool, &text, text.len ? &amp : &text,
-                         &form->fields[i].name, &eq, &form->fields[i].value,
-                         NULL);
-    }
-
-    if (key == NULL) {
-        return text;
-    }
-
-    ngx_str_set(&eq, "&key=");
-    last.data = (u_char *) key;
-    last.len = ngx_strlen(key);
-
-    return fuzz_join(pool, &text, &eq, &last, NULL);
-}
-
-
-static ngx_str_t
-fuzz_hash(ngx_pool_t *pool, const EVP_MD *md, ngx_str_t *text,
-    ngx_uint_t upper)
-{
-    u_char        digest[EVP_MAX_MD_SIZE];
-    ngx_str_t     hex;
-    ngx_uint_t    i;
-    unsigned int  len;
-
-    must(EVP_Digest(text->data, text->len, digest, &len, md, NULL) == 1);
-
-    hex.len = 2 * len;
-    hex.data = ngx_pnalloc(pool, hex.len);
-    must(hex.data != NULL);
-
-    (void) ngx_hex_dump(hex.data, digest, len);
-
-    for (i = 0; upper && i < hex.len; i++) {
-        hex.data[i] = ngx_toupper(hex.data[i]);
-    }
-
-    return hex;
-}
-
-
-static ngx_str_t
-fuzz_secret_hash(ngx_pool_t *pool, ngx_str_t *text)
-{
-    ngx_str_t  amp, secret;
-
-    ngx_str_set(&amp, "&");
-    ngx_str_set(&secret, FUZZ_SECRET);
-
-    secret = fuzz_hash(pool, EVP_sha256(), &secret, 0);
-    secret = fuzz_join(pool, text, &amp, &secret, NULL);
-
-    return fuzz_hash(pool, EVP_sha256(), &secret, 0);
-}
-
-
-static void
-fuzz_without(ngx_paygw_form_t *form, const char *name)
-{
-    ngx_uint_t  i, k;
-
-    for (i = 0, k = 0; i < form->nfields; i++) {
-        if (!fuzz_is(&form->fields[i].name, name)) {
-            form->fields[k++] = form->fields[i];
-        }
-    }
-
-    form->nfields = k;
-    form->sorted = 0;
 }

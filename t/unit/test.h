@@ -66,6 +66,7 @@ void test_metrics(void);
 void test_breaker(void);
 void test_book(void);
 void test_order(void);
+void test_told(void);
 
 
 #endif /* _TEST_H_INCLUDED_ */

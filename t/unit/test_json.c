@@ -132,6 +132,8 @@ test_json_refused(void)
     } t[] = {
         { T(""), "invalid JSON" },
         { T(" "), "invalid JSON" },
+        { T("{\"a\":\v1}"), "invalid JSON" },
+        { T("{\f\"a\":1}"), "invalid JSON" },
         { T("{"), "invalid JSON" },
         { T("{\"a\""), "invalid JSON" },
         { T("{\"a\":"), "invalid JSON" },

@@ -44,6 +44,7 @@ main(int argc, char **argv)
     test_slots();
     test_idem();
     test_order();
+    test_told();
     test_metrics();
     test_breaker();
     test_book();
