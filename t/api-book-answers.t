@@ -31,16 +31,20 @@ my $Nginx = PaygwNginx->start(
     http => $Store . "    paygw_deadline 30s;\n"
         . $Peer->wechat($Url, notify_url => 'https://pay.example.com/n',
                         paygw_retry => 'off')
-        . $Peer->alipay($Url, paygw_retry => 'off'),
+        . $Peer->alipay($Url, paygw_retry => 'off')
+        . $Peer->unionpay($Url, notify_url => 'https://pay.example.com/n',
+                          paygw_retry => 'off'),
     server => 'location /wx/ { paygw_api wxpay; }'
         . 'location /never/ { paygw_api wxpay; paygw_status_cache off; }'
         . 'location /short/ { paygw_api wxpay; paygw_status_cache 1s; }'
-        . 'location /ali/ { paygw_api alipay; }');
+        . 'location /ali/ { paygw_api alipay; }'
+        . 'location /up/ { paygw_api unionpay; }');
 
 my $Wx = PaygwApi->new($Nginx, '/wx');
 my $Never = PaygwApi->new($Nginx, '/never');
 my $Short = PaygwApi->new($Nginx, '/short');
 my $Ali = PaygwApi->new($Nginx, '/ali');
+my $Up = PaygwApi->new($Nginx, '/up');
 
 sub plan { $Peer->plan(map { { status => $_->[0],
                                body => ref $_->[1] ? $Json->encode($_->[1])
@@ -298,6 +302,46 @@ $Wx->problem(refund('P3', 1), 409, 'CLIENT-REFUND_TOO_MUCH', 'seen: counts');
 plan(trade());
 $Never->ok($Never->get("/orders/$Id"), 'seen: all of it',
            state => 'REFUNDED');
+
+# UnionPay: that there is none under a time that the caller says gives nothing
+# back: it may be another time
+
+{
+    my @paid = (origRespCode => '00', txnAmt => '100', currencyCode => '156',
+                queryId => '512501020304051234568');
+    my $up = sub { $Peer->plan(map { { fields => { respCode => '00', @$_ } } }
+                               @_) };
+
+    $up->([ tn => '1' ]);
+    my $made = $Up->ok($Up->post('/orders', $Up->order(method => 'app')),
+                       'up: made');
+    my $of = "/orders/$made->{order_id}";
+    $up->(\@paid);
+    $Up->ok($Up->get($of), 'up: paid', state => 'PAID');
+    $up->(\@paid, [ respCode => '05' ]);
+    my $back = $Up->ok($Up->post("$of/refunds", { refund_id => "R$$" . time,
+                                                  amount => 60 }),
+                       'up: refund', outcome => 'pending');
+    my $wrong = $back->{ref} =~ s/\d{14}$/20250102030405/r;
+    for my $ref ($wrong, $made->{ref} . '-20250102030406') {
+        $up->(\@paid, [ respCode => '34' ]);
+        $Up->problem($Up->get("$of/refunds/$back->{refund_id}",
+                              ref => $ref), 404, 'CLIENT-REFUND_NOT_FOUND',
+                     'up: none of another time');
+        $up->();
+        $Up->problem($Up->post("$of/refunds", { refund_id => "S$$" . time,
+                                                amount => 60 }), 409,
+                     'CLIENT-REFUND_TOO_MUCH', 'up: it is held all the same');
+    }
+
+    $up->(\@paid, [ respCode => '34' ]);
+    $Up->problem($Up->get("$of/refunds/$back->{refund_id}"), 404,
+                 'CLIENT-REFUND_NOT_FOUND', 'up: none of its own');
+    $up->(\@paid, [ respCode => '05' ]);
+    $Up->ok($Up->post("$of/refunds", { refund_id => "S$$" . time,
+                                       amount => 60 }),
+            'up: given back', outcome => 'pending');
+}
 
 unlike($Nginx->log, qr/\[alert\]|\[emerg\]/, 'no alert');
 

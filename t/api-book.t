@@ -177,12 +177,28 @@ for my $method (qw(jsapi page)) {
     $Api->problem($Api->post('/orders', { %$order, method => 'page', @Back }),
                   409, 'CLIENT-ORDER_MISMATCH', 'unionpay: another method');
 
+    # under another time it would be another one, which can be paid as well
+
+    my $wrong = $ref =~ s/^\d{14}/20250102030405/r;
+    $Api->problem($Api->post('/orders', { %$order, ref => $wrong }), 409,
+                  'CLIENT-ORDER_MISMATCH', 'unionpay: another time',
+                  field => 'ref');
+    is(scalar made($id), 1, 'unionpay: still one order');
+
     pay($id, 'unionpay');
     my %refund = (refund_id => "R$id", amount => 30, @of);
     my $first = $Api->ok($Api->post("/orders/$id/refunds", \%refund),
                          'unionpay: refund without a ref',
                          outcome => 'pending');
     like($first->{ref}, qr/^\Q$ref\E-\d{14}$/, 'unionpay: its own ref');
+
+    # nor is a refund of another time this one
+
+    $wrong = $first->{ref} =~ s/\d{14}$/20250102030405/r;
+    $Api->problem($Api->post("/orders/$id/refunds",
+                             { %refund, ref => $wrong }), 409,
+                  'CLIENT-REFUND_MISMATCH', 'unionpay: of another time',
+                  field => 'ref');
     sleep 1;
     $Api->ok($Api->post("/orders/$id/refunds", \%refund),
              'unionpay: repeated, under the same ref', outcome => 'success',
@@ -213,7 +229,7 @@ for my $method (qw(jsapi page)) {
     $id = $order->{order_id};
     $made = $Api->ok($Api->post('/orders', $order), 'unionpay: another');
     pay($id, 'unionpay');
-    $Off->ok($Off->post("/orders/$id/refunds",
+    my $else = $Off->ok($Off->post("/orders/$id/refunds",
                         { refund_id => "E$id", amount => 50, @of,
                           ref => $made->{ref} }),
              'unionpay: refund that is not known');
@@ -227,6 +243,22 @@ for my $method (qw(jsapi page)) {
     $Api->ok($Api->post("/orders/$id/refunds",
                         { refund_id => "S$id", amount => 50, @of }),
              'unionpay: neither is held');
+
+    # what was done elsewhere has no time here, and none is made up for it
+
+    $Api->ok($Api->get("/orders/$id/refunds/E$id", @of,
+                       ref => $else->{ref}), 'unionpay: done elsewhere',
+             outcome => 'success');
+    sleep 1;
+    $Api->problem($Api->post("/orders/$id/refunds",
+                             { refund_id => "E$id", amount => 50, @of }), 400,
+                  'CLIENT-MISSING_FIELD', 'unionpay: under which time?',
+                  field => 'ref');
+    $Api->ok($Api->post("/orders/$id/refunds",
+                        { refund_id => "E$id", amount => 50, @of,
+                          ref => $else->{ref} }),
+             'unionpay: that one', outcome => 'success');
+    is((made($id))[0]{refunded}, 100, 'unionpay: none of them twice');
 
     # a page is no call, and the same page again
 

@@ -60,6 +60,7 @@ my $Server = join ' ', (map { "location /$_/ { paygw_api $_; }" }
     'location /list/ { paygw_api a ali; }',
     'location /tsil/ { paygw_api ali a; }',
     'location /more/ { paygw_api a b ali; }',
+    'location /alone/ { paygw_api a; }',
     'location /off/ { paygw_api a ali; paygw_binding off; }';
 
 my $Nginx = PaygwNginx->start(workers => 2, http => $Conf, server => $Server);
@@ -70,7 +71,7 @@ my $Other = $Redis ? PaygwNginx->start(http => $Conf, server => $Server)
                    : $Nginx;
 
 my %Api = map { my $to = $_; ($to, PaygwApi->new($Nginx, "/$to")) }
-          qw(weigh next first none spare how when list tsil more off);
+          qw(weigh next first none spare how when list tsil more alone off);
 my %Far = map { ($_, PaygwApi->new($Other, "/$_")) } keys %Api;
 
 # what a genuine order of WeChat Pay says
@@ -227,6 +228,16 @@ $Api{first}->ok($Api{first}->post('/orders', $Order), 'busy', channel => 'b');
 is(asked(), 'a b', 'busy: asked');
 $Api{first}->ok($Api{first}->post('/orders', $Order), 'busy: repeated',
                 channel => 'b');
+
+# what a channel has had before is there, whoever has made it
+
+$Order = $Api{alone}->order;
+$Peer->plan({});
+$Api{alone}->ok($Api{alone}->post('/orders', $Order), 'had: made');
+$Peer->plan(\%Busy);
+$Api{first}->problem($Api{first}->post('/orders', $Order), 503, 'RETRY-BUSY',
+                     'had: not in a second one', channel => 'a');
+is(asked(), 'a', 'had: asked');
 
 $Order = $Api{first}->order;
 $Peer->plan(\%Busy, \%Busy);

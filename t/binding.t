@@ -27,7 +27,8 @@ our $Http = "    paygw_deadline 30s;\n"
                     paygw_retry => 'off')
     . $Peer->wechat("http://127.0.0.1:$Dead", -name => 'dead', mchid => '19',
                     appid => 'wx0000000000000003')
-    . $Peer->alipay($Url) . $Peer->wechat_v2($Url) . $Peer->unionpay($Url)
+    . $Peer->alipay($Url) . $Peer->wechat_v2($Url)
+    . $Peer->unionpay($Url, notify_url => 'https://pay.example.com/n')
     . $Peer->stripe($Url)
     . $Peer->stripe($Url, -name => 'con', account => 'acct_1Test acct_2Test');
 
@@ -43,6 +44,7 @@ our $Config = join '', map({
   map({ "    location = /notify/$_ { paygw_notify $_; $Shop }\n" }
       qw(wxpay alipay wxv2 unionpay)),
   "    location = /notify/stripe { paygw_notify stripe con; $Shop }\n",
+  "    location /orders/ { paygw_api unionpay; }\n",
   "    location = /metrics { paygw_metrics; }\n";
 
 
@@ -296,6 +298,21 @@ for my $path ('frontTransReq.do', 'appTransReq.do', 'backTransReq.do') {
             qr/amount 8888, this is one of 1\b/, "$path: amount");
     taken(unionpay(order_id => $o, amount => 8888), "$path: as created");
 }
+
+# a try that has failed is no order that has: the payer takes another card
+
+$o = "20250102" . sprintf('%08d', $$ % 100000000) . ++$::Orders;
+passed(up_create($o, 8888, 'frontTransReq.do'), 'up: a try');
+taken(unionpay(order_id => $o, amount => 8888, params =>
+               { respCode => '51' }), 'up: it has failed');
+$::Peer->plan({ fields => { respCode => '00', origRespCode => '05',
+                            txnAmt => '8888', currencyCode => '156',
+                            queryId => '512501020304051234568' } });
+my $got = finish(begin("GET /orders/orders/$o?ref=20250102030405 HTTP/1.1\r\n"
+                       . "Host: x\r\nConnection: close\r\n\r\n"),
+                 timeout => 30)->{body};
+like($got, qr/"state":"PAYING","outcome":"pending"/, 'up: not the order');
+taken(unionpay(order_id => $o, amount => 8888), 'up: paid after all');
 
 # a refund has a number of its own, and is no order
 

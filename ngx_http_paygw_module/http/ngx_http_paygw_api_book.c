@@ -302,8 +302,20 @@ ngx_http_paygw_api_booked(ngx_http_paygw_pass_ctx_t *call)
         return NGX_OK;
     }
 
+    b->had = 1;
+
     if (ngx_paygw_book_paid(b->state)) {
         ngx_http_paygw_api_book_refuse(ctx, NGX_PAYGW_CODE_ORDER_PAID);
+        return NGX_DONE;
+    }
+
+    if (b->said && b->note.len && !ngx_paygw_order_same(&b->note, &o->ref)) {
+
+        /* it would be a second one, which can be paid as well */
+
+        o->field = "ref";
+        o->hint = "is not that of this order";
+        ngx_http_paygw_api_book_refuse(ctx, NGX_PAYGW_CODE_ORDER_MISMATCH);
         return NGX_DONE;
     }
 
@@ -422,7 +434,10 @@ ngx_http_paygw_api_book_order(ngx_http_paygw_api_ctx_t *ctx)
 
     ref = o->told.ref.len ? &o->told.ref : &o->ref;
 
-    if (b->note.len == 0
+    /* one that the caller says is noted once the provider knows it */
+
+    if ((b->note.len == 0
+         && (!b->said || o->told.state != NGX_PAYGW_STATE_UNKNOWN))
         || (o->op == NGX_PAYGW_OP_CREATE
             && !ngx_paygw_order_same(&b->note, ref)))
     {

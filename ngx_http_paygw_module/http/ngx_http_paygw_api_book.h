@@ -51,10 +51,12 @@ typedef struct {
 
     unsigned                     on:1;
     unsigned                     down:1;    /* the store did not answer */
+    unsigned                     had:1;     /* the order, before it is made */
     unsigned                     said:1;    /* the caller has said the ref */
     unsigned                     own:1;     /* that of the refund */
     unsigned                     held:1;    /* this call has made the refund's
                                                reservation */
+    unsigned                     done:1;    /* the refund is, says the book */
     unsigned                     asking:1;  /* the order is asked for, before a
                                                refund of it, */
     unsigned                     asked:1;   /* and was */

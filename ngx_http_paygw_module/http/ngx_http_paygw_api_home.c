@@ -496,6 +496,12 @@ ngx_http_paygw_api_home_none(ngx_http_paygw_api_ctx_t *ctx)
         return 0;
     }
 
+    /* the channel may have had it before this call */
+
+    if (ctx->book.had) {
+        return 0;
+    }
+
     if (call == NULL || !call->placed) {
         return 1;
     }

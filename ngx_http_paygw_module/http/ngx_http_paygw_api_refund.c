@@ -32,7 +32,8 @@ static void ngx_http_paygw_api_refund_reserve(ngx_http_paygw_api_ctx_t *ctx,
     ngx_http_paygw_api_next_pt next);
 static void ngx_http_paygw_api_refund_reserved(ngx_http_paygw_api_ctx_t *ctx,
     ngx_int_t rc);
-static void ngx_http_paygw_api_refund_field(ngx_http_paygw_api_ctx_t *ctx);
+static void ngx_http_paygw_api_refund_field(ngx_http_paygw_api_ctx_t *ctx,
+    const char *field);
 static void ngx_http_paygw_api_refund_ask(ngx_http_paygw_api_ctx_t *ctx);
 static void ngx_http_paygw_api_refund_over(ngx_http_paygw_api_ctx_t *ctx,
     ngx_paygw_code_e code);
@@ -88,15 +89,16 @@ ngx_http_paygw_api_refund_reserved(ngx_http_paygw_api_ctx_t *ctx,
 
     case NGX_OK:
         b->held = 1;
-
-        /* fall through */
+        ngx_http_paygw_api_refund_stamp(ctx);
+        return;
 
     case NGX_DONE:
+        b->done = (b->entry.refund == NGX_PAYGW_BOOK_DONE);
         ngx_http_paygw_api_refund_stamp(ctx);
         return;
 
     case NGX_ABORT:
-        ngx_http_paygw_api_refund_field(ctx);
+        ngx_http_paygw_api_refund_field(ctx, "amount");
         return;
 
     case NGX_ERROR:
@@ -124,9 +126,10 @@ ngx_http_paygw_api_refund_reserved(ngx_http_paygw_api_ctx_t *ctx,
 
 
 static void
-ngx_http_paygw_api_refund_field(ngx_http_paygw_api_ctx_t *ctx)
+ngx_http_paygw_api_refund_field(ngx_http_paygw_api_ctx_t *ctx,
+    const char *field)
 {
-    ctx->order.field = "amount";
+    ctx->order.field = field;
     ctx->order.hint = "is not that of this refund";
 
     ngx_http_paygw_api_book_refuse(ctx, NGX_PAYGW_CODE_REFUND_MISMATCH);
@@ -305,7 +308,11 @@ ngx_http_paygw_api_refund_stamp(ngx_http_paygw_api_ctx_t *ctx)
     entry->terms.amount = o->refund_amount;
     entry->note = o->ref;
 
-    ngx_http_paygw_api_book_step_of(ctx, &key, NGX_PAYGW_BOOK_CREATE,
+    /* of one that is done, perhaps elsewhere, there may be no time */
+
+    ngx_http_paygw_api_book_step_of(ctx, &key,
+                                    ctx->book.done ? NGX_PAYGW_BOOK_LOOK
+                                                   : NGX_PAYGW_BOOK_CREATE,
                                     ngx_http_paygw_api_refund_stamped);
 }
 
@@ -313,18 +320,29 @@ ngx_http_paygw_api_refund_stamp(ngx_http_paygw_api_ctx_t *ctx)
 static void
 ngx_http_paygw_api_refund_stamped(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
 {
-    ngx_str_t  *note;
+    ngx_str_t                  *note;
+    ngx_http_paygw_api_book_t  *b;
 
-    note = &ctx->book.entry.told_note;
+    b = &ctx->book;
+    note = &b->entry.told_note;
 
     switch (rc) {
 
     case NGX_OK:
     case NGX_DONE:
 
-        /* whoever repeats it sends it under the time of the first one */
+        /*
+         * Whoever repeats it sends it under the time of the first one: under
+         * another time it is another refund.
+         */
 
-        if (!ctx->book.own && note->len) {
+        if (note->len && !ngx_paygw_order_same(note, &ctx->order.ref)) {
+
+            if (b->own) {
+                ngx_http_paygw_api_refund_field(ctx, "ref");
+                return;
+            }
+
             ctx->order.ref = *note;
         }
 
@@ -332,7 +350,19 @@ ngx_http_paygw_api_refund_stamped(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
         return;
 
     case NGX_DECLINED:
-        ngx_http_paygw_api_refund_field(ctx);
+
+        if (!b->done) {
+            ngx_http_paygw_api_refund_field(ctx, "amount");
+            return;
+        }
+
+        if (b->own) {
+            ngx_http_paygw_api_go(ctx);
+            return;
+        }
+
+        (void) ngx_paygw_order_missing(&ctx->order, "ref");
+        ngx_http_paygw_api_refuse(ctx, NGX_DECLINED);
         return;
 
     default: /* NGX_ERROR */
@@ -423,8 +453,11 @@ ngx_http_paygw_api_refund_end(ngx_http_paygw_api_ctx_t *ctx)
         }
 
     } else if (refund ? ngx_http_paygw_api_refund_undone(ctx)
-                      : o->code == NGX_PAYGW_CODE_REFUND_NOT_FOUND)
+                      : o->code == NGX_PAYGW_CODE_REFUND_NOT_FOUND
+                        && !b->said)
     {
+        /* what was asked for under a ref of the caller's may be another one */
+
         outcome = NGX_PAYGW_OUTCOME_FAILED;
 
     } else {
@@ -455,11 +488,11 @@ ngx_http_paygw_api_refund_end(ngx_http_paygw_api_ctx_t *ctx)
     default:
 
         /*
-         * One that was held by another call, which may have given it back in
-         * the meantime, as that one was not sent.
+         * It may have been given back in the meantime: by another call that
+         * was not sent, or by a question to which it was not there yet.
          */
 
-        if (!refund || b->held
+        if (!refund
             || (o->code != NGX_PAYGW_CODE_OK
                 && !ngx_paygw_codes[o->code].unknown))
         {

@@ -80,7 +80,11 @@ ngx_http_paygw_claim_says(ngx_paygw_event_t *ev)
     case NGX_PAYGW_EVENT_PAYMENT:
 
         if (ev->outcome == NGX_PAYGW_OUTCOME_FAILED) {
-            return NGX_PAYGW_STORE_FAILED;
+
+            /* that may be about a try of the payer's, who has another one */
+
+            return ev->unconfirmed ? NGX_PAYGW_STORE_UNPAID
+                                   : NGX_PAYGW_STORE_FAILED;
         }
 
         if (ev->outcome != NGX_PAYGW_OUTCOME_SUCCESS) {

@@ -258,8 +258,11 @@ ngx_http_paygw_download_late(ngx_http_paygw_try_t *t, ngx_chain_t *in)
 static ngx_uint_t
 ngx_http_paygw_download_streams(ngx_http_paygw_try_t *t)
 {
+    ngx_http_request_t              *r;
+    ngx_http_core_loc_conf_t        *clcf;
     ngx_http_upstream_headers_in_t  *h;
 
+    r = t->sr->main;
     h = &t->sr->upstream->headers_in;
 
     if (t->sr->header_only || h->content_encoding) {
@@ -267,7 +270,12 @@ ngx_http_paygw_download_streams(ngx_http_paygw_try_t *t)
     }
 
     if (h->content_length_n == -1) {
-        return h->chunked && t->sr->main->http_version >= NGX_HTTP_VERSION_11;
+        clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+        return h->chunked
+               && (r->http_version > NGX_HTTP_VERSION_11
+                   || (r->http_version == NGX_HTTP_VERSION_11
+                       && clcf->chunked_transfer_encoding));
     }
 
     return h->content_length_n > (off_t) t->max && !h->chunked;
@@ -454,6 +462,16 @@ ngx_http_paygw_download_end(ngx_http_paygw_pass_ctx_t *ctx)
 
     d = ctx->download;
     n = &ctx->exchange.n;
+
+    if (ctx->request->filter_finalize) {
+
+        /* a filter has made another answer, which waits for the subrequest */
+
+        ngx_http_paygw_pass_end(ctx, NGX_HTTP_PAYGW_PASS_FAILED);
+        ngx_http_finalize_request(ctx->request,
+                                  ngx_http_output_filter(ctx->request, NULL));
+        return;
+    }
 
     if (d->rc == NGX_ERROR || d->rc > NGX_OK) {
         ngx_http_paygw_pass_end(ctx, NGX_HTTP_PAYGW_PASS_FAILED);

@@ -541,6 +541,13 @@ ngx_http_paygw_events_writer(ngx_http_request_t *r)
         return;
     }
 
+    if (!wev->delayed && wev->timer_set) {
+
+        /* some of it was taken */
+
+        ngx_del_timer(wev);
+    }
+
     if (!wev->delayed && ngx_http_output_filter(r, NULL) == NGX_ERROR) {
         ngx_http_finalize_request(r, NGX_ERROR);
         return;

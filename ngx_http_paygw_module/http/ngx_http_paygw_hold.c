@@ -314,7 +314,7 @@ ngx_http_paygw_hold_resume(ngx_http_paygw_gate_ctx_t *ctx)
 {
     ngx_int_t            rc;
     ngx_connection_t    *c;
-    ngx_http_request_t  *r;
+    ngx_http_request_t  *r, *active;
 
     if (ctx->hold != NGX_HTTP_PAYGW_HOLD_END
         && ctx->hold != NGX_HTTP_PAYGW_HOLD_PAUSE)
@@ -334,10 +334,15 @@ ngx_http_paygw_hold_resume(ngx_http_paygw_gate_ctx_t *ctx)
         c->error = 1;
     }
 
-    /* whoever sends the answer, or nginx at its end, finds that it has moved */
+    /*
+     * Whoever sends the answer, or nginx at its end, finds that it has moved:
+     * of a file that streams it is a subrequest.
+     */
 
-    if (r->write_event_handler != ngx_http_core_run_phases) {
-        r->write_event_handler(r);
+    active = c->data;
+
+    if (active->write_event_handler != ngx_http_core_run_phases) {
+        active->write_event_handler(active);
     }
 
     ngx_http_run_posted_requests(c);
