@@ -181,7 +181,9 @@ ngx_paygw_json_check_text(ngx_str_t *text, char **err)
 
     /* yajl takes these for space, which JSON, and our other readers, do not */
 
-    if (memchr(p, '\v', text->len) || memchr(p, '\f', text->len)) {
+    if (text->len
+        && (memchr(p, '\v', text->len) || memchr(p, '\f', text->len)))
+    {
         *err = "invalid JSON";
         return NGX_ABORT;
     }

@@ -51,7 +51,7 @@ export PERL5LIB="$tn:$PAYGW_ROOT/t/lib${PERL5LIB:+:$PERL5LIB}"
 say "$name: $# files"
 begin=$(date +%s)
 rc=0
-prove -j"${JOBS:-4}" "$@" > "$log" 2>&1 < /dev/null || rc=$?
+prove --timer -j"${JOBS:-4}" "$@" > "$log" 2>&1 < /dev/null || rc=$?
 seconds=$(($(date +%s) - begin))
 
 # prove's own summary is what counts; a file that died has no failed test but

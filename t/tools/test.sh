@@ -2,7 +2,7 @@
 # Everything that CI runs, one step after the other; a step that fails does
 # not keep the others from running.  The last line sums up all of them.
 #
-#   FUZZ_SECONDS   for each fuzz target; default 20
+#   FUZZ_SECONDS   for each fuzz target; default 15
 #   DURATION       seconds of the ledger; default 30
 #   STEPS          only these
 set -eu
@@ -110,7 +110,7 @@ step selftest     bash $tools/sanitize.sh selftest
 # one store in each: "make sanitize" has all four, and takes twice as long
 step sanitize-preload env STORES=zone bash $tools/sanitize.sh preload
 step sanitize-pool    env STORES=redis bash $tools/sanitize.sh pool
-step fuzz         sh t/fuzz/run.sh "${FUZZ_SECONDS:-20}"
+step fuzz         sh t/fuzz/run.sh "${FUZZ_SECONDS:-15}"
 step ledger       env DURATION="${DURATION:-30}" bash $tools/ledger.sh
 step ledger-queue env DURATION="${DURATION:-20}" bash $tools/ledger-queue.sh
 
