@@ -174,7 +174,10 @@ ngx_paygw_generic_pairs(ngx_paygw_exchange_t *x, ngx_str_t *text,
     }
 
     dst = start;
-    p = text->data;
+
+    /* a text that is empty may be nowhere */
+
+    p = text->len ? text->data : start;
     last = p + text->len;
 
     for ( /* void */ ; p < last; p = end + 1) {
