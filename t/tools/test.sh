@@ -109,7 +109,11 @@ step demo-redis   env KEEP= STORE=redis bash $tools/demo.sh
 step selftest     bash $tools/sanitize.sh selftest
 # one store in each: "make sanitize" has all four, and takes twice as long
 step sanitize-preload env STORES=zone bash $tools/sanitize.sh preload
-step sanitize-pool    env STORES=redis bash $tools/sanitize.sh pool
+# without the loops that change a byte thousands of times, which are the same
+# code in the lane before, and what runs programs of others
+pool=$(ls t/*.t | grep -vE '/(unit|(api|pass)-verify.*|examples|metrics-alerts|clients|adopters)\.t$')
+step sanitize-pool    env STORES=redis FILES="${pool//$'\n'/ }" \
+                      bash $tools/sanitize.sh pool
 step fuzz         sh t/fuzz/run.sh "${FUZZ_SECONDS:-15}"
 step ledger       env DURATION="${DURATION:-30}" bash $tools/ledger.sh
 step ledger-queue env DURATION="${DURATION:-20}" bash $tools/ledger-queue.sh
