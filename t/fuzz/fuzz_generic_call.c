@@ -185,6 +185,12 @@ fuzz_request(ngx_pool_t *pool, ngx_paygw_exchange_t *x, ngx_str_t *input)
 {
     x->in.method = fuzz_line(pool, input);
     x->in.target = fuzz_line(pool, input);
+
+    if (x->in.target.len == 0 || x->in.target.data[0] != '/') {
+        /* nginx takes none of those */
+        return;
+    }
+
     fuzz_target(x);
     x->type = fuzz_line(pool, input);
     x->in.headers[0] = fuzz_line(pool, input);
