@@ -79,7 +79,7 @@ suite: build-test ## the suites with one store; STORE=redis, FILES=t/x.t
 	@sh $(TOOLS)/prove.sh suite-$(STORE) $(STORE) $(FILES)
 
 .PHONY: check
-check: build-test ## style, includes, symbols, documentation, examples
+check: build setup-demo ## style, includes, symbols, documentation, examples
 	@sh $(TOOLS)/check.sh
 
 .PHONY: sanitize
