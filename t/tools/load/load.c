@@ -65,6 +65,7 @@ static const struct option  load_opts[] = {
     { "progress",    no_argument,       NULL, 'g' },
     { "spin",        no_argument,       NULL, 'i' },
     { "shop",        required_argument, NULL, 'O' },
+    { "shop-answer", required_argument, NULL, 'B' },
     { NULL, 0, NULL, 0 }
 };
 
@@ -161,6 +162,7 @@ load_option(int option)
     case 'g': load_conf.progress = 1; break;
     case 'i': load_conf.spin = 1; break;
     case 'O': load_conf.shop = strtoul(optarg, NULL, 10); break;
+    case 'B': load_conf.shop_answer = optarg; break;
     }
 }
 

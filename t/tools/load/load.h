@@ -74,6 +74,7 @@ typedef struct {
     double               rate;       /* callbacks a second, 0: no limit */
     unsigned             spin:1;     /* never sleep, but yield */
     unsigned             shop;       /* a port of 127.0.0.1: be the shop */
+    const char          *shop_answer;    /* the file that the shop says */
     double               timeout;    /* of one send, seconds */
     uint64_t             retries;    /* of one callback */
     double               retry_delay;    /* seconds */

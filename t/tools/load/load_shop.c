@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -16,7 +17,8 @@
 #include "load.h"
 
 
-#define LOAD_SHOP_SIZE  65536
+#define LOAD_SHOP_SIZE    65536
+#define LOAD_ANSWER_SIZE  8192
 
 
 typedef struct {
@@ -34,6 +36,7 @@ typedef struct {
 } load_listener_t;
 
 
+static int load_shop_prepare(void);
 static void load_shop_accept(void *data, uint32_t events);
 static void load_shop_read(void *data, uint32_t events);
 static int load_shop_answer(load_customer_t *c);
@@ -41,16 +44,17 @@ static size_t load_shop_request(load_customer_t *c);
 
 
 /* as long as what a small nginx says */
-static const char  load_shop_ok[] =
+static const char  load_shop_head[] =
     "HTTP/1.1 200 OK\r\n"
     "Server: shop/1.22.1\r\n"
     "Date: Sat, 21 Nov 2026 02:00:00 GMT\r\n"
     "Content-Type: text/plain\r\n"
-    "Content-Length: 2\r\n"
-    "Connection: keep-alive\r\n\r\n"
-    "ok";
+    "Connection: keep-alive\r\n"
+    "Content-Length: ";
 
 static load_listener_t  load_listener;
+static char             load_answer[LOAD_ANSWER_SIZE];
+static size_t           load_answer_len;
 
 
 int
@@ -74,7 +78,8 @@ load_shop_open(int epoll)
     ee.events = EPOLLIN;
     ee.data.ptr = &load_listener;
 
-    if (load_listener.fd == -1
+    if (load_shop_prepare() == -1
+        || load_listener.fd == -1
         || setsockopt(load_listener.fd, SOL_SOCKET, SO_REUSEADDR, &one,
                       sizeof(int))
            == -1
@@ -89,6 +94,43 @@ load_shop_open(int epoll)
         perror("the shop cannot open");
         return -1;
     }
+
+    return 0;
+}
+
+
+/* the whole of what the shop says to each request */
+
+static int
+load_shop_prepare(void)
+{
+    int     n;
+    FILE   *file;
+    char    body[LOAD_ANSWER_SIZE / 2] = "ok";
+    size_t  len;
+
+    len = 2;
+
+    if (load_conf.shop_answer) {
+        file = fopen(load_conf.shop_answer, "r");
+        if (file == NULL) {
+            return -1;
+        }
+
+        len = fread(body, 1, sizeof(body), file);
+        fclose(file);
+
+        if (len == sizeof(body)) {
+            errno = EFBIG;
+            return -1;
+        }
+    }
+
+    n = snprintf(load_answer, sizeof(load_answer), "%s%zu\r\n\r\n",
+                 load_shop_head, len);
+
+    memcpy(load_answer + n, body, len);
+    load_answer_len = n + len;
 
     return 0;
 }
@@ -176,9 +218,9 @@ load_shop_answer(load_customer_t *c)
         c->len -= size;
         memmove(c->in, c->in + size, c->len + 1);
 
-        n = send(c->fd, load_shop_ok, sizeof(load_shop_ok) - 1, 0);
+        n = send(c->fd, load_answer, load_answer_len, 0);
 
-        if (n != (ssize_t) sizeof(load_shop_ok) - 1) {
+        if (n != (ssize_t) load_answer_len) {
             return -1;
         }
     }
