@@ -265,7 +265,7 @@ ngx_http_paygw_download_streams(ngx_http_paygw_try_t *t)
     r = t->sr->main;
     h = &t->sr->upstream->headers_in;
 
-    if (t->sr->header_only || h->content_encoding) {
+    if (t->sr->header_only || t->sr->headers_out.content_encoding) {
         return 0;
     }
 

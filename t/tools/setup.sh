@@ -208,13 +208,14 @@ if in_set test || in_set valgrind; then
         rm -rf "$PAYGW_DEPS/apt"
     fi
 
-    # promtool alone, out of a large package; the tests do without it, so it
-    # is asked for once
+    # promtool alone: a package of its own in newer releases, and before that
+    # in a large one; the tests do without it, so it is asked for once
     if [ ! -d "$PAYGW_DEPS/prometheus" ] \
         && ! command -v promtool > /dev/null
     then
         started=1
-        fetch_deb "$PAYGW_DEPS/promtool" prometheus system || :
+        fetch_deb "$PAYGW_DEPS/promtool" promtool system \
+            || fetch_deb "$PAYGW_DEPS/promtool" prometheus system || :
         mkdir -p "$PAYGW_DEPS/prometheus/usr/bin"
         mv "$PAYGW_DEPS/promtool/usr/bin/promtool" \
             "$PAYGW_DEPS/prometheus/usr/bin/" 2> /dev/null \
