@@ -5,7 +5,8 @@
 #
 # FILE holds the secret of the key id, or its private key in PEM.  Prints the
 # body of the answer; the status of the program is 0 if that is a 2xx and, with
-# a secret, if its signature is right or CHECK=no is set.
+# a secret, if its signature is right or CHECK=no is set, for a location without
+# "sign_response".
 #
 # On a machine with other users take a private key: arguments of a program, and
 # a secret is one of those of openssl here, can be seen by everybody.
@@ -80,7 +81,8 @@ if [ "${CHECK:-yes}" != no ]; then
     want=$(printf '%s\n' "$status" "$(field x-timestamp)" "$nonce" \
                   "$(sha256 < "$tmp/answer")" | hmac)
     if [ "$(field x-signature)" != "$want" ]; then
-        echo "call.sh: the answer ($status) is not signed for this call" >&2
+        echo "call.sh: the answer ($status) is not signed for this call;" \
+             "a location without sign_response needs CHECK=no" >&2
         exit 3
     fi
 fi

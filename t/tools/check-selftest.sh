@@ -160,13 +160,14 @@ direction store http no
 direction crypto codec no
 direction codec crypto no
 
-# what a table has and what the documentation says
+# what a table has and what the documentation says:
+# DOCUMENT TYPE-AND-NAME TEXT MESSAGE [ROOM]
 documented() {
     rm -rf "$work/tree"
-    mkdir -p "$work/tree/$m/http" "$work/tree/docs"
-    { printf '%sstatic %s  ngx_x[] = {\n' "$head" "$2"
+    mkdir -p "$work/tree/$m/${5:-http}" "$work/tree/docs"
+    { printf '%sstatic %s[] = {\n' "$head" "$2"
       printf '    { ngx_string("paygw_a"),\n      NULL },\n};\n'
-    } > "$work/tree/$m/http/x.c"
+    } > "$work/tree/$m/${5:-http}/x.c"
     printf '%s\n' "$3" > "$work/tree/docs/$1.md"
     echo >> "$work/count"
     python3 "$tools/check.py" "$work/tree" > "$work/out" || :
@@ -177,10 +178,16 @@ documented() {
     fi
 }
 
-documented directives ngx_command_t '# paygw_b' '"paygw_a" is not in docs/dir'
-documented directives ngx_command_t '# paygw_b' 'is no directive "paygw_b"'
-documented variables ngx_http_variable_t '$paygw_b' '"paygw_a" is not in docs'
-documented variables ngx_http_variable_t '$paygw_b' 'is no variable "paygw_b"'
+c='ngx_command_t  ngx_x' v='ngx_http_variable_t  ngx_x'
+r='ngx_str_t  ngx_paygw_reasons'
+documented directives "$c" '# paygw_b' ' directive "paygw_a" is not in docs/dir'
+documented directives "$c" '# paygw_b' 'is no directive "paygw_b"'
+documented directives "$c" '# paygw_a' 'row of directive "paygw_a" is not in d'
+documented variables "$v" '$paygw_b' '"paygw_a" is not in docs'
+documented variables "$v" '$paygw_b' 'is no variable "paygw_b"'
+documented errors "$r" '## Reasons' 'reason "paygw_a" is not in docs' provider
+documented errors "$r" '## Reasons
+| `b` | 401 |' 'is no reason "b"' provider
 
 # what Lua thinks of C: SED-OF-THE-LUA-FILE MESSAGE
 lua() {

@@ -293,14 +293,14 @@ def check_compare(path, n, floor, line, source):
                'CRYPTO_memcmp(), or say why "not secret"')
 
 
-def table(root, kind, start):
+def table(root, room, kind, start):
     """Names in the tables of a kind, with the place of each."""
     found = {}
-    folder = os.path.join(root, MODULE, 'http')
+    folder = os.path.join(root, MODULE, room)
     if not os.path.isdir(folder):
         return found
     for name in sorted(os.listdir(folder)):
-        path = '%s/http/%s' % (MODULE, name)
+        path = '%s/%s/%s' % (MODULE, room, name)
         if not name.endswith('.c'):
             continue
         inside = False
@@ -316,27 +316,43 @@ def table(root, kind, start):
     return found
 
 
+def said_in(root, path, section, mention):
+    """Names that a document tells of, in a section or in all of it."""
+    said = {}
+    if not os.path.exists(os.path.join(root, path)):
+        return said
+    inside = section is None
+    with open(os.path.join(root, path), encoding='utf-8') as f:
+        for n, line in enumerate(f, 1):
+            if section and line.startswith('#'):
+                inside = line.strip('# \n') == section
+            for name in re.findall(mention, line) if inside else ():
+                said.setdefault(name, n)
+    return said
+
+
 def check_documented(root):
     pairs = (
-        ('directives', 'directive', 'ngx_command_t',
+        ('directives', None, 'directive', 'http', 'ngx_command_t',
          r'ngx_string\("(paygw_\w+)"\)', r'^#+ +`?(paygw_\w+)'),
-        ('variables', 'variable', 'ngx_http_variable_t',
+        ('directives', 'Directives', 'row of directive', 'http',
+         'ngx_command_t', r'ngx_string\("(paygw_\w+)"\)',
+         r'^\| \[(paygw_\w+)\]'),
+        ('variables', None, 'variable', 'http', 'ngx_http_variable_t',
          r'(?:ngx_string|ngx_http_paygw_var)\("(paygw_\w+)"', r'\$(paygw_\w+)'),
-        ('metrics', 'metric', 'ngx_http_paygw_family_t',
+        ('metrics', None, 'metric', 'http', 'ngx_http_paygw_family_t',
          r'ngx_http_paygw_(?:counter|gauge|histogram)\("(paygw_\w+)"',
          r'^\| `(paygw_\w+)`'),
+        ('errors', 'Reasons', 'reason', 'provider',
+         'ngx_str_t +ngx_paygw_reasons', r'ngx_string\("(\w+)"\)',
+         r'^\| `(\w+)`'),
     )
-    for document, what, kind, start, mention in pairs:
+    for document, section, what, room, kind, start, mention in pairs:
         path = 'docs/%s.md' % document
-        have = table(root, kind, start)
+        have = table(root, room, kind, start)
         if not have and not os.path.exists(os.path.join(root, path)):
             continue
-        said = {}
-        if os.path.exists(os.path.join(root, path)):
-            with open(os.path.join(root, path), encoding='utf-8') as f:
-                for n, line in enumerate(f, 1):
-                    for name in re.findall(mention, line):
-                        said.setdefault(name, n)
+        said = said_in(root, path, section, mention)
         for name, (where, n) in sorted(have.items()):
             if name not in said:
                 report(where, n, '%s "%s" is not in %s' % (what, name, path))
