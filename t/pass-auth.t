@@ -270,7 +270,8 @@ for my $case (
     [ precreate => '"code":"20000","sub_code":"isp.unknow-error"', 2 ],
     [ precreate => '"code":"20000"', 2 ], [ precreate => '"code":"20001"', 2 ],
     [ precreate => '"code":"40003"', 2 ], [ precreate => '"code":"40005"', 2 ],
-    [ precreate => '"code":"40006"', 2 ], [ pay => '"code":"10003"', 1 ],
+    [ precreate => '"code":"40006"', 2 ], [ pay => '"code":"10003"', 2 ],
+    [ pay => '"code":"40004","sub_code":"ACQ.UNKNOW_ERROR"', 2 ],
     [ refund => '"code":"10000","fund_change":"Y"', 1 ],
     [ refund => '"code":"10000","fund_change":"N"', 2 ],
     [ refund => '"code":"10000"', 2 ],
@@ -325,7 +326,8 @@ for my $case (
 for my $case ([ 400, 'SYSTEM_ERROR', 2 ], [ 400, 'SYSTEMERROR', 2 ],
               [ 400, 'FREQUENCY_LIMITED', 2 ], [ 400, 'NOT_ENOUGH', 2 ],
               [ 400, 'RATELIMIT_EXCEEDED', 2 ], [ 400, 'ORDER_CLOSED', 1 ],
-              [ 202, 'USERPAYING', 1 ])
+              [ 400, 'BANK_ERROR', 2 ], [ 400, 'BIZERR_NEED_RETRY', 2 ],
+              [ 400, 'FREQUENCY_LIMIT_EXCEED', 2 ], [ 202, 'USERPAYING', 2 ])
 {
     my ($status, $code, $times) = @$case;
     my $key = fresh();

@@ -68,7 +68,8 @@ for my $case (
         SIGNERROR APPID_NOT_EXIST MCHID_NOT_EXIST APPID_MCHID_NOT_MATCH)),
     (map { [ '/secapi/pay/refund', $_, 2 ] }
      qw(NOTENOUGH BIZERR_NEED_RETRY CERT_ERROR)),
-    [ '/secapi/pay/refund', undef, 1 ], [ '/pay/micropay', 'USERPAYING', 1 ],
+    [ '/secapi/pay/refund', undef, 1 ], [ '/pay/micropay', 'USERPAYING', 2 ],
+    [ '/pay/micropay', 'BANKERROR', 2 ], [ '/pay/micropay', 'PAYERERROR', 1 ],
     [ '/pay/orderquery', undef, 2 ], [ '/pay/refundquery', undef, 2 ],
 ) {
     my ($path, $code, $times) = @$case;
@@ -89,8 +90,8 @@ for my $case (
 --- wxv2 eval: $::Own
 --- run
 for my $case (
-    (map { [ 'backTransReq.do', $_, 1 ] } qw(00 10 12 34)),
-    (map { [ 'backTransReq.do', $_, 2 ] } qw(02 03 04 05 06 11)),
+    (map { [ 'backTransReq.do', $_, 1 ] } qw(00 10 33)),
+    (map { [ 'backTransReq.do', $_, 2 ] } qw(02 03 04 05 06 11 12 34 A6)),
     [ 'queryTrans.do', '00', 2 ],
 ) {
     my ($path, $code, $times) = @$case;

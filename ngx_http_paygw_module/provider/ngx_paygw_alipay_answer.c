@@ -70,7 +70,7 @@ ngx_paygw_alipay_check_answer(ngx_paygw_exchange_t *x)
     }
 
     if (x->status != 200) {
-        return ngx_paygw_exchange_unsigned(x, ngx_paygw_alipay_busy, &none,
+        return ngx_paygw_exchange_unsigned(x, ngx_paygw_alipay_codes, &none,
                                            &none);
     }
 
@@ -298,7 +298,7 @@ ngx_paygw_alipay_unsigned(ngx_paygw_exchange_t *x,
     (void) ngx_paygw_json_get_string(a->content, "code", &code);
     (void) ngx_paygw_json_get_string(a->content, "sub_code", &sub);
 
-    return ngx_paygw_exchange_unsigned(x, ngx_paygw_alipay_busy, &code, &sub);
+    return ngx_paygw_exchange_unsigned(x, ngx_paygw_alipay_codes, &code, &sub);
 }
 
 

@@ -50,49 +50,50 @@ static ngx_int_t ngx_paygw_alipay_clock(ngx_paygw_json_t *content,
 
 /* codes of the gateway, but for 40004, whose sub_code tells */
 
-static const ngx_paygw_code_word_t  ngx_paygw_alipay_codes[] = {
-    { ngx_string("10003"), NGX_PAYGW_CODE_UNCLEAR },
-    { ngx_string("20000"), NGX_PAYGW_CODE_UNCLEAR },
-    { ngx_string("20001"), NGX_PAYGW_CODE_ACCOUNT },
-    { ngx_string("40003"), NGX_PAYGW_CODE_ACCOUNT },
-    { ngx_string("40005"), NGX_PAYGW_CODE_BUSY },
-    { ngx_string("40006"), NGX_PAYGW_CODE_ACCOUNT },
-    { ngx_null_string, NGX_PAYGW_CODE_OK }
+const ngx_paygw_code_word_t  ngx_paygw_alipay_codes[] = {
+    { ngx_string("10003"), NGX_PAYGW_CODE_UNCLEAR, 0 },
+    { ngx_string("20000"), NGX_PAYGW_CODE_UNCLEAR, 1 },
+    { ngx_string("20001"), NGX_PAYGW_CODE_ACCOUNT, 0 },
+    { ngx_string("40003"), NGX_PAYGW_CODE_ACCOUNT, 0 },
+    { ngx_string("40005"), NGX_PAYGW_CODE_BUSY, 1 },
+    { ngx_string("40006"), NGX_PAYGW_CODE_ACCOUNT, 0 },
+    { ngx_null_string, NGX_PAYGW_CODE_OK, 0 }
 };
 
 
 /* how a sub_code ends, whichever service it is of */
 
-static const ngx_paygw_code_word_t  ngx_paygw_alipay_subs[] = {
-    { ngx_string("SYSTEM_ERROR"), NGX_PAYGW_CODE_UNCLEAR },
-    { ngx_string("UNKNOW_ERROR"), NGX_PAYGW_CODE_UNCLEAR },
-    { ngx_string("unknow-error"), NGX_PAYGW_CODE_UNCLEAR },
-    { ngx_string("TRADE_NOT_EXIST"), NGX_PAYGW_CODE_ORDER_NOT_FOUND },
-    { ngx_string("TRADE_HAS_SUCCESS"), NGX_PAYGW_CODE_ORDER_PAID },
-    { ngx_string("TRADE_HAS_CLOSE"), NGX_PAYGW_CODE_ORDER_CLOSED },
-    { ngx_string("CONTEXT_INCONSISTENT"), NGX_PAYGW_CODE_ORDER_MISMATCH },
-    { ngx_string("TRADE_HAS_FINISHED"), NGX_PAYGW_CODE_ORDER_STATE },
-    { ngx_string("REASON_TRADE_STATUS_INVALID"), NGX_PAYGW_CODE_ORDER_STATE },
-    { ngx_string("REASON_ILLEGAL_STATUS"), NGX_PAYGW_CODE_ORDER_STATE },
-    { ngx_string("TRADE_STATUS_ERROR"), NGX_PAYGW_CODE_ORDER_STATE },
+const ngx_paygw_code_word_t  ngx_paygw_alipay_subs[] = {
+    { ngx_string("SYSTEM_ERROR"), NGX_PAYGW_CODE_UNCLEAR, 1 },
+    { ngx_string("UNKNOW_ERROR"), NGX_PAYGW_CODE_UNCLEAR, 1 },
+    { ngx_string("unknow-error"), NGX_PAYGW_CODE_UNCLEAR, 1 },
+    { ngx_string("TRADE_NOT_EXIST"), NGX_PAYGW_CODE_ORDER_NOT_FOUND, 0 },
+    { ngx_string("TRADE_HAS_SUCCESS"), NGX_PAYGW_CODE_ORDER_PAID, 0 },
+    { ngx_string("TRADE_HAS_CLOSE"), NGX_PAYGW_CODE_ORDER_CLOSED, 0 },
+    { ngx_string("CONTEXT_INCONSISTENT"), NGX_PAYGW_CODE_ORDER_MISMATCH, 0 },
+    { ngx_string("TRADE_HAS_FINISHED"), NGX_PAYGW_CODE_ORDER_STATE, 0 },
+    { ngx_string("REASON_TRADE_STATUS_INVALID"),
+      NGX_PAYGW_CODE_ORDER_STATE, 0 },
+    { ngx_string("REASON_ILLEGAL_STATUS"), NGX_PAYGW_CODE_ORDER_STATE, 0 },
+    { ngx_string("TRADE_STATUS_ERROR"), NGX_PAYGW_CODE_ORDER_STATE, 0 },
     { ngx_string("REASON_TRADE_REFUND_FEE_ERR"),
-      NGX_PAYGW_CODE_REFUND_TOO_MUCH },
+      NGX_PAYGW_CODE_REFUND_TOO_MUCH, 0 },
     { ngx_string("REFUND_AMT_NOT_EQUAL_TOTAL"),
-      NGX_PAYGW_CODE_REFUND_TOO_MUCH },
+      NGX_PAYGW_CODE_REFUND_TOO_MUCH, 0 },
     { ngx_string("DISCORDANT_REPEAT_REQUEST"),
-      NGX_PAYGW_CODE_REFUND_MISMATCH },
-    { ngx_string("SELLER_BALANCE_NOT_ENOUGH"), NGX_PAYGW_CODE_BALANCE },
-    { ngx_string("PAYMENT_AUTH_CODE_INVALID"), NGX_PAYGW_CODE_PAYER },
-    { ngx_string("BUYER_BALANCE_NOT_ENOUGH"), NGX_PAYGW_CODE_PAYER },
-    { ngx_string("BUYER_SELLER_EQUAL"), NGX_PAYGW_CODE_PAYER },
-    { ngx_string("TRADE_BUYER_NOT_MATCH"), NGX_PAYGW_CODE_PAYER },
-    { ngx_string("BILL_NOT_EXIST"), NGX_PAYGW_CODE_BILL_NOT_FOUND },
-    { ngx_string("isv.invalid-signature"), NGX_PAYGW_CODE_ACCOUNT },
-    { ngx_string("isv.invalid-app-id"), NGX_PAYGW_CODE_ACCOUNT },
-    { ngx_string("isv.app-cert-not-exist"), NGX_PAYGW_CODE_ACCOUNT },
+      NGX_PAYGW_CODE_REFUND_MISMATCH, 0 },
+    { ngx_string("SELLER_BALANCE_NOT_ENOUGH"), NGX_PAYGW_CODE_BALANCE, 0 },
+    { ngx_string("PAYMENT_AUTH_CODE_INVALID"), NGX_PAYGW_CODE_PAYER, 0 },
+    { ngx_string("BUYER_BALANCE_NOT_ENOUGH"), NGX_PAYGW_CODE_PAYER, 0 },
+    { ngx_string("BUYER_SELLER_EQUAL"), NGX_PAYGW_CODE_PAYER, 0 },
+    { ngx_string("TRADE_BUYER_NOT_MATCH"), NGX_PAYGW_CODE_PAYER, 0 },
+    { ngx_string("BILL_NOT_EXIST"), NGX_PAYGW_CODE_BILL_NOT_FOUND, 0 },
+    { ngx_string("isv.invalid-signature"), NGX_PAYGW_CODE_ACCOUNT, 0 },
+    { ngx_string("isv.invalid-app-id"), NGX_PAYGW_CODE_ACCOUNT, 0 },
+    { ngx_string("isv.app-cert-not-exist"), NGX_PAYGW_CODE_ACCOUNT, 0 },
     { ngx_string("isv.invalid-alipay-root-cert-sn"),
-      NGX_PAYGW_CODE_ACCOUNT },
-    { ngx_null_string, NGX_PAYGW_CODE_REFUSED }
+      NGX_PAYGW_CODE_ACCOUNT, 0 },
+    { ngx_null_string, NGX_PAYGW_CODE_REFUSED, 0 }
 };
 
 
@@ -164,14 +165,14 @@ ngx_paygw_alipay_problem(ngx_paygw_order_t *o, ngx_paygw_json_t *content,
     }
 
     o->told.word = sub;
-    o->code = ngx_paygw_code_find(ngx_paygw_alipay_codes, code, 0);
+    o->code = ngx_paygw_code_find(ngx_paygw_alipay_codes, code, 0)->code;
 
     if (o->code == NGX_PAYGW_CODE_OK) {
 
         /* a refusal is one of 4....: of others nothing is known */
 
         o->code = (code->data[0] == '4')
-                  ? ngx_paygw_code_find(ngx_paygw_alipay_subs, &sub, 1)
+                  ? ngx_paygw_code_find(ngx_paygw_alipay_subs, &sub, 1)->code
                   : NGX_PAYGW_CODE_UNCLEAR;
     }
 

@@ -372,7 +372,7 @@ ngx_paygw_alipay_v3_unsigned(ngx_paygw_exchange_t *x)
         (void) ngx_paygw_json_get_string(root, "code", &code);
     }
 
-    return ngx_paygw_exchange_unsigned(x, ngx_paygw_alipay_busy, &code, &none);
+    return ngx_paygw_exchange_unsigned(x, ngx_paygw_alipay_codes, &code, &none);
 }
 
 

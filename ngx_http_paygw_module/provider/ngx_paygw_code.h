@@ -14,9 +14,9 @@
 
 /*
  * What has become of an operation of the unified API, in one word.  There is no
- * other list of them: the caller's status and text, whether it may be tried
- * again, and whether the provider is to blame follow from the table.  Keep the
- * order of ngx_paygw_codes[]; docs/errors.md has a row for each.
+ * other list of them: the caller's status and text, and whether it may be tried
+ * again, follow from the table.  Keep the order of ngx_paygw_codes[];
+ * docs/errors.md has a row for each.
  */
 typedef enum {
     NGX_PAYGW_CODE_OK = 0,
@@ -76,8 +76,6 @@ typedef struct {
     unsigned                 unknown:1;  /* so is the outcome */
     unsigned                 again:1;    /* the same may have another answer
                                             the next time: not to be kept */
-    unsigned                 ill:1;      /* it tells of a provider that is not
-                                            well: for breakers */
 } ngx_paygw_code_t;
 
 
@@ -86,17 +84,23 @@ extern const ngx_paygw_code_t  ngx_paygw_codes[];
 
 
 /*
- * A provider's own word and what it means; a table is ended by an empty word,
- * whose code is that of all others.
+ * A provider's own word and what it means, for paygw_api and for paygw_pass; a
+ * table is ended by an empty word, whose code is that of all others.
  */
 typedef struct {
     ngx_str_t                word;
     ngx_paygw_code_e         code;
+    ngx_uint_t               ill;      /* the provider is not well: for the
+                                          breaker, and what it does once is
+                                          sent again; unsigned  ill:1; */
 } ngx_paygw_code_word_t;
 
-/* of a table; suffix: the word is the end of value, else all of it */
-ngx_paygw_code_e ngx_paygw_code_find(const ngx_paygw_code_word_t *words,
-    ngx_str_t *value, ngx_uint_t suffix);
+/*
+ * The entry of a table, never NULL; suffix: the word is the end of value, else
+ * all of it
+ */
+const ngx_paygw_code_word_t *ngx_paygw_code_find(
+    const ngx_paygw_code_word_t *words, ngx_str_t *value, ngx_uint_t suffix);
 
 
 #endif /* _NGX_PAYGW_CODE_H_INCLUDED_ */

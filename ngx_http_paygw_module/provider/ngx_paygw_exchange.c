@@ -274,15 +274,15 @@ ngx_paygw_exchange_hidden(ngx_paygw_exchange_t *x, ngx_paygw_form_t *form,
 
 
 ngx_int_t
-ngx_paygw_exchange_unsigned(ngx_paygw_exchange_t *x, const ngx_str_t *busy,
-    ngx_str_t *code, ngx_str_t *detail)
+ngx_paygw_exchange_unsigned(ngx_paygw_exchange_t *x,
+    const ngx_paygw_code_word_t *words, ngx_str_t *code, ngx_str_t *detail)
 {
     static ngx_str_t  none = ngx_string("-");
 
     /* nothing but how trouble is counted hangs on it */
 
     x->blamed = code->len && !ngx_paygw_exchange_status_busy(x->status)
-                && !ngx_paygw_exchange_among(busy, code);
+                && !ngx_paygw_code_find(words, code, 0)->ill;
 
     if (!ngx_paygw_visible(code, NGX_PAYGW_EXCHANGE_WORD)) {
         code = &none;
@@ -300,8 +300,22 @@ ngx_paygw_exchange_unsigned(ngx_paygw_exchange_t *x, const ngx_str_t *busy,
 
 
 void
-ngx_paygw_exchange_busy(ngx_paygw_exchange_t *x, ngx_uint_t word)
+ngx_paygw_exchange_busy(ngx_paygw_exchange_t *x, ngx_uint_t ill)
 {
-    x->busy = word || ngx_paygw_exchange_status_busy(x->status);
+    x->busy = ill || ngx_paygw_exchange_status_busy(x->status);
     x->again = x->busy && x->repeat != NGX_PAYGW_REPEAT_NEVER;
+}
+
+
+void
+ngx_paygw_exchange_word(ngx_paygw_exchange_t *x,
+    const ngx_paygw_code_word_t *words, ngx_str_t *value)
+{
+    const ngx_paygw_code_word_t  *w;
+
+    w = value ? ngx_paygw_code_find(words, value, 0) : NULL;
+
+    x->open = w && ngx_paygw_codes[w->code].again;
+
+    ngx_paygw_exchange_busy(x, w && w->ill);
 }

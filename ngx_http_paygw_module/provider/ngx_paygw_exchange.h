@@ -10,6 +10,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_paygw_code.h"
 #include "ngx_paygw_form.h"
 #include "ngx_paygw_provider.h"
 #include "ngx_paygw_sign.h"
@@ -227,18 +228,25 @@ ngx_int_t ngx_paygw_exchange_hidden(ngx_paygw_exchange_t *x,
 
 /*
  * Refuses an answer that nobody has signed; what it says goes to the log, as
- * far as it can stand there.  busy are the codes that find no fault with the
+ * far as it can stand there.  words say which codes find no fault with the
  * request.  Returns NGX_DECLINED or NGX_ERROR.
  */
 ngx_int_t ngx_paygw_exchange_unsigned(ngx_paygw_exchange_t *x,
-    const ngx_str_t *busy, ngx_str_t *code, ngx_str_t *detail);
+    const ngx_paygw_code_word_t *words, ngx_str_t *code, ngx_str_t *detail);
 
 /*
- * An answer that is verified: word says whether it is one of trouble over there
+ * An answer that is verified: ill says whether it is one of trouble over there
  * by what it says, the status whether it is by that.  For providers that take
  * the same again, under the same number, without making a second one of it.
  */
-void ngx_paygw_exchange_busy(ngx_paygw_exchange_t *x, ngx_uint_t word);
+void ngx_paygw_exchange_busy(ngx_paygw_exchange_t *x, ngx_uint_t ill);
+
+/*
+ * The same, and whether it may be another one the next time, for an error that
+ * one word tells: value, as in ngx_paygw_code_find(), NULL if there is none.
+ */
+void ngx_paygw_exchange_word(ngx_paygw_exchange_t *x,
+    const ngx_paygw_code_word_t *words, ngx_str_t *value);
 
 
 #endif /* _NGX_PAYGW_EXCHANGE_H_INCLUDED_ */

@@ -37,23 +37,24 @@ static ngx_int_t ngx_paygw_stripe_listed(ngx_paygw_exchange_t *x,
  */
 
 static const ngx_paygw_code_word_t  ngx_paygw_stripe_codes[] = {
-    { ngx_string("resource_missing"), NGX_PAYGW_CODE_ORDER_NOT_FOUND },
-    { ngx_string("idempotency_error"), NGX_PAYGW_CODE_ORDER_MISMATCH },
-    { ngx_string("idempotency_key_in_use"), NGX_PAYGW_CODE_UNCLEAR },
-    { ngx_string("rate_limit"), NGX_PAYGW_CODE_BUSY },
-    { ngx_string("lock_timeout"), NGX_PAYGW_CODE_BUSY },
+    { ngx_string("resource_missing"), NGX_PAYGW_CODE_ORDER_NOT_FOUND, 0 },
+    { ngx_string("idempotency_error"), NGX_PAYGW_CODE_ORDER_MISMATCH, 0 },
+    { ngx_string("idempotency_key_in_use"), NGX_PAYGW_CODE_UNCLEAR, 0 },
+    { ngx_string("rate_limit"), NGX_PAYGW_CODE_BUSY, 0 },
+    { ngx_string("lock_timeout"), NGX_PAYGW_CODE_BUSY, 0 },
     { ngx_string("payment_intent_unexpected_state"),
-      NGX_PAYGW_CODE_ORDER_STATE },
-    { ngx_string("charge_disputed"), NGX_PAYGW_CODE_ORDER_STATE },
-    { ngx_string("charge_already_refunded"), NGX_PAYGW_CODE_REFUND_TOO_MUCH },
-    { ngx_string("balance_insufficient"), NGX_PAYGW_CODE_BALANCE },
-    { ngx_string("insufficient_funds"), NGX_PAYGW_CODE_BALANCE },
-    { ngx_string("api_key_expired"), NGX_PAYGW_CODE_ACCOUNT },
-    { ngx_string("secret_key_required"), NGX_PAYGW_CODE_ACCOUNT },
-    { ngx_string("testmode_charges_only"), NGX_PAYGW_CODE_ACCOUNT },
-    { ngx_string("livemode_mismatch"), NGX_PAYGW_CODE_ACCOUNT },
-    { ngx_string("account_invalid"), NGX_PAYGW_CODE_ACCOUNT },
-    { ngx_null_string, NGX_PAYGW_CODE_REFUSED }
+      NGX_PAYGW_CODE_ORDER_STATE, 0 },
+    { ngx_string("charge_disputed"), NGX_PAYGW_CODE_ORDER_STATE, 0 },
+    { ngx_string("charge_already_refunded"),
+      NGX_PAYGW_CODE_REFUND_TOO_MUCH, 0 },
+    { ngx_string("balance_insufficient"), NGX_PAYGW_CODE_BALANCE, 0 },
+    { ngx_string("insufficient_funds"), NGX_PAYGW_CODE_BALANCE, 0 },
+    { ngx_string("api_key_expired"), NGX_PAYGW_CODE_ACCOUNT, 0 },
+    { ngx_string("secret_key_required"), NGX_PAYGW_CODE_ACCOUNT, 0 },
+    { ngx_string("testmode_charges_only"), NGX_PAYGW_CODE_ACCOUNT, 0 },
+    { ngx_string("livemode_mismatch"), NGX_PAYGW_CODE_ACCOUNT, 0 },
+    { ngx_string("account_invalid"), NGX_PAYGW_CODE_ACCOUNT, 0 },
+    { ngx_null_string, NGX_PAYGW_CODE_REFUSED, 0 }
 };
 
 
@@ -124,7 +125,7 @@ ngx_paygw_stripe_problem(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
         }
     }
 
-    o->code = ngx_paygw_code_find(ngx_paygw_stripe_codes, word, 0);
+    o->code = ngx_paygw_code_find(ngx_paygw_stripe_codes, word, 0)->code;
 
     if (x->status >= 500 || x->status == 424 || x->status == 409) {
         o->code = NGX_PAYGW_CODE_UNCLEAR;

@@ -178,4 +178,8 @@ ngx_int_t ngx_paygw_unionpay_refund_ref(ngx_paygw_exchange_t *x,
 void ngx_paygw_unionpay_charset(ngx_paygw_form_t *form, ngx_str_t *charset);
 
 
+/* what respCode says: ngx_paygw_unionpay_told.c */
+extern const ngx_paygw_code_word_t  ngx_paygw_unionpay_answers[];
+
+
 #endif /* _NGX_PAYGW_UNIONPAY_H_INCLUDED_ */

@@ -29,32 +29,6 @@ static ngx_int_t ngx_paygw_unionpay_type(ngx_paygw_exchange_t *x,
     ngx_paygw_form_t *form, const char *type);
 
 
-/*
- * Codes after which the same request may get another one: the gateway is closed
- * or busy, the end is not known yet, or a certificate is not the right one.
- */
-
-static const ngx_str_t  ngx_paygw_unionpay_again[] = {
-    ngx_string("02"),
-    ngx_string("03"),
-    ngx_string("04"),
-    ngx_string("05"),
-    ngx_string("06"),
-    ngx_string("11"),
-    ngx_null_string
-};
-
-
-/* the gateway is closed, has had no answer itself, or is busy */
-
-static const ngx_str_t  ngx_paygw_unionpay_busy[] = {
-    ngx_string("02"),
-    ngx_string("03"),
-    ngx_string("06"),
-    ngx_null_string
-};
-
-
 static const ngx_paygw_exchange_pair_t  ngx_paygw_unionpay_pairs[] = {
     { "orderId", "orderId" },
     { "txnTime", "txnTime" },
@@ -76,7 +50,7 @@ ngx_paygw_unionpay_check_answer(ngx_paygw_exchange_t *x)
     ngx_str_null(&none);
 
     if (x->status != 200) {
-        return ngx_paygw_exchange_unsigned(x, ngx_paygw_unionpay_busy, &none,
+        return ngx_paygw_exchange_unsigned(x, ngx_paygw_unionpay_answers, &none,
                                            &none);
     }
 
@@ -148,7 +122,7 @@ ngx_paygw_unionpay_parse_answer(ngx_paygw_exchange_t *x,
         code = *value;
     }
 
-    return ngx_paygw_exchange_unsigned(x, ngx_paygw_unionpay_busy, &code,
+    return ngx_paygw_exchange_unsigned(x, ngx_paygw_unionpay_answers, &code,
                                        &none);
 }
 
@@ -182,15 +156,15 @@ ngx_paygw_unionpay_sense(ngx_paygw_exchange_t *x,
                                 "answer has no respCode");
     }
 
-    x->open = x->repeat == NGX_PAYGW_REPEAT_ALWAYS
-              || ngx_paygw_exchange_among(ngx_paygw_unionpay_again, code);
+    ngx_paygw_exchange_word(x, ngx_paygw_unionpay_answers, code);
+
+    if (x->repeat == NGX_PAYGW_REPEAT_ALWAYS) {
+        x->open = 1;
+    }
 
     /* a second one would be told that it is a duplicate, whatever has become
        of the first */
 
-    ngx_paygw_exchange_busy(x,
-                            ngx_paygw_exchange_among(ngx_paygw_unionpay_busy,
-                                                     code));
     x->again = x->busy && x->repeat == NGX_PAYGW_REPEAT_ALWAYS;
 
     ngx_paygw_unionpay_bound(x, code);

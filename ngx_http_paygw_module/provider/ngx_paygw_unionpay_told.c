@@ -41,18 +41,18 @@ static ngx_int_t ngx_paygw_unionpay_filed(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o, ngx_paygw_form_t *form);
 
 
-static const ngx_paygw_code_word_t  ngx_paygw_unionpay_codes[] = {
-    { ngx_string("00"), NGX_PAYGW_CODE_OK },
-    { ngx_string("02"), NGX_PAYGW_CODE_BUSY },
-    { ngx_string("03"), NGX_PAYGW_CODE_UNCLEAR },
-    { ngx_string("04"), NGX_PAYGW_CODE_UNCLEAR },
-    { ngx_string("05"), NGX_PAYGW_CODE_UNCLEAR },
-    { ngx_string("06"), NGX_PAYGW_CODE_BUSY },
-    { ngx_string("11"), NGX_PAYGW_CODE_ACCOUNT },
-    { ngx_string("12"), NGX_PAYGW_CODE_ORDER_STATE },
-    { ngx_string("34"), NGX_PAYGW_CODE_ORDER_NOT_FOUND },
-    { ngx_string("A6"), NGX_PAYGW_CODE_UNCLEAR },
-    { ngx_null_string, NGX_PAYGW_CODE_REFUSED }
+const ngx_paygw_code_word_t  ngx_paygw_unionpay_answers[] = {
+    { ngx_string("00"), NGX_PAYGW_CODE_OK, 0 },
+    { ngx_string("02"), NGX_PAYGW_CODE_BUSY, 1 },
+    { ngx_string("03"), NGX_PAYGW_CODE_UNCLEAR, 1 },
+    { ngx_string("04"), NGX_PAYGW_CODE_UNCLEAR, 0 },
+    { ngx_string("05"), NGX_PAYGW_CODE_UNCLEAR, 0 },
+    { ngx_string("06"), NGX_PAYGW_CODE_BUSY, 1 },
+    { ngx_string("11"), NGX_PAYGW_CODE_ACCOUNT, 0 },
+    { ngx_string("12"), NGX_PAYGW_CODE_ORDER_STATE, 0 },
+    { ngx_string("34"), NGX_PAYGW_CODE_ORDER_NOT_FOUND, 0 },
+    { ngx_string("A6"), NGX_PAYGW_CODE_UNCLEAR, 0 },
+    { ngx_null_string, NGX_PAYGW_CODE_REFUSED, 0 }
 };
 
 
@@ -90,7 +90,8 @@ ngx_paygw_unionpay_normalise(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
         return ngx_paygw_order_strange(x, "respCode");
     }
 
-    o->code = ngx_paygw_code_find(ngx_paygw_unionpay_codes, &o->told.word, 0);
+    o->code = ngx_paygw_code_find(ngx_paygw_unionpay_answers, &o->told.word, 0)
+                  ->code;
 
     if (o->code != NGX_PAYGW_CODE_OK) {
         return ngx_paygw_unionpay_problem(x, o);

@@ -183,4 +183,8 @@ const char *ngx_paygw_wechat_v2_stranger(ngx_paygw_form_t *form,
     ngx_paygw_wechat_account_t *account);
 
 
+/* what err_code says: ngx_paygw_wechat_v2_told.c */
+extern const ngx_paygw_code_word_t  ngx_paygw_wechat_v2_codes[];
+
+
 #endif /* _NGX_PAYGW_WECHAT_V2_H_INCLUDED_ */

@@ -80,40 +80,6 @@ static const ngx_str_t  ngx_paygw_wechat_v2_telling[] = {
 };
 
 
-/*
- * Errors after which the same request may succeed: nobody knows, or there is no
- * money yet, or the account is not set up as it should be.
- */
-
-static const ngx_str_t  ngx_paygw_wechat_v2_again[] = {
-    ngx_string("SYSTEMERROR"),
-    ngx_string("SYSTEM_ERROR"),
-    ngx_string("BIZERR_NEED_RETRY"),
-    ngx_string("FREQUENCY_LIMITED"),
-    ngx_string("FREQ_LIMIT"),
-    ngx_string("NOTENOUGH"),
-    ngx_string("NOAUTH"),
-    ngx_string("SIGNERROR"),
-    ngx_string("CERT_ERROR"),
-    ngx_string("APPID_NOT_EXIST"),
-    ngx_string("MCHID_NOT_EXIST"),
-    ngx_string("APPID_MCHID_NOT_MATCH"),
-    ngx_null_string
-};
-
-
-/* of these the ones that are about WeChat Pay itself */
-
-static const ngx_str_t  ngx_paygw_wechat_v2_busy[] = {
-    ngx_string("SYSTEMERROR"),
-    ngx_string("SYSTEM_ERROR"),
-    ngx_string("BIZERR_NEED_RETRY"),
-    ngx_string("FREQUENCY_LIMITED"),
-    ngx_string("FREQ_LIMIT"),
-    ngx_null_string
-};
-
-
 static const ngx_paygw_exchange_pair_t  ngx_paygw_wechat_v2_pairs[] = {
     { "out_trade_no", "out_trade_no" },
     { "transaction_id", "transaction_id" },
@@ -140,7 +106,7 @@ ngx_paygw_wechat_v2_check_answer(ngx_paygw_exchange_t *x)
     ngx_str_null(&none);
 
     if (x->status != 200) {
-        return ngx_paygw_exchange_unsigned(x, ngx_paygw_wechat_v2_busy, &none,
+        return ngx_paygw_exchange_unsigned(x, ngx_paygw_wechat_v2_codes, &none,
                                            &none);
     }
 
@@ -308,7 +274,7 @@ ngx_paygw_wechat_v2_nobody(ngx_paygw_exchange_t *x, ngx_paygw_form_t *form)
         detail = *value;
     }
 
-    return ngx_paygw_exchange_unsigned(x, ngx_paygw_wechat_v2_busy, &code,
+    return ngx_paygw_exchange_unsigned(x, ngx_paygw_wechat_v2_codes, &code,
                                        &detail);
 }
 
@@ -382,14 +348,11 @@ ngx_paygw_wechat_v2_sense(ngx_paygw_exchange_t *x, ngx_paygw_form_t *form)
 
     value = ngx_paygw_wechat_v2_value(form, "err_code");
 
-    x->open = x->repeat == NGX_PAYGW_REPEAT_ALWAYS
-              || (value
-                  && ngx_paygw_exchange_among(ngx_paygw_wechat_v2_again,
-                                              value));
+    ngx_paygw_exchange_word(x, ngx_paygw_wechat_v2_codes, value);
 
-    ngx_paygw_exchange_busy(x, value
-                       && ngx_paygw_exchange_among(ngx_paygw_wechat_v2_busy,
-                                                   value));
+    if (x->repeat == NGX_PAYGW_REPEAT_ALWAYS) {
+        x->open = 1;
+    }
 
     if (value) {
         ngx_paygw_wechat_v2_bound(x, value);

@@ -77,34 +77,35 @@ static const ngx_paygw_wechat_v2_state_t  ngx_paygw_wechat_v2_returns[] = {
 };
 
 
-static const ngx_paygw_code_word_t  ngx_paygw_wechat_v2_codes[] = {
-    { ngx_string("SYSTEMERROR"), NGX_PAYGW_CODE_UNCLEAR },
-    { ngx_string("SYSTEM_ERROR"), NGX_PAYGW_CODE_UNCLEAR },
-    { ngx_string("BANKERROR"), NGX_PAYGW_CODE_UNCLEAR },
-    { ngx_string("BIZERR_NEED_RETRY"), NGX_PAYGW_CODE_UNCLEAR },
-    { ngx_string("USERPAYING"), NGX_PAYGW_CODE_UNCLEAR },
-    { ngx_string("FREQUENCY_LIMITED"), NGX_PAYGW_CODE_BUSY },
-    { ngx_string("FREQ_LIMIT"), NGX_PAYGW_CODE_BUSY },
-    { ngx_string("SIGNERROR"), NGX_PAYGW_CODE_ACCOUNT },
-    { ngx_string("CERT_ERROR"), NGX_PAYGW_CODE_ACCOUNT },
-    { ngx_string("NOAUTH"), NGX_PAYGW_CODE_ACCOUNT },
-    { ngx_string("APPID_NOT_EXIST"), NGX_PAYGW_CODE_ACCOUNT },
-    { ngx_string("MCHID_NOT_EXIST"), NGX_PAYGW_CODE_ACCOUNT },
-    { ngx_string("APPID_MCHID_NOT_MATCH"), NGX_PAYGW_CODE_ACCOUNT },
-    { ngx_string("ORDERPAID"), NGX_PAYGW_CODE_ORDER_PAID },
-    { ngx_string("ORDERCLOSED"), NGX_PAYGW_CODE_ORDER_CLOSED },
-    { ngx_string("OUT_TRADE_NO_USED"), NGX_PAYGW_CODE_ORDER_MISMATCH },
-    { ngx_string("ORDERNOTEXIST"), NGX_PAYGW_CODE_ORDER_NOT_FOUND },
-    { ngx_string("REFUNDNOTEXIST"), NGX_PAYGW_CODE_REFUND_NOT_FOUND },
-    { ngx_string("INVALID_TRANSACTIONID"), NGX_PAYGW_CODE_ORDER_NOT_FOUND },
-    { ngx_string("TRADE_OVERDUE"), NGX_PAYGW_CODE_ORDER_STATE },
-    { ngx_string("NOTENOUGH"), NGX_PAYGW_CODE_BALANCE },
-    { ngx_string("AUTHCODEEXPIRE"), NGX_PAYGW_CODE_PAYER },
-    { ngx_string("AUTH_CODE_ERROR"), NGX_PAYGW_CODE_PAYER },
-    { ngx_string("AUTH_CODE_INVALID"), NGX_PAYGW_CODE_PAYER },
-    { ngx_string("NOTSUPORTCARD"), NGX_PAYGW_CODE_PAYER },
-    { ngx_string("BUYER_MISMATCH"), NGX_PAYGW_CODE_PAYER },
-    { ngx_null_string, NGX_PAYGW_CODE_REFUSED }
+const ngx_paygw_code_word_t  ngx_paygw_wechat_v2_codes[] = {
+    { ngx_string("SYSTEMERROR"), NGX_PAYGW_CODE_UNCLEAR, 1 },
+    { ngx_string("SYSTEM_ERROR"), NGX_PAYGW_CODE_UNCLEAR, 1 },
+    { ngx_string("BANKERROR"), NGX_PAYGW_CODE_UNCLEAR, 0 },
+    { ngx_string("BIZERR_NEED_RETRY"), NGX_PAYGW_CODE_UNCLEAR, 1 },
+    { ngx_string("USERPAYING"), NGX_PAYGW_CODE_UNCLEAR, 0 },
+    { ngx_string("FREQUENCY_LIMITED"), NGX_PAYGW_CODE_BUSY, 1 },
+    { ngx_string("FREQ_LIMIT"), NGX_PAYGW_CODE_BUSY, 1 },
+    { ngx_string("SIGNERROR"), NGX_PAYGW_CODE_ACCOUNT, 0 },
+    { ngx_string("CERT_ERROR"), NGX_PAYGW_CODE_ACCOUNT, 0 },
+    { ngx_string("NOAUTH"), NGX_PAYGW_CODE_ACCOUNT, 0 },
+    { ngx_string("APPID_NOT_EXIST"), NGX_PAYGW_CODE_ACCOUNT, 0 },
+    { ngx_string("MCHID_NOT_EXIST"), NGX_PAYGW_CODE_ACCOUNT, 0 },
+    { ngx_string("APPID_MCHID_NOT_MATCH"), NGX_PAYGW_CODE_ACCOUNT, 0 },
+    { ngx_string("ORDERPAID"), NGX_PAYGW_CODE_ORDER_PAID, 0 },
+    { ngx_string("ORDERCLOSED"), NGX_PAYGW_CODE_ORDER_CLOSED, 0 },
+    { ngx_string("OUT_TRADE_NO_USED"), NGX_PAYGW_CODE_ORDER_MISMATCH, 0 },
+    { ngx_string("ORDERNOTEXIST"), NGX_PAYGW_CODE_ORDER_NOT_FOUND, 0 },
+    { ngx_string("REFUNDNOTEXIST"), NGX_PAYGW_CODE_REFUND_NOT_FOUND, 0 },
+    { ngx_string("INVALID_TRANSACTIONID"),
+      NGX_PAYGW_CODE_ORDER_NOT_FOUND, 0 },
+    { ngx_string("TRADE_OVERDUE"), NGX_PAYGW_CODE_ORDER_STATE, 0 },
+    { ngx_string("NOTENOUGH"), NGX_PAYGW_CODE_BALANCE, 0 },
+    { ngx_string("AUTHCODEEXPIRE"), NGX_PAYGW_CODE_PAYER, 0 },
+    { ngx_string("AUTH_CODE_ERROR"), NGX_PAYGW_CODE_PAYER, 0 },
+    { ngx_string("AUTH_CODE_INVALID"), NGX_PAYGW_CODE_PAYER, 0 },
+    { ngx_string("NOTSUPORTCARD"), NGX_PAYGW_CODE_PAYER, 0 },
+    { ngx_string("BUYER_MISMATCH"), NGX_PAYGW_CODE_PAYER, 0 },
+    { ngx_null_string, NGX_PAYGW_CODE_REFUSED, 0 }
 };
 
 
@@ -177,7 +178,7 @@ ngx_paygw_wechat_v2_problem(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
     }
 
     o->code = ngx_paygw_code_find(ngx_paygw_wechat_v2_codes, &o->told.word,
-                                  0);
+                                  0)->code;
 
     if (o->op != NGX_PAYGW_OP_CREATE
         || o->method != NGX_PAYGW_METHOD_BARCODE)

@@ -209,4 +209,8 @@ void ngx_paygw_wechat_v3_ack(const ngx_paygw_notify_t *n, ngx_uint_t status,
     ngx_paygw_ack_t *ack);
 
 
+/* what "code" of an error says: ngx_paygw_wechat_v3_told.c */
+extern const ngx_paygw_code_word_t  ngx_paygw_wechat_v3_codes[];
+
+
 #endif /* _NGX_PAYGW_WECHAT_V3_H_INCLUDED_ */

@@ -38,30 +38,6 @@ static ngx_int_t ngx_paygw_wechat_v3_unsigned(ngx_paygw_exchange_t *x);
 static ngx_int_t ngx_paygw_wechat_v3_sense(ngx_paygw_exchange_t *x);
 
 
-/* errors after which the same request may be sent again, and may succeed */
-
-static const ngx_str_t  ngx_paygw_wechat_v3_again[] = {
-    ngx_string("SYSTEM_ERROR"),
-    ngx_string("SYSTEMERROR"),
-    ngx_string("FREQUENCY_LIMITED"),
-    ngx_string("RATELIMIT_EXCEEDED"),
-    ngx_string("NOT_ENOUGH"),
-    ngx_string("NOTENOUGH"),
-    ngx_null_string
-};
-
-
-/* of these the ones that are about WeChat Pay itself */
-
-static const ngx_str_t  ngx_paygw_wechat_v3_busy[] = {
-    ngx_string("SYSTEM_ERROR"),
-    ngx_string("SYSTEMERROR"),
-    ngx_string("FREQUENCY_LIMITED"),
-    ngx_string("RATELIMIT_EXCEEDED"),
-    ngx_null_string
-};
-
-
 static const ngx_str_t  ngx_paygw_wechat_v3_asks[] = {
     ngx_string("wechatpay-serial"),
     ngx_null_string
@@ -424,7 +400,7 @@ ngx_paygw_wechat_v3_unsigned(ngx_paygw_exchange_t *x)
         (void) ngx_paygw_json_get_string(root, "code", &code);
     }
 
-    return ngx_paygw_exchange_unsigned(x, ngx_paygw_wechat_v3_busy, &code,
+    return ngx_paygw_exchange_unsigned(x, ngx_paygw_wechat_v3_codes, &code,
                                        &none);
 }
 
@@ -471,11 +447,7 @@ ngx_paygw_wechat_v3_sense(ngx_paygw_exchange_t *x)
 
     if (error && ((x->status >= 400 && x->status < 600) || x->status == 202))
     {
-        x->open = ngx_paygw_exchange_among(ngx_paygw_wechat_v3_again, &code);
-
-        ngx_paygw_exchange_busy(x,
-                           ngx_paygw_exchange_among(ngx_paygw_wechat_v3_busy,
-                                                    &code));
+        ngx_paygw_exchange_word(x, ngx_paygw_wechat_v3_codes, &code);
         ngx_paygw_wechat_v3_bound(x, &code);
         return NGX_OK;
     }

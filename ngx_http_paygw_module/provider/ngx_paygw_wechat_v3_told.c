@@ -75,37 +75,37 @@ static const ngx_paygw_wechat_v3_state_t  ngx_paygw_wechat_v3_returns[] = {
 };
 
 
-static const ngx_paygw_code_word_t  ngx_paygw_wechat_v3_codes[] = {
-    { ngx_string("SYSTEM_ERROR"), NGX_PAYGW_CODE_UNCLEAR },
-    { ngx_string("SYSTEMERROR"), NGX_PAYGW_CODE_UNCLEAR },
-    { ngx_string("BANK_ERROR"), NGX_PAYGW_CODE_UNCLEAR },
-    { ngx_string("BANKERROR"), NGX_PAYGW_CODE_UNCLEAR },
-    { ngx_string("BIZ_ERR_NEED_RETRY"), NGX_PAYGW_CODE_UNCLEAR },
-    { ngx_string("BIZERR_NEED_RETRY"), NGX_PAYGW_CODE_UNCLEAR },
-    { ngx_string("USER_PAYING"), NGX_PAYGW_CODE_UNCLEAR },
-    { ngx_string("USERPAYING"), NGX_PAYGW_CODE_UNCLEAR },
-    { ngx_string("FREQUENCY_LIMITED"), NGX_PAYGW_CODE_BUSY },
-    { ngx_string("FREQUENCY_LIMIT_EXCEED"), NGX_PAYGW_CODE_BUSY },
-    { ngx_string("RATELIMIT_EXCEEDED"), NGX_PAYGW_CODE_BUSY },
-    { ngx_string("SIGN_ERROR"), NGX_PAYGW_CODE_ACCOUNT },
-    { ngx_string("APPID_MCHID_NOT_MATCH"), NGX_PAYGW_CODE_ACCOUNT },
-    { ngx_string("MCH_NOT_EXISTS"), NGX_PAYGW_CODE_ACCOUNT },
-    { ngx_string("NO_AUTH"), NGX_PAYGW_CODE_ACCOUNT },
-    { ngx_string("NOAUTH"), NGX_PAYGW_CODE_ACCOUNT },
-    { ngx_string("ORDER_PAID"), NGX_PAYGW_CODE_ORDER_PAID },
-    { ngx_string("ORDERPAID"), NGX_PAYGW_CODE_ORDER_PAID },
-    { ngx_string("ORDER_CLOSED"), NGX_PAYGW_CODE_ORDER_CLOSED },
-    { ngx_string("ORDERCLOSED"), NGX_PAYGW_CODE_ORDER_CLOSED },
-    { ngx_string("OUT_TRADE_NO_USED"), NGX_PAYGW_CODE_ORDER_MISMATCH },
-    { ngx_string("ORDER_NOT_EXIST"), NGX_PAYGW_CODE_ORDER_NOT_FOUND },
-    { ngx_string("ORDERNOTEXIST"), NGX_PAYGW_CODE_ORDER_NOT_FOUND },
-    { ngx_string("RESOURCE_NOT_EXISTS"), NGX_PAYGW_CODE_ORDER_NOT_FOUND },
-    { ngx_string("NO_STATEMENT_EXIST"), NGX_PAYGW_CODE_BILL_NOT_FOUND },
-    { ngx_string("STATEMENT_CREATING"), NGX_PAYGW_CODE_BILL_NOT_FOUND },
-    { ngx_string("NOT_ENOUGH"), NGX_PAYGW_CODE_BALANCE },
-    { ngx_string("NOTENOUGH"), NGX_PAYGW_CODE_BALANCE },
-    { ngx_string("OPENID_MISMATCH"), NGX_PAYGW_CODE_PAYER },
-    { ngx_null_string, NGX_PAYGW_CODE_REFUSED }
+const ngx_paygw_code_word_t  ngx_paygw_wechat_v3_codes[] = {
+    { ngx_string("SYSTEM_ERROR"), NGX_PAYGW_CODE_UNCLEAR, 1 },
+    { ngx_string("SYSTEMERROR"), NGX_PAYGW_CODE_UNCLEAR, 1 },
+    { ngx_string("BANK_ERROR"), NGX_PAYGW_CODE_UNCLEAR, 0 },
+    { ngx_string("BANKERROR"), NGX_PAYGW_CODE_UNCLEAR, 0 },
+    { ngx_string("BIZ_ERR_NEED_RETRY"), NGX_PAYGW_CODE_UNCLEAR, 1 },
+    { ngx_string("BIZERR_NEED_RETRY"), NGX_PAYGW_CODE_UNCLEAR, 1 },
+    { ngx_string("USER_PAYING"), NGX_PAYGW_CODE_UNCLEAR, 0 },
+    { ngx_string("USERPAYING"), NGX_PAYGW_CODE_UNCLEAR, 0 },
+    { ngx_string("FREQUENCY_LIMITED"), NGX_PAYGW_CODE_BUSY, 1 },
+    { ngx_string("FREQUENCY_LIMIT_EXCEED"), NGX_PAYGW_CODE_BUSY, 1 },
+    { ngx_string("RATELIMIT_EXCEEDED"), NGX_PAYGW_CODE_BUSY, 1 },
+    { ngx_string("SIGN_ERROR"), NGX_PAYGW_CODE_ACCOUNT, 0 },
+    { ngx_string("APPID_MCHID_NOT_MATCH"), NGX_PAYGW_CODE_ACCOUNT, 0 },
+    { ngx_string("MCH_NOT_EXISTS"), NGX_PAYGW_CODE_ACCOUNT, 0 },
+    { ngx_string("NO_AUTH"), NGX_PAYGW_CODE_ACCOUNT, 0 },
+    { ngx_string("NOAUTH"), NGX_PAYGW_CODE_ACCOUNT, 0 },
+    { ngx_string("ORDER_PAID"), NGX_PAYGW_CODE_ORDER_PAID, 0 },
+    { ngx_string("ORDERPAID"), NGX_PAYGW_CODE_ORDER_PAID, 0 },
+    { ngx_string("ORDER_CLOSED"), NGX_PAYGW_CODE_ORDER_CLOSED, 0 },
+    { ngx_string("ORDERCLOSED"), NGX_PAYGW_CODE_ORDER_CLOSED, 0 },
+    { ngx_string("OUT_TRADE_NO_USED"), NGX_PAYGW_CODE_ORDER_MISMATCH, 0 },
+    { ngx_string("ORDER_NOT_EXIST"), NGX_PAYGW_CODE_ORDER_NOT_FOUND, 0 },
+    { ngx_string("ORDERNOTEXIST"), NGX_PAYGW_CODE_ORDER_NOT_FOUND, 0 },
+    { ngx_string("RESOURCE_NOT_EXISTS"), NGX_PAYGW_CODE_ORDER_NOT_FOUND, 0 },
+    { ngx_string("NO_STATEMENT_EXIST"), NGX_PAYGW_CODE_BILL_NOT_FOUND, 0 },
+    { ngx_string("STATEMENT_CREATING"), NGX_PAYGW_CODE_BILL_NOT_FOUND, 0 },
+    { ngx_string("NOT_ENOUGH"), NGX_PAYGW_CODE_BALANCE, 0 },
+    { ngx_string("NOTENOUGH"), NGX_PAYGW_CODE_BALANCE, 0 },
+    { ngx_string("OPENID_MISMATCH"), NGX_PAYGW_CODE_PAYER, 0 },
+    { ngx_null_string, NGX_PAYGW_CODE_REFUSED, 0 }
 };
 
 
@@ -197,7 +197,7 @@ ngx_paygw_wechat_v3_problem(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
     ngx_str_t *code)
 {
     o->told.word = *code;
-    o->code = ngx_paygw_code_find(ngx_paygw_wechat_v3_codes, code, 0);
+    o->code = ngx_paygw_code_find(ngx_paygw_wechat_v3_codes, code, 0)->code;
 
     if (o->code == NGX_PAYGW_CODE_REFUSED) {
 

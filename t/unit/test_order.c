@@ -296,7 +296,7 @@ test_order_codes(void)
         ok(!c->unknown || (c->status >= 502 && c->again),
            "code %lu: what is unknown is no end", (unsigned long) i);
         ok(ngx_strncmp(c->name.data, "CLIENT-", 7) != 0
-           || (c->status >= 400 && c->status < 500 && !c->ill),
+           || (c->status >= 400 && c->status < 500),
            "code %lu: a caller's fault", (unsigned long) i);
         ok(ngx_strncmp(c->name.data, "RETRY-", 6) != 0
            || (c->status == 503 && c->again && !c->unknown),
