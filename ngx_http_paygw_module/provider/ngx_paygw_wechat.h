@@ -10,6 +10,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_paygw_order.h"
 #include "ngx_paygw_provider.h"
 
 
@@ -84,6 +85,71 @@ void ngx_paygw_wechat_state(ngx_paygw_notify_t *n,
  */
 ngx_int_t ngx_paygw_wechat_redirect(ngx_pool_t *pool, ngx_str_t *url,
     ngx_str_t *back);
+
+
+/* ngx_paygw_wechat_order.c */
+
+extern const ngx_str_t  ngx_paygw_wechat_currencies[];
+
+/* as orders->conf */
+char *ngx_paygw_wechat_orders_conf(ngx_conf_t *cf, ngx_paygw_channel_t *ch);
+
+/*
+ * What an order says, against the limits that are the same in both; those of
+ * the payer are of his method, and where no appid is named the account's first
+ * one is set.  NGX_OK, or NGX_DECLINED with the refusal in o.
+ */
+ngx_int_t ngx_paygw_wechat_check_id(ngx_paygw_order_t *o);
+ngx_int_t ngx_paygw_wechat_check_subject(ngx_paygw_order_t *o);
+ngx_int_t ngx_paygw_wechat_check_reason(ngx_paygw_order_t *o);
+ngx_int_t ngx_paygw_wechat_check_payer(ngx_paygw_order_t *o);
+ngx_int_t ngx_paygw_wechat_check_appid(ngx_paygw_wechat_account_t *account,
+    ngx_paygw_order_t *o);
+
+
+/* the payer's side gets a signature too: of these in APIv3, of all in v2 */
+typedef struct {
+    ngx_str_t                stamp;
+    ngx_str_t                nonce;
+    ngx_str_t                subject;          /* the order, as it names it */
+} ngx_paygw_wechat_second_t;
+
+/* the signature, in the pool of x: NGX_OK or NGX_ERROR */
+typedef ngx_int_t (*ngx_paygw_wechat_second_pt)(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o, ngx_paygw_wechat_second_t *second, ngx_str_t *sign);
+
+/*
+ * Of an order that is made: sets o->told, with the action of its method.
+ * value is what the answer names for that: the URL of a code or of a page,
+ * else a prepay_id, whose parameters sign() signs, type being the signType of a
+ * script.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_paygw_wechat_created(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o, ngx_str_t *value, ngx_str_t *type,
+    ngx_paygw_wechat_second_pt sign);
+
+
+/* the same of an answer; a table is ended by the row of all other words */
+typedef struct {
+    ngx_str_t                word;
+    ngx_paygw_outcome_e      outcome;
+    ngx_paygw_state_e        state;
+    ngx_uint_t               open;             /* as told.open; unsigned:1 */
+} ngx_paygw_wechat_told_t;
+
+/* what became of an order */
+extern const ngx_paygw_wechat_told_t  ngx_paygw_wechat_trades[];
+
+/* sets outcome, state and open of o->told from o->told.word */
+void ngx_paygw_wechat_means(ngx_paygw_order_t *o,
+    const ngx_paygw_wechat_told_t *t);
+
+/*
+ * The order was asked for since a refund has to name its amount, and o->told is
+ * the answer.  NGX_AGAIN: now the refund; NGX_OK: there is none, o->code says
+ * so.
+ */
+ngx_int_t ngx_paygw_wechat_asked(ngx_paygw_order_t *o);
 
 
 #endif /* _NGX_PAYGW_WECHAT_H_INCLUDED_ */

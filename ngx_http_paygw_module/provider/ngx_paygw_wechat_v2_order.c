@@ -14,21 +14,15 @@
 /* An order in the words of v2: a flat document. */
 
 
-#define NGX_PAYGW_WECHAT_V2_ID_MIN       6
-#define NGX_PAYGW_WECHAT_V2_ID_MAX       32
-#define NGX_PAYGW_WECHAT_V2_SUBJECT_MAX  127      /* characters */
-#define NGX_PAYGW_WECHAT_V2_ATTACH_MAX   127
-#define NGX_PAYGW_WECHAT_V2_REASON_MAX   80
-#define NGX_PAYGW_WECHAT_V2_CODE_LEN     18       /* of a payer's code */
+#define NGX_PAYGW_WECHAT_V2_ATTACH_MAX  127
+#define NGX_PAYGW_WECHAT_V2_CODE_LEN    18        /* of a payer's code */
 
 
-static char *ngx_paygw_wechat_v2_orders_conf(ngx_conf_t *cf,
-    ngx_paygw_channel_t *ch);
 static ngx_int_t ngx_paygw_wechat_v2_order_check(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o);
 static ngx_int_t ngx_paygw_wechat_v2_check_create(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o);
-static ngx_int_t ngx_paygw_wechat_v2_check_payer(ngx_paygw_order_t *o);
+static ngx_int_t ngx_paygw_wechat_v2_check_code(ngx_paygw_order_t *o);
 static ngx_int_t ngx_paygw_wechat_v2_order_create(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o);
 static ngx_int_t ngx_paygw_wechat_v2_method(ngx_paygw_exchange_t *x,
@@ -45,18 +39,14 @@ static ngx_int_t ngx_paygw_wechat_v2_refund_query(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o);
 static ngx_int_t ngx_paygw_wechat_v2_bill(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o);
-static ngx_int_t ngx_paygw_wechat_v2_begin(ngx_paygw_exchange_t *x,
-    ngx_paygw_order_t *o, ngx_paygw_form_t *form);
+static ngx_int_t ngx_paygw_wechat_v2_ask(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o, const char *path);
+static ngx_int_t ngx_paygw_wechat_v2_form(ngx_paygw_exchange_t *x,
+    const char *name, ngx_str_t *value, ngx_paygw_form_t *form);
 static ngx_int_t ngx_paygw_wechat_v2_integer(ngx_pool_t *pool,
     ngx_paygw_form_t *form, const char *name, int64_t value);
 static ngx_int_t ngx_paygw_wechat_v2_request(ngx_paygw_exchange_t *x,
     const char *path, ngx_paygw_form_t *form);
-
-
-static const ngx_str_t  ngx_paygw_wechat_v2_currencies[] = {
-    ngx_string("CNY"),
-    ngx_null_string
-};
 
 
 /* trade_type, in the order of ngx_paygw_method_e */
@@ -73,8 +63,8 @@ const ngx_paygw_orders_t  ngx_paygw_wechat_v2_orders = {
     ngx_paygw_method_bit(QR) | ngx_paygw_method_bit(JSAPI)
     | ngx_paygw_method_bit(APP) | ngx_paygw_method_bit(H5)
     | ngx_paygw_method_bit(BARCODE),
-    ngx_paygw_wechat_v2_currencies,
-    ngx_paygw_wechat_v2_orders_conf,
+    ngx_paygw_wechat_currencies,
+    ngx_paygw_wechat_orders_conf,
     ngx_paygw_wechat_v2_order_check,
     {
         ngx_paygw_wechat_v2_order_create,
@@ -90,29 +80,6 @@ const ngx_paygw_orders_t  ngx_paygw_wechat_v2_orders = {
 };
 
 
-static char *
-ngx_paygw_wechat_v2_orders_conf(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
-{
-    ngx_paygw_wechat_account_t  *account = ch->conf;
-
-    if (ngx_paygw_channel_required(cf, ch, ch->notify_url.len, "notify_url")
-        != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    if (account->sub_mchids && account->sub_mchids->nelts != 1) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "channel \"%V\" has %ui \"sub_mchid\", \"paygw_api\" "
-                      "needs exactly one, make a channel of each",
-                      &ch->name, account->sub_mchids->nelts);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
 static ngx_int_t
 ngx_paygw_wechat_v2_order_check(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o)
@@ -125,11 +92,8 @@ ngx_paygw_wechat_v2_order_check(ngx_paygw_exchange_t *x,
         return NGX_OK;
     }
 
-    if (o->id.len < NGX_PAYGW_WECHAT_V2_ID_MIN
-        || o->id.len > NGX_PAYGW_WECHAT_V2_ID_MAX)
-    {
-        return ngx_paygw_order_invalid(o, "order_id", "must have 6 to 32 "
-                                       "characters in this channel");
+    if (ngx_paygw_wechat_check_id(o) != NGX_OK) {
+        return NGX_DECLINED;
     }
 
     if (o->op == NGX_PAYGW_OP_CREATE) {
@@ -144,10 +108,7 @@ ngx_paygw_wechat_v2_order_check(ngx_paygw_exchange_t *x,
                                                "this channel");
         }
 
-        if (o->reason.len > NGX_PAYGW_WECHAT_V2_REASON_MAX) {
-            return ngx_paygw_order_invalid(o, "reason", "must have at most 80 "
-                                           "bytes in this channel");
-        }
+        return ngx_paygw_wechat_check_reason(o);
     }
 
     return NGX_OK;
@@ -158,15 +119,8 @@ static ngx_int_t
 ngx_paygw_wechat_v2_check_create(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o)
 {
-    ngx_paygw_wechat_account_t  *account;
-
-    account = x->n.channels[0]->conf;
-
-    if (ngx_utf8_length(o->subject.data, o->subject.len)
-        > NGX_PAYGW_WECHAT_V2_SUBJECT_MAX)
-    {
-        return ngx_paygw_order_invalid(o, "subject", "must have at most 127 "
-                                       "characters in this channel");
+    if (ngx_paygw_wechat_check_subject(o) != NGX_OK) {
+        return NGX_DECLINED;
     }
 
     if (o->metadata.len > NGX_PAYGW_WECHAT_V2_ATTACH_MAX) {
@@ -174,32 +128,22 @@ ngx_paygw_wechat_v2_check_create(ngx_paygw_exchange_t *x,
                                        "bytes as JSON in this channel");
     }
 
-    if (o->payer_appid.len == 0) {
-        o->payer_appid = *(ngx_str_t *) account->appids->elts;
-
-    } else if (!ngx_paygw_channel_has(account->appids, &o->payer_appid)) {
-        return ngx_paygw_order_invalid(o, "payer.appid", "is none of the "
-                                       "channel's");
+    if (ngx_paygw_wechat_check_appid(x->n.channels[0]->conf, o) != NGX_OK
+        || ngx_paygw_wechat_check_payer(o) != NGX_OK)
+    {
+        return NGX_DECLINED;
     }
 
-    return ngx_paygw_wechat_v2_check_payer(o);
+    return ngx_paygw_wechat_v2_check_code(o);
 }
 
 
-/* the payer, and where he is; a code of his has 18 digits */
+/* a code of the payer's has 18 digits */
 
 static ngx_int_t
-ngx_paygw_wechat_v2_check_payer(ngx_paygw_order_t *o)
+ngx_paygw_wechat_v2_check_code(ngx_paygw_order_t *o)
 {
     size_t  i;
-
-    if (o->method == NGX_PAYGW_METHOD_JSAPI && o->payer.len == 0) {
-        return ngx_paygw_order_missing(o, "payer.id");
-    }
-
-    if (o->method == NGX_PAYGW_METHOD_H5 && o->payer_ip.len == 0) {
-        return ngx_paygw_order_missing(o, "payer.ip");
-    }
 
     if (o->method != NGX_PAYGW_METHOD_BARCODE) {
         return NGX_OK;
@@ -236,7 +180,7 @@ ngx_paygw_wechat_v2_order_create(ngx_paygw_exchange_t *x,
     account = x->n.channels[0]->conf;
     sub = ngx_paygw_wechat_sub_appid(account, &o->payer_appid);
 
-    if (ngx_paygw_wechat_v2_begin(x, o, &form) != NGX_OK
+    if (ngx_paygw_wechat_v2_form(x, "out_trade_no", &o->id, &form) != NGX_OK
         || ngx_paygw_form_add(&form, "appid",
                               sub ? account->appids->elts : &o->payer_appid)
            != NGX_OK
@@ -361,13 +305,7 @@ static ngx_int_t
 ngx_paygw_wechat_v2_order_query(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o)
 {
-    ngx_paygw_form_t  form;
-
-    if (ngx_paygw_wechat_v2_begin(x, o, &form) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    return ngx_paygw_wechat_v2_request(x, "/pay/orderquery", &form);
+    return ngx_paygw_wechat_v2_ask(x, o, "/pay/orderquery");
 }
 
 
@@ -375,13 +313,7 @@ static ngx_int_t
 ngx_paygw_wechat_v2_order_close(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o)
 {
-    ngx_paygw_form_t  form;
-
-    if (ngx_paygw_wechat_v2_begin(x, o, &form) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    return ngx_paygw_wechat_v2_request(x, "/pay/closeorder", &form);
+    return ngx_paygw_wechat_v2_ask(x, o, "/pay/closeorder");
 }
 
 
@@ -402,7 +334,7 @@ ngx_paygw_wechat_v2_order_refund(ngx_paygw_exchange_t *x,
         return ngx_paygw_wechat_v2_order_query(x, o);
     }
 
-    if (ngx_paygw_wechat_v2_begin(x, o, &form) != NGX_OK
+    if (ngx_paygw_wechat_v2_form(x, "out_trade_no", &o->id, &form) != NGX_OK
         || ngx_paygw_form_add(&form, "out_refund_no", &o->refund_id) != NGX_OK
         || ngx_paygw_wechat_v2_integer(x->n.pool, &form, "total_fee",
                                        o->amount)
@@ -431,18 +363,10 @@ static ngx_int_t
 ngx_paygw_wechat_v2_refund_query(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o)
 {
-    ngx_paygw_form_t             form;
-    ngx_paygw_wechat_account_t  *account;
+    ngx_paygw_form_t  form;
 
-    account = x->n.channels[0]->conf;
-
-    if (ngx_paygw_form_new(x->n.pool, &form) != NGX_OK
-        || (account->sub_mchids
-            && ngx_paygw_form_add(&form, "sub_mch_id",
-                                  account->sub_mchids->elts)
-               != NGX_OK)
-        || ngx_paygw_form_add(&form, "out_refund_no", &o->refund_id)
-           != NGX_OK)
+    if (ngx_paygw_wechat_v2_form(x, "out_refund_no", &o->refund_id, &form)
+        != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -454,13 +378,10 @@ ngx_paygw_wechat_v2_refund_query(ngx_paygw_exchange_t *x,
 static ngx_int_t
 ngx_paygw_wechat_v2_bill(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
 {
-    ngx_str_t                    day;
-    ngx_paygw_form_t             form;
-    ngx_paygw_wechat_account_t  *account;
+    ngx_str_t         day;
+    ngx_paygw_form_t  form;
 
     static ngx_str_t  all = ngx_string("ALL");
-
-    account = x->n.channels[0]->conf;
 
     /* "2025-01-02" without its "-" */
 
@@ -469,12 +390,7 @@ ngx_paygw_wechat_v2_bill(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
                              (size_t) 2, o->date.data + 5,
                              (size_t) 2, o->date.data + 8)
         != NGX_OK
-        || ngx_paygw_form_new(x->n.pool, &form) != NGX_OK
-        || (account->sub_mchids
-            && ngx_paygw_form_add(&form, "sub_mch_id",
-                                  account->sub_mchids->elts)
-               != NGX_OK)
-        || ngx_paygw_form_add(&form, "bill_date", &day) != NGX_OK
+        || ngx_paygw_wechat_v2_form(x, "bill_date", &day, &form) != NGX_OK
         || ngx_paygw_form_add(&form, "bill_type", &all) != NGX_OK)
     {
         return NGX_ERROR;
@@ -484,11 +400,25 @@ ngx_paygw_wechat_v2_bill(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
 }
 
 
-/* who it is about: build() adds who we are */
+static ngx_int_t
+ngx_paygw_wechat_v2_ask(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
+    const char *path)
+{
+    ngx_paygw_form_t  form;
+
+    if (ngx_paygw_wechat_v2_form(x, "out_trade_no", &o->id, &form) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_paygw_wechat_v2_request(x, path, &form);
+}
+
+
+/* whose it is and what it is about: build() adds who we are */
 
 static ngx_int_t
-ngx_paygw_wechat_v2_begin(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
-    ngx_paygw_form_t *form)
+ngx_paygw_wechat_v2_form(ngx_paygw_exchange_t *x, const char *name,
+    ngx_str_t *value, ngx_paygw_form_t *form)
 {
     ngx_paygw_wechat_account_t  *account;
 
@@ -503,7 +433,7 @@ ngx_paygw_wechat_v2_begin(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
         return NGX_ERROR;
     }
 
-    return ngx_paygw_form_add(form, "out_trade_no", &o->id);
+    return ngx_paygw_form_add(form, name, value);
 }
 
 

@@ -19,27 +19,14 @@
 
 #define NGX_PAYGW_WECHAT_V2_URL_MAX     1024
 #define NGX_PAYGW_WECHAT_V2_PREPAY_MAX  64
-#define NGX_PAYGW_WECHAT_V2_NONCE       32
-
-
-/* a state and what it means; the last one is that of all others */
-typedef struct {
-    const char              *word;
-    ngx_paygw_outcome_e      outcome;
-    ngx_paygw_state_e        state;
-} ngx_paygw_wechat_v2_state_t;
 
 
 static ngx_int_t ngx_paygw_wechat_v2_problem(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o, ngx_paygw_form_t *form);
 static ngx_int_t ngx_paygw_wechat_v2_created(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o, ngx_paygw_form_t *form);
-static ngx_int_t ngx_paygw_wechat_v2_jsapi(ngx_paygw_exchange_t *x,
-    ngx_paygw_order_t *o, ngx_str_t *prepay);
-static ngx_int_t ngx_paygw_wechat_v2_app(ngx_paygw_exchange_t *x,
-    ngx_paygw_order_t *o, ngx_str_t *prepay);
 static ngx_int_t ngx_paygw_wechat_v2_second(ngx_paygw_exchange_t *x,
-    ngx_paygw_order_t *o, ngx_str_t *sign);
+    ngx_paygw_order_t *o, ngx_paygw_wechat_second_t *second, ngx_str_t *sign);
 static ngx_int_t ngx_paygw_wechat_v2_charged(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o, ngx_paygw_form_t *form);
 static ngx_int_t ngx_paygw_wechat_v2_state(ngx_paygw_exchange_t *x,
@@ -52,28 +39,15 @@ static ngx_int_t ngx_paygw_wechat_v2_refund_state(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o, ngx_paygw_form_t *form);
 static ngx_uint_t ngx_paygw_wechat_v2_names(ngx_paygw_form_t *form,
     const char *name, ngx_str_t *value);
-static void ngx_paygw_wechat_v2_means(ngx_paygw_order_t *o,
-    const ngx_paygw_wechat_v2_state_t *s);
-
-
-static const ngx_paygw_wechat_v2_state_t  ngx_paygw_wechat_v2_trades[] = {
-    { "SUCCESS", NGX_PAYGW_OUTCOME_SUCCESS, NGX_PAYGW_STATE_PAID },
-    { "REFUND", NGX_PAYGW_OUTCOME_SUCCESS, NGX_PAYGW_STATE_PART_REFUNDED },
-    { "NOTPAY", NGX_PAYGW_OUTCOME_PENDING, NGX_PAYGW_STATE_CREATED },
-    { "CLOSED", NGX_PAYGW_OUTCOME_FAILED, NGX_PAYGW_STATE_CLOSED },
-    { "REVOKED", NGX_PAYGW_OUTCOME_FAILED, NGX_PAYGW_STATE_FAILED },
-    { "PAYERROR", NGX_PAYGW_OUTCOME_FAILED, NGX_PAYGW_STATE_FAILED },
-    { NULL, NGX_PAYGW_OUTCOME_PENDING, NGX_PAYGW_STATE_PAYING }
-};
 
 
 /* CHANGE: the money is still to be returned, by hand */
 
-static const ngx_paygw_wechat_v2_state_t  ngx_paygw_wechat_v2_returns[] = {
-    { "SUCCESS", NGX_PAYGW_OUTCOME_SUCCESS, 0 },
-    { "REFUNDCLOSE", NGX_PAYGW_OUTCOME_FAILED, 0 },
-    { "CHANGE", NGX_PAYGW_OUTCOME_FAILED, 0 },
-    { NULL, NGX_PAYGW_OUTCOME_PENDING, 0 }
+static const ngx_paygw_wechat_told_t  ngx_paygw_wechat_v2_returns[] = {
+    { ngx_string("SUCCESS"), NGX_PAYGW_OUTCOME_SUCCESS, 0, 0 },
+    { ngx_string("REFUNDCLOSE"), NGX_PAYGW_OUTCOME_FAILED, 0, 0 },
+    { ngx_string("CHANGE"), NGX_PAYGW_OUTCOME_FAILED, 0, 1 },
+    { ngx_null_string, NGX_PAYGW_OUTCOME_PENDING, 0, 0 }
 };
 
 
@@ -147,18 +121,7 @@ ngx_paygw_wechat_v2_normalise(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
 
         rc = ngx_paygw_wechat_v2_state(x, o, form);
 
-        if (rc != NGX_OK) {
-            return rc;
-        }
-
-        if (o->told.outcome != NGX_PAYGW_OUTCOME_SUCCESS) {
-            o->code = NGX_PAYGW_CODE_ORDER_STATE;
-            return NGX_OK;
-        }
-
-        o->amount = o->told.amount;
-
-        return NGX_AGAIN;
+        return (rc == NGX_OK) ? ngx_paygw_wechat_asked(o) : rc;
 
     case NGX_PAYGW_OP_REFUND_QUERY:
         return ngx_paygw_wechat_v2_refund_state(x, o, form);
@@ -211,130 +174,32 @@ static ngx_int_t
 ngx_paygw_wechat_v2_created(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
     ngx_paygw_form_t *form)
 {
-    ngx_str_t    prepay;
-    const char  *name;
-
-    if (!ngx_paygw_fields_word(form, "prepay_id",
-                               NGX_PAYGW_WECHAT_V2_PREPAY_MAX, &prepay))
-    {
-        return ngx_paygw_order_strange(x, "prepay_id");
-    }
-
-    o->told.outcome = NGX_PAYGW_OUTCOME_PENDING;
-    o->told.state = NGX_PAYGW_STATE_CREATED;
-    o->told.amount = o->amount;
-    o->told.currency = o->currency;
-
-    if (o->method == NGX_PAYGW_METHOD_JSAPI) {
-        return ngx_paygw_wechat_v2_jsapi(x, o, &prepay);
-    }
-
-    if (o->method == NGX_PAYGW_METHOD_APP) {
-        return ngx_paygw_wechat_v2_app(x, o, &prepay);
-    }
-
-    name = (o->method == NGX_PAYGW_METHOD_QR) ? "code_url" : "mweb_url";
-
-    if (!ngx_paygw_fields_word(form, name, NGX_PAYGW_WECHAT_V2_URL_MAX,
-                               &o->told.value))
-    {
-        return ngx_paygw_order_strange(x, name);
-    }
-
-    if (o->method == NGX_PAYGW_METHOD_QR) {
-        o->told.action = NGX_PAYGW_ACTION_QR_CODE;
-        return NGX_OK;
-    }
-
-    o->told.action = NGX_PAYGW_ACTION_REDIRECT;
-
-    return ngx_paygw_wechat_redirect(x->n.pool, &o->told.value,
-                                     &o->return_url);
-}
-
-
-/* for the script in the payer's WeChat, signed as a request is */
-
-static ngx_int_t
-ngx_paygw_wechat_v2_jsapi(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
-    ngx_str_t *prepay)
-{
-    ngx_str_t                    stamp, nonce, package, sign;
+    ngx_str_t                    value;
+    const char                  *name;
     ngx_paygw_wechat_v2_conf_t  *conf;
 
     conf = x->n.channels[0]->conf;
 
-    nonce.len = NGX_PAYGW_WECHAT_V2_NONCE;
-    nonce.data = ngx_pnalloc(x->n.pool, nonce.len);
-
-    if (nonce.data == NULL
-        || ngx_paygw_exchange_nonce(nonce.data, nonce.len) != NGX_OK
-        || ngx_paygw_order_text(x->n.pool, &stamp, "%T", x->n.msg.now)
-           != NGX_OK
-        || ngx_paygw_order_text(x->n.pool, &package, "prepay_id=%V", prepay)
-           != NGX_OK)
+    if (!ngx_paygw_fields_word(form, "prepay_id",
+                               NGX_PAYGW_WECHAT_V2_PREPAY_MAX, &value))
     {
-        return NGX_ERROR;
+        return ngx_paygw_order_strange(x, "prepay_id");
     }
 
-    o->told.action = NGX_PAYGW_ACTION_JSAPI;
-
-    ngx_paygw_order_param(o, "appId", &o->payer_appid);
-    ngx_paygw_order_param(o, "timeStamp", &stamp);
-    ngx_paygw_order_param(o, "nonceStr", &nonce);
-    ngx_paygw_order_param(o, "package", &package);
-    ngx_paygw_order_param(o, "signType", (ngx_str_t *) &conf->sign->name);
-
-    if (ngx_paygw_wechat_v2_second(x, o, &sign) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ngx_paygw_order_param(o, "paySign", &sign);
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_paygw_wechat_v2_app(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
-    ngx_str_t *prepay)
-{
-    ngx_str_t                    stamp, nonce, sign;
-    ngx_paygw_wechat_account_t  *account;
-
-    static ngx_str_t  package = ngx_string("Sign=WXPay");
-
-    account = x->n.channels[0]->conf;
-
-    nonce.len = NGX_PAYGW_WECHAT_V2_NONCE;
-    nonce.data = ngx_pnalloc(x->n.pool, nonce.len);
-
-    if (nonce.data == NULL
-        || ngx_paygw_exchange_nonce(nonce.data, nonce.len) != NGX_OK
-        || ngx_paygw_order_text(x->n.pool, &stamp, "%T", x->n.msg.now)
-           != NGX_OK)
+    if (o->method == NGX_PAYGW_METHOD_QR || o->method == NGX_PAYGW_METHOD_H5)
     {
-        return NGX_ERROR;
+        name = (o->method == NGX_PAYGW_METHOD_QR) ? "code_url" : "mweb_url";
+
+        if (!ngx_paygw_fields_word(form, name, NGX_PAYGW_WECHAT_V2_URL_MAX,
+                                   &value))
+        {
+            return ngx_paygw_order_strange(x, name);
+        }
     }
 
-    o->told.action = NGX_PAYGW_ACTION_APP;
-
-    ngx_paygw_order_param(o, "appid", &o->payer_appid);
-    ngx_paygw_order_param(o, "partnerid",
-                          account->sub_mchids ? account->sub_mchids->elts
-                                              : &account->mchid);
-    ngx_paygw_order_param(o, "prepayid", prepay);
-    ngx_paygw_order_param(o, "package", &package);
-    ngx_paygw_order_param(o, "noncestr", &nonce);
-    ngx_paygw_order_param(o, "timestamp", &stamp);
-
-    if (ngx_paygw_wechat_v2_second(x, o, &sign) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ngx_paygw_order_param(o, "sign", &sign);
-
-    return NGX_OK;
+    return ngx_paygw_wechat_created(x, o, &value,
+                                    (ngx_str_t *) &conf->sign->name,
+                                    ngx_paygw_wechat_v2_second);
 }
 
 
@@ -342,7 +207,7 @@ ngx_paygw_wechat_v2_app(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
 
 static ngx_int_t
 ngx_paygw_wechat_v2_second(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
-    ngx_str_t *sign)
+    ngx_paygw_wechat_second_t *second, ngx_str_t *sign)
 {
     char                        *err;
     ngx_str_t                    text, *key;
@@ -406,7 +271,7 @@ ngx_paygw_wechat_v2_state(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
         return ngx_paygw_order_strange(x, "trade_state");
     }
 
-    ngx_paygw_wechat_v2_means(o, ngx_paygw_wechat_v2_trades);
+    ngx_paygw_wechat_means(o, ngx_paygw_wechat_trades);
 
     return ngx_paygw_wechat_v2_money(x, o, form);
 }
@@ -549,7 +414,7 @@ ngx_paygw_wechat_v2_refund_state(ngx_paygw_exchange_t *x,
         return ngx_paygw_order_strange(x, "refund_status_0");
     }
 
-    ngx_paygw_wechat_v2_means(o, ngx_paygw_wechat_v2_returns);
+    ngx_paygw_wechat_means(o, ngx_paygw_wechat_v2_returns);
 
     value = ngx_paygw_wechat_v2_value(form, "refund_success_time_0");
 
@@ -580,22 +445,4 @@ ngx_paygw_wechat_v2_names(ngx_paygw_form_t *form, const char *name,
     given = ngx_paygw_wechat_v2_value(form, name);
 
     return given && ngx_paygw_order_same(given, value);
-}
-
-
-static void
-ngx_paygw_wechat_v2_means(ngx_paygw_order_t *o,
-    const ngx_paygw_wechat_v2_state_t *s)
-{
-    for ( /* void */ ; s->word; s++) {
-        if (ngx_strlen(s->word) == o->told.word.len
-            && ngx_strncmp(s->word, o->told.word.data, o->told.word.len) == 0)
-        {
-            break;
-        }
-    }
-
-    o->told.outcome = s->outcome;
-    o->told.state = s->state;
-    o->told.open = ngx_paygw_wechat_v2_is(&o->told.word, "CHANGE");
 }

@@ -20,16 +20,9 @@
 #define NGX_PAYGW_WECHAT_V3_PARTNER       "/v3/pay/partner/transactions/"
 #define NGX_PAYGW_WECHAT_V3_REFUNDS       "/v3/refund/domestic/refunds"
 
-#define NGX_PAYGW_WECHAT_V3_ID_MIN        6
-#define NGX_PAYGW_WECHAT_V3_ID_MAX        32
-#define NGX_PAYGW_WECHAT_V3_SUBJECT_MAX   127     /* characters */
 #define NGX_PAYGW_WECHAT_V3_ATTACH_MAX    128
-#define NGX_PAYGW_WECHAT_V3_REASON_MAX    80
 
 
-
-static char *ngx_paygw_wechat_v3_orders_conf(ngx_conf_t *cf,
-    ngx_paygw_channel_t *ch);
 static ngx_int_t ngx_paygw_wechat_v3_order_check(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o);
 static ngx_int_t ngx_paygw_wechat_v3_order_create(ngx_paygw_exchange_t *x,
@@ -52,12 +45,6 @@ static ngx_int_t ngx_paygw_wechat_v3_args(ngx_paygw_exchange_t *x,
     ngx_str_t *args);
 
 
-static const ngx_str_t  ngx_paygw_wechat_v3_currencies[] = {
-    ngx_string("CNY"),
-    ngx_null_string
-};
-
-
 /* in the order of ngx_paygw_method_e */
 
 static const char  *ngx_paygw_wechat_v3_methods[] = {
@@ -68,8 +55,8 @@ static const char  *ngx_paygw_wechat_v3_methods[] = {
 const ngx_paygw_orders_t  ngx_paygw_wechat_v3_orders = {
     ngx_paygw_method_bit(QR) | ngx_paygw_method_bit(JSAPI)
     | ngx_paygw_method_bit(APP) | ngx_paygw_method_bit(H5),
-    ngx_paygw_wechat_v3_currencies,
-    ngx_paygw_wechat_v3_orders_conf,
+    ngx_paygw_wechat_currencies,
+    ngx_paygw_wechat_orders_conf,
     ngx_paygw_wechat_v3_order_check,
     {
         ngx_paygw_wechat_v3_order_create,
@@ -85,62 +72,26 @@ const ngx_paygw_orders_t  ngx_paygw_wechat_v3_orders = {
 };
 
 
-static char *
-ngx_paygw_wechat_v3_orders_conf(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
-{
-    ngx_paygw_wechat_account_t  *account = ch->conf;
-
-    if (ngx_paygw_channel_required(cf, ch, ch->notify_url.len, "notify_url")
-        != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    if (account->sub_mchids && account->sub_mchids->nelts != 1) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "channel \"%V\" has %ui \"sub_mchid\", \"paygw_api\" "
-                      "needs exactly one, make a channel of each",
-                      &ch->name, account->sub_mchids->nelts);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
 static ngx_int_t
 ngx_paygw_wechat_v3_order_check(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o)
 {
-    ngx_paygw_wechat_account_t  *account;
-
-    account = x->n.channels[0]->conf;
-
     if (o->op == NGX_PAYGW_OP_BILL) {
         return NGX_OK;
     }
 
-    if (o->id.len < NGX_PAYGW_WECHAT_V3_ID_MIN
-        || o->id.len > NGX_PAYGW_WECHAT_V3_ID_MAX)
+    if (ngx_paygw_wechat_check_id(o) != NGX_OK
+        || ngx_paygw_wechat_check_reason(o) != NGX_OK)
     {
-        return ngx_paygw_order_invalid(o, "order_id", "must have 6 to 32 "
-                                       "characters in this channel");
-    }
-
-    if (o->reason.len > NGX_PAYGW_WECHAT_V3_REASON_MAX) {
-        return ngx_paygw_order_invalid(o, "reason", "must have at most 80 "
-                                       "bytes in this channel");
+        return NGX_DECLINED;
     }
 
     if (o->op != NGX_PAYGW_OP_CREATE) {
         return NGX_OK;
     }
 
-    if (ngx_utf8_length(o->subject.data, o->subject.len)
-        > NGX_PAYGW_WECHAT_V3_SUBJECT_MAX)
-    {
-        return ngx_paygw_order_invalid(o, "subject", "must have at most 127 "
-                                       "characters in this channel");
+    if (ngx_paygw_wechat_check_subject(o) != NGX_OK) {
+        return NGX_DECLINED;
     }
 
     if (o->metadata.len > NGX_PAYGW_WECHAT_V3_ATTACH_MAX) {
@@ -148,23 +99,11 @@ ngx_paygw_wechat_v3_order_check(ngx_paygw_exchange_t *x,
                                        "bytes as JSON in this channel");
     }
 
-    if (o->method == NGX_PAYGW_METHOD_JSAPI && o->payer.len == 0) {
-        return ngx_paygw_order_missing(o, "payer.id");
+    if (ngx_paygw_wechat_check_payer(o) != NGX_OK) {
+        return NGX_DECLINED;
     }
 
-    if (o->method == NGX_PAYGW_METHOD_H5 && o->payer_ip.len == 0) {
-        return ngx_paygw_order_missing(o, "payer.ip");
-    }
-
-    if (o->payer_appid.len == 0) {
-        o->payer_appid = *(ngx_str_t *) account->appids->elts;
-
-    } else if (!ngx_paygw_channel_has(account->appids, &o->payer_appid)) {
-        return ngx_paygw_order_invalid(o, "payer.appid", "is none of the "
-                                       "channel's");
-    }
-
-    return NGX_OK;
+    return ngx_paygw_wechat_check_appid(x->n.channels[0]->conf, o);
 }
 
 

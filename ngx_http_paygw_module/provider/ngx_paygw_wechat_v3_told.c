@@ -18,60 +18,26 @@
  */
 
 
-/* a state and what it means; the last one is that of all others */
-typedef struct {
-    ngx_str_t                word;
-    ngx_paygw_outcome_e      outcome;
-    ngx_paygw_state_e        state;
-} ngx_paygw_wechat_v3_state_t;
-
-
 static ngx_int_t ngx_paygw_wechat_v3_problem(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o, ngx_str_t *code);
 static ngx_int_t ngx_paygw_wechat_v3_created(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o, ngx_paygw_json_t *root);
-static ngx_int_t ngx_paygw_wechat_v3_jsapi(ngx_paygw_exchange_t *x,
-    ngx_paygw_order_t *o, ngx_str_t *prepay);
-static ngx_int_t ngx_paygw_wechat_v3_app(ngx_paygw_exchange_t *x,
-    ngx_paygw_order_t *o, ngx_str_t *prepay);
 static ngx_int_t ngx_paygw_wechat_v3_second(ngx_paygw_exchange_t *x,
-    ngx_str_t *appid, ngx_str_t *subject, ngx_str_t *stamp, ngx_str_t *nonce,
-    ngx_str_t *sign);
+    ngx_paygw_order_t *o, ngx_paygw_wechat_second_t *second, ngx_str_t *sign);
 static ngx_int_t ngx_paygw_wechat_v3_state(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o, ngx_paygw_json_t *root);
 static ngx_int_t ngx_paygw_wechat_v3_refunded(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o, ngx_paygw_json_t *root);
-static void ngx_paygw_wechat_v3_means(ngx_paygw_order_t *o,
-    const ngx_paygw_wechat_v3_state_t *state);
-
-
-static const ngx_paygw_wechat_v3_state_t  ngx_paygw_wechat_v3_trades[] = {
-    { ngx_string("SUCCESS"), NGX_PAYGW_OUTCOME_SUCCESS,
-      NGX_PAYGW_STATE_PAID },
-    { ngx_string("REFUND"), NGX_PAYGW_OUTCOME_SUCCESS,
-      NGX_PAYGW_STATE_PART_REFUNDED },
-    { ngx_string("NOTPAY"), NGX_PAYGW_OUTCOME_PENDING,
-      NGX_PAYGW_STATE_CREATED },
-    { ngx_string("USERPAYING"), NGX_PAYGW_OUTCOME_PENDING,
-      NGX_PAYGW_STATE_PAYING },
-    { ngx_string("CLOSED"), NGX_PAYGW_OUTCOME_FAILED,
-      NGX_PAYGW_STATE_CLOSED },
-    { ngx_string("REVOKED"), NGX_PAYGW_OUTCOME_FAILED,
-      NGX_PAYGW_STATE_FAILED },
-    { ngx_string("PAYERROR"), NGX_PAYGW_OUTCOME_FAILED,
-      NGX_PAYGW_STATE_FAILED },
-    { ngx_null_string, NGX_PAYGW_OUTCOME_PENDING, NGX_PAYGW_STATE_PAYING }
-};
 
 
 /* ABNORMAL: the money is still to be returned, by hand */
 
-static const ngx_paygw_wechat_v3_state_t  ngx_paygw_wechat_v3_returns[] = {
-    { ngx_string("SUCCESS"), NGX_PAYGW_OUTCOME_SUCCESS, 0 },
-    { ngx_string("PROCESSING"), NGX_PAYGW_OUTCOME_PENDING, 0 },
-    { ngx_string("CLOSED"), NGX_PAYGW_OUTCOME_FAILED, 0 },
-    { ngx_string("ABNORMAL"), NGX_PAYGW_OUTCOME_FAILED, 0 },
-    { ngx_null_string, NGX_PAYGW_OUTCOME_PENDING, 0 }
+static const ngx_paygw_wechat_told_t  ngx_paygw_wechat_v3_returns[] = {
+    { ngx_string("SUCCESS"), NGX_PAYGW_OUTCOME_SUCCESS, 0, 0 },
+    { ngx_string("PROCESSING"), NGX_PAYGW_OUTCOME_PENDING, 0, 0 },
+    { ngx_string("CLOSED"), NGX_PAYGW_OUTCOME_FAILED, 0, 0 },
+    { ngx_string("ABNORMAL"), NGX_PAYGW_OUTCOME_FAILED, 0, 1 },
+    { ngx_null_string, NGX_PAYGW_OUTCOME_PENDING, 0, 0 }
 };
 
 
@@ -162,18 +128,7 @@ ngx_paygw_wechat_v3_normalise(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
 
         rc = ngx_paygw_wechat_v3_state(x, o, root);
 
-        if (rc != NGX_OK) {
-            return rc;
-        }
-
-        if (o->told.outcome != NGX_PAYGW_OUTCOME_SUCCESS) {
-            o->code = NGX_PAYGW_CODE_ORDER_STATE;
-            return NGX_OK;
-        }
-
-        o->amount = o->told.amount;
-
-        return NGX_AGAIN;
+        return (rc == NGX_OK) ? ngx_paygw_wechat_asked(o) : rc;
 
     case NGX_PAYGW_OP_QUERY:
         return ngx_paygw_wechat_v3_state(x, o, root);
@@ -226,6 +181,8 @@ ngx_paygw_wechat_v3_created(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
     ngx_str_t    value;
     const char  *name;
 
+    static ngx_str_t  rsa = ngx_string("RSA");
+
     name = (o->method == NGX_PAYGW_METHOD_QR) ? "code_url"
            : (o->method == NGX_PAYGW_METHOD_H5) ? "h5_url" : "prepay_id";
 
@@ -236,105 +193,16 @@ ngx_paygw_wechat_v3_created(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
         return ngx_paygw_order_strange(x, name);
     }
 
-    o->told.outcome = NGX_PAYGW_OUTCOME_PENDING;
-    o->told.state = NGX_PAYGW_STATE_CREATED;
-    o->told.amount = o->amount;
-    o->told.currency = o->currency;
-    o->told.value = value;
-
-    switch (o->method) {
-
-    case NGX_PAYGW_METHOD_QR:
-        o->told.action = NGX_PAYGW_ACTION_QR_CODE;
-        return NGX_OK;
-
-    case NGX_PAYGW_METHOD_H5:
-        o->told.action = NGX_PAYGW_ACTION_REDIRECT;
-        return ngx_paygw_wechat_redirect(x->n.pool, &o->told.value,
-                                         &o->return_url);
-
-    case NGX_PAYGW_METHOD_APP:
-        return ngx_paygw_wechat_v3_app(x, o, &value);
-
-    default:
-        return ngx_paygw_wechat_v3_jsapi(x, o, &value);
-    }
-}
-
-
-/* for the script in the payer's WeChat, signed as a request is */
-
-static ngx_int_t
-ngx_paygw_wechat_v3_jsapi(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
-    ngx_str_t *prepay)
-{
-    ngx_str_t  stamp, nonce, package, sign;
-
-    static ngx_str_t  rsa = ngx_string("RSA");
-
-    if (ngx_paygw_order_text(x->n.pool, &package, "prepay_id=%V", prepay)
-        != NGX_OK
-        || ngx_paygw_wechat_v3_second(x, &o->payer_appid, &package, &stamp,
-                                      &nonce, &sign)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    o->told.action = NGX_PAYGW_ACTION_JSAPI;
-    ngx_str_null(&o->told.value);
-
-    ngx_paygw_order_param(o, "appId", &o->payer_appid);
-    ngx_paygw_order_param(o, "timeStamp", &stamp);
-    ngx_paygw_order_param(o, "nonceStr", &nonce);
-    ngx_paygw_order_param(o, "package", &package);
-    ngx_paygw_order_param(o, "signType", &rsa);
-    ngx_paygw_order_param(o, "paySign", &sign);
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_paygw_wechat_v3_app(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
-    ngx_str_t *prepay)
-{
-    ngx_str_t                    stamp, nonce, sign, *partner;
-    ngx_paygw_wechat_account_t  *account;
-
-    static ngx_str_t  package = ngx_string("Sign=WXPay");
-
-    account = x->n.channels[0]->conf;
-    partner = account->sub_mchids ? account->sub_mchids->elts
-                                  : &account->mchid;
-
-    if (ngx_paygw_wechat_v3_second(x, &o->payer_appid, prepay, &stamp, &nonce,
-                                   &sign)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    o->told.action = NGX_PAYGW_ACTION_APP;
-    ngx_str_null(&o->told.value);
-
-    ngx_paygw_order_param(o, "appid", &o->payer_appid);
-    ngx_paygw_order_param(o, "partnerid", partner);
-    ngx_paygw_order_param(o, "prepayid", prepay);
-    ngx_paygw_order_param(o, "package", &package);
-    ngx_paygw_order_param(o, "noncestr", &nonce);
-    ngx_paygw_order_param(o, "timestamp", &stamp);
-    ngx_paygw_order_param(o, "sign", &sign);
-
-    return NGX_OK;
+    return ngx_paygw_wechat_created(x, o, &value, &rsa,
+                                    ngx_paygw_wechat_v3_second);
 }
 
 
 /* four lines, each with its line feed */
 
 static ngx_int_t
-ngx_paygw_wechat_v3_second(ngx_paygw_exchange_t *x, ngx_str_t *appid,
-    ngx_str_t *subject, ngx_str_t *stamp, ngx_str_t *nonce, ngx_str_t *sign)
+ngx_paygw_wechat_v3_second(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
+    ngx_paygw_wechat_second_t *second, ngx_str_t *sign)
 {
     ngx_str_t                    parts[8];
     ngx_uint_t                   i;
@@ -342,25 +210,14 @@ ngx_paygw_wechat_v3_second(ngx_paygw_exchange_t *x, ngx_str_t *appid,
 
     conf = x->n.channels[0]->conf;
 
-    nonce->len = 32;
-    nonce->data = ngx_pnalloc(x->n.pool, nonce->len);
-
-    if (nonce->data == NULL
-        || ngx_paygw_exchange_nonce(nonce->data, nonce->len) != NGX_OK
-        || ngx_paygw_order_text(x->n.pool, stamp, "%T", x->n.msg.now)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
     for (i = 1; i < 8; i += 2) {
         ngx_str_set(&parts[i], "\n");
     }
 
-    parts[0] = *appid;
-    parts[2] = *stamp;
-    parts[4] = *nonce;
-    parts[6] = *subject;
+    parts[0] = o->payer_appid;
+    parts[2] = second->stamp;
+    parts[4] = second->nonce;
+    parts[6] = second->subject;
 
     return ngx_paygw_exchange_sign(&ngx_paygw_rsa_sha256, conf->private_key,
                                    parts, 8, sign, x->n.pool, x->n.log);
@@ -406,7 +263,7 @@ ngx_paygw_wechat_v3_state(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
         return ngx_paygw_order_strange(x, "trade_state");
     }
 
-    ngx_paygw_wechat_v3_means(o, ngx_paygw_wechat_v3_trades);
+    ngx_paygw_wechat_means(o, ngx_paygw_wechat_trades);
 
     amount = ngx_paygw_json_get(root, "amount");
     payer = ngx_paygw_json_get(root, "payer");
@@ -515,7 +372,7 @@ ngx_paygw_wechat_v3_refunded(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
         return ngx_paygw_order_strange(x, "status");
     }
 
-    ngx_paygw_wechat_v3_means(o, ngx_paygw_wechat_v3_returns);
+    ngx_paygw_wechat_means(o, ngx_paygw_wechat_v3_returns);
 
     if (ngx_paygw_event_word(root, "refund_id", 64, &told->refund_no)
         != NGX_OK
@@ -529,25 +386,4 @@ ngx_paygw_wechat_v3_refunded(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
     }
 
     return NGX_OK;
-}
-
-
-static void
-ngx_paygw_wechat_v3_means(ngx_paygw_order_t *o,
-    const ngx_paygw_wechat_v3_state_t *s)
-{
-    for ( /* void */ ; s->word.len; s++) {
-        if (s->word.len == o->told.word.len
-            && ngx_strncmp(s->word.data, o->told.word.data, s->word.len) == 0)
-        {
-            break;
-        }
-    }
-
-    o->told.outcome = s->outcome;
-    o->told.state = s->state;
-    o->told.open = (s->outcome == NGX_PAYGW_OUTCOME_FAILED
-                    && s->word.len == sizeof("ABNORMAL") - 1
-                    && ngx_strncmp(s->word.data, "ABNORMAL", s->word.len)
-                       == 0);
 }
