@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 #include "ngx_http_paygw_api.h"
 #include "ngx_http_paygw_events.h"
+#include "ngx_http_paygw_headers.h"
 
 
 static ngx_int_t ngx_http_paygw_api_soon(ngx_http_paygw_api_ctx_t *ctx);
@@ -98,7 +99,7 @@ ngx_http_paygw_api_soon(ngx_http_paygw_api_ctx_t *ctx)
 
     ngx_str_set(&seconds, "1");
 
-    return ngx_http_paygw_pass_field(ctx->request, "Retry-After", &seconds);
+    return ngx_http_paygw_headers_tell(ctx->request, "Retry-After", &seconds);
 }
 
 
@@ -113,8 +114,8 @@ ngx_http_paygw_api_bill(ngx_http_paygw_api_ctx_t *ctx)
     told = &ctx->order.told;
 
     if (told->hash.len
-        && ngx_http_paygw_pass_field(ctx->request, "X-Paygw-Verified",
-                                     &told->hash)
+        && ngx_http_paygw_headers_tell(ctx->request, "X-Paygw-Verified",
+                                       &told->hash)
            != NGX_OK)
     {
         return NGX_ERROR;

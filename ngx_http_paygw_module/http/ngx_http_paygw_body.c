@@ -141,31 +141,13 @@ ngx_http_paygw_body_set(ngx_http_request_t *r, ngx_str_t *body,
 {
     u_char           *p;
     ngx_str_t         length;
-    ngx_buf_t        *b;
     ngx_chain_t      *cl;
     ngx_table_elt_t  *h;
 
-    cl = ngx_alloc_chain_link(r->pool);
+    cl = ngx_http_paygw_body_chain(r->pool, body);
     if (cl == NULL) {
         return NGX_ERROR;
     }
-
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
-
-    /* start at the first byte: a retry of the upstream rewinds to it */
-
-    b->start = body->data;
-    b->pos = body->data;
-    b->last = body->data + body->len;
-    b->end = b->last;
-    b->temporary = 1;
-    b->last_buf = 1;
-
-    cl->buf = b;
-    cl->next = NULL;
 
     p = ngx_pnalloc(r->pool, NGX_SIZE_T_LEN);
     if (p == NULL) {
@@ -203,8 +185,40 @@ ngx_http_paygw_body_set(ngx_http_request_t *r, ngx_str_t *body,
     r->headers_in.chunked = 0;
 
     r->request_body->bufs = cl;
-    r->request_body->buf = b;
+    r->request_body->buf = cl->buf;
     r->request_body->temp_file = NULL;
 
     return NGX_OK;
+}
+
+
+ngx_chain_t *
+ngx_http_paygw_body_chain(ngx_pool_t *pool, ngx_str_t *body)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    cl = ngx_alloc_chain_link(pool);
+    if (cl == NULL) {
+        return NULL;
+    }
+
+    b = ngx_calloc_buf(pool);
+    if (b == NULL) {
+        return NULL;
+    }
+
+    /* start at the first byte: a retry of the upstream rewinds to it */
+
+    b->start = body->data;
+    b->pos = body->data;
+    b->last = body->data + body->len;
+    b->end = b->last;
+    b->temporary = 1;
+    b->last_buf = 1;
+
+    cl->buf = b;
+    cl->next = NULL;
+
+    return cl;
 }

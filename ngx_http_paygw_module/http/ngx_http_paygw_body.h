@@ -34,5 +34,8 @@ off_t ngx_http_paygw_body_look(ngx_http_request_t *r, ngx_str_t *text);
 ngx_int_t ngx_http_paygw_body_set(ngx_http_request_t *r, ngx_str_t *body,
     ngx_str_t *type);
 
+/* a body as an upstream reads it, of one buffer in pool; NULL: memory */
+ngx_chain_t *ngx_http_paygw_body_chain(ngx_pool_t *pool, ngx_str_t *body);
+
 
 #endif /* _NGX_HTTP_PAYGW_BODY_H_INCLUDED_ */

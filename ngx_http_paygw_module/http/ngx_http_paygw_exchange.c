@@ -7,6 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
+#include "ngx_http_paygw_body.h"
 #include "ngx_http_paygw_download.h"
 #include "ngx_http_paygw_exchange.h"
 #include "ngx_http_paygw_headers.h"
@@ -158,7 +159,6 @@ ngx_http_paygw_exchange_request(ngx_http_request_t *sr,
 static ngx_int_t
 ngx_http_paygw_exchange_body(ngx_http_request_t *sr, ngx_str_t *body)
 {
-    ngx_buf_t                *b;
     ngx_chain_t              *cl;
     ngx_http_request_body_t  *rb;
 
@@ -173,25 +173,13 @@ ngx_http_paygw_exchange_body(ngx_http_request_t *sr, ngx_str_t *body)
         return NGX_OK;
     }
 
-    b = ngx_calloc_buf(sr->pool);
-    cl = ngx_alloc_chain_link(sr->pool);
-
-    if (b == NULL || cl == NULL) {
+    cl = ngx_http_paygw_body_chain(sr->pool, body);
+    if (cl == NULL) {
         return NGX_ERROR;
     }
 
-    b->start = body->data;
-    b->pos = body->data;
-    b->last = body->data + body->len;
-    b->end = b->last;
-    b->temporary = 1;
-    b->last_buf = 1;
-
-    cl->buf = b;
-    cl->next = NULL;
-
     rb->bufs = cl;
-    rb->buf = b;
+    rb->buf = cl->buf;
 
     sr->headers_in.content_length_n = body->len;
 

@@ -39,5 +39,9 @@ ngx_table_elt_t *ngx_http_paygw_headers_hashed(ngx_http_request_t *r,
     const ngx_str_t *name, u_char *lowcase, ngx_uint_t hash,
     ngx_str_t *value);
 
+/* adds a field to the answer; value is not copied.  NGX_OK or NGX_ERROR */
+ngx_int_t ngx_http_paygw_headers_tell(ngx_http_request_t *r, const char *name,
+    ngx_str_t *value);
+
 
 #endif /* _NGX_HTTP_PAYGW_HEADERS_H_INCLUDED_ */

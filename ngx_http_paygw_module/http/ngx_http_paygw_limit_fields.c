@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
+#include "ngx_http_paygw_headers.h"
 #include "ngx_http_paygw_limit.h"
 
 
@@ -21,8 +22,6 @@ static ngx_int_t ngx_http_paygw_limit_policies(ngx_http_request_t *r,
     ngx_http_paygw_limits_t *limits, ngx_str_t *value);
 static ngx_int_t ngx_http_paygw_limit_strictest(ngx_http_request_t *r,
     ngx_http_paygw_limits_t *limits, ngx_str_t *value);
-static ngx_int_t ngx_http_paygw_limit_field(ngx_http_request_t *r,
-    const char *name, ngx_str_t *value);
 
 
 ngx_int_t
@@ -44,13 +43,13 @@ ngx_http_paygw_limit_fields(ngx_http_paygw_gate_ctx_t *ctx)
         return (rc == NGX_DECLINED) ? NGX_OK : NGX_ERROR;
     }
 
-    if (ngx_http_paygw_limit_field(r, "RateLimit-Policy", &value) != NGX_OK
+    if (ngx_http_paygw_headers_tell(r, "RateLimit-Policy", &value) != NGX_OK
         || ngx_http_paygw_limit_strictest(r, ctx->limits, &value) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return ngx_http_paygw_limit_field(r, "RateLimit", &value);
+    return ngx_http_paygw_headers_tell(r, "RateLimit", &value);
 }
 
 
@@ -148,28 +147,6 @@ ngx_http_paygw_limit_strictest(ngx_http_request_t *r,
     value->len = ngx_sprintf(p, "\"%V\";r=%uL;t=%T", name, least,
                              ngx_http_paygw_limit_seconds(longest))
                  - p;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_paygw_limit_field(ngx_http_request_t *r, const char *name,
-    ngx_str_t *value)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    h->key.data = (u_char *) name;
-    h->key.len = ngx_strlen(name);
-    h->value = *value;
 
     return NGX_OK;
 }

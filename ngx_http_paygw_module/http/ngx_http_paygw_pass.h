@@ -10,6 +10,7 @@
 
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_exchange.h"
+#include "ngx_http_paygw_headers.h"
 #include "ngx_http_paygw_transport.h"
 #include "ngx_http_paygw_variables.h"
 #include "ngx_paygw_later.h"
@@ -298,16 +299,16 @@ void ngx_http_paygw_pass_fail(ngx_http_paygw_pass_ctx_t *ctx,
 
 /*
  * For paygw_api: the call is over, with its line in the log; any answer, which
- * ends the request; and before it another field of its header, or Retry-After:
- * when the breaker wants a probe, or soon.
+ * ends the request; and before it Retry-After: when the breaker wants a probe,
+ * or soon.
  */
 void ngx_http_paygw_pass_end(ngx_http_paygw_pass_ctx_t *ctx,
     ngx_http_paygw_pass_result_e result);
 void ngx_http_paygw_pass_send(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *type, ngx_str_t *body);
-ngx_int_t ngx_http_paygw_pass_field(ngx_http_request_t *r, const char *name,
-    ngx_str_t *value);
 ngx_int_t ngx_http_paygw_pass_soon(ngx_http_paygw_pass_ctx_t *ctx);
+
+#define ngx_http_paygw_pass_field  ngx_http_paygw_headers_tell
 
 /* as ngx_http_paygw_value(), of a call; NGX_DECLINED if it has no such value */
 ngx_int_t ngx_http_paygw_pass_value(ngx_http_paygw_pass_ctx_t *ctx,

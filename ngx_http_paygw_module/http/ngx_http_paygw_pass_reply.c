@@ -10,6 +10,7 @@
 #include "ngx_http_paygw_api.h"
 #include "ngx_http_paygw_binding.h"
 #include "ngx_http_paygw_download.h"
+#include "ngx_http_paygw_headers.h"
 #include "ngx_http_paygw_pass.h"
 #include "ngx_http_paygw_refusal.h"
 
@@ -136,7 +137,7 @@ ngx_http_paygw_pass_reply(ngx_http_paygw_pass_ctx_t *ctx)
     /* what was made here has no answer to speak of */
 
     if (x->status
-        && ngx_http_paygw_pass_field(ctx->request, "X-Paygw-Verified", &how)
+        && ngx_http_paygw_headers_tell(ctx->request, "X-Paygw-Verified", &how)
            != NGX_OK)
     {
         ngx_http_finalize_request(ctx->request, NGX_ERROR);
@@ -144,9 +145,9 @@ ngx_http_paygw_pass_reply(ngx_http_paygw_pass_ctx_t *ctx)
     }
 
     for (i = 0; i < x->ntold; i++) {
-        if (ngx_http_paygw_pass_field(ctx->request,
-                                      (char *) x->told[i].name.data,
-                                      &x->told[i].value)
+        if (ngx_http_paygw_headers_tell(ctx->request,
+                                        (char *) x->told[i].name.data,
+                                        &x->told[i].value)
             != NGX_OK)
         {
             ngx_http_finalize_request(ctx->request, NGX_ERROR);
@@ -269,7 +270,7 @@ ngx_http_paygw_pass_soon(ngx_http_paygw_pass_ctx_t *ctx)
                               ngx_max((ctx->wait + 999) / 1000, 1))
                   - seconds.data;
 
-    return ngx_http_paygw_pass_field(ctx->request, "Retry-After", &seconds);
+    return ngx_http_paygw_headers_tell(ctx->request, "Retry-After", &seconds);
 }
 
 
@@ -378,28 +379,6 @@ ngx_http_paygw_pass_send(ngx_http_request_t *r, ngx_uint_t status,
     out.next = NULL;
 
     ngx_http_finalize_request(r, ngx_http_output_filter(r, &out));
-}
-
-
-ngx_int_t
-ngx_http_paygw_pass_field(ngx_http_request_t *r, const char *name,
-    ngx_str_t *value)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    h->key.data = (u_char *) name;
-    h->key.len = ngx_strlen(name);
-    h->value = *value;
-
-    return NGX_OK;
 }
 
 

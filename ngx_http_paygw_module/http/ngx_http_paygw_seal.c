@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_auth.h"
+#include "ngx_http_paygw_headers.h"
 #include "ngx_http_paygw_hold.h"
 
 
@@ -114,17 +115,5 @@ ngx_http_paygw_seal_field(ngx_http_request_t *r, char *name, ngx_str_t *value)
         }
     }
 
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    h->key.data = (u_char *) name;
-    h->key.len = len;
-    h->value = *value;
-
-    return NGX_OK;
+    return ngx_http_paygw_headers_tell(r, name, value);
 }

@@ -172,6 +172,9 @@ extern const char              *ngx_paygw_generic_names[];
 
 ngx_int_t ngx_paygw_generic_create(ngx_conf_t *cf, ngx_paygw_channel_t *ch);
 
+/* the name of the parameter that is read: of one "answer_...", what follows */
+ngx_str_t ngx_paygw_generic_name(ngx_conf_t *cf);
+
 /* an expression that may stand once, of the parameter name */
 char *ngx_paygw_generic_expr(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     const char *name, ngx_str_t *text, ngx_paygw_expr_t **e);

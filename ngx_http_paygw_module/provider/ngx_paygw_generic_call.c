@@ -13,6 +13,16 @@
 /* The parameters about the requests to a configured provider. */
 
 
+typedef char *(*ngx_paygw_generic_set_pt)(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
+
+
+static char *ngx_paygw_generic_call_as(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs,
+    ngx_paygw_generic_set_pt set);
+static ngx_int_t ngx_paygw_generic_call_name(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_paygw_generic_set_t *set);
+
 
 /* fields that nginx writes itself, or that would change what a body is */
 
@@ -102,9 +112,7 @@ ngx_paygw_generic_call_answer(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
         return NGX_CONF_ERROR;
     }
 
-    name = ((ngx_str_t *) cf->args->elts)[0];
-    name.data += sizeof("answer_") - 1;
-    name.len -= sizeof("answer_") - 1;
+    name = ngx_paygw_generic_name(cf);
 
     for (p = ngx_paygw_generic_params; p->name.len; p++) {
         if (p->name.len == name.len
@@ -151,6 +159,17 @@ char *
 ngx_paygw_generic_call_algorithm(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     ngx_str_t *args, ngx_uint_t nargs)
 {
+    return ngx_paygw_generic_call_as(cf, ch, args, nargs,
+                                     ngx_paygw_generic_algorithm);
+}
+
+
+/* by the setter of a callback, which is lent what requests have of it */
+
+static char *
+ngx_paygw_generic_call_as(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs, ngx_paygw_generic_set_pt set)
+{
     char                      *rv;
     ngx_paygw_channel_t        tmp;
     ngx_paygw_generic_call_t  *call;
@@ -163,14 +182,20 @@ ngx_paygw_generic_call_algorithm(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
     ngx_memzero(&conf, sizeof(ngx_paygw_generic_conf_t));
 
+    conf.algorithm = call->algorithm;
+    conf.hash = call->hash;
+    conf.scheme = call->scheme;
+    conf.types = call->types;
+
     tmp = *ch;
     tmp.conf = &conf;
 
-    rv = ngx_paygw_generic_algorithm(cf, &tmp, args, nargs);
+    rv = set(cf, &tmp, args, nargs);
 
     call->algorithm = conf.algorithm;
     call->hash = conf.hash;
     call->scheme = conf.scheme;
+    call->types = conf.types;
 
     return rv;
 }
@@ -312,7 +337,7 @@ ngx_paygw_generic_call_set(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 }
 
 
-ngx_int_t
+static ngx_int_t
 ngx_paygw_generic_call_name(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     ngx_paygw_generic_set_t *set)
 {
@@ -376,6 +401,31 @@ ngx_paygw_generic_call_name(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
 
 ngx_int_t
+ngx_paygw_generic_call_header(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *name, ngx_paygw_generic_set_t *set)
+{
+    ngx_str_t  text;
+
+    set->place = NGX_PAYGW_GENERIC_HEADER;
+    set->name = *name;
+
+    if (ngx_paygw_generic_call_name(cf, ch, set) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    text.len = name->len + sizeof("header()") - 1;
+    text.data = ngx_pnalloc(cf->pool, text.len);
+    if (text.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_sprintf(text.data, "header(%V)", name);
+
+    return ngx_paygw_generic_call_expr(cf, ch, &text, &set->expr);
+}
+
+
+ngx_int_t
 ngx_paygw_generic_call_expr(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     ngx_str_t *text, ngx_paygw_expr_t **e)
 {
@@ -427,9 +477,7 @@ char *
 ngx_paygw_generic_call_pass(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     ngx_str_t *args, ngx_uint_t nargs)
 {
-    ngx_str_t                  name;
     ngx_uint_t                 i;
-    ngx_paygw_expr_t          *e;
     ngx_paygw_generic_set_t   *set;
     ngx_paygw_generic_call_t  *call;
 
@@ -448,26 +496,10 @@ ngx_paygw_generic_call_pass(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
         set = &call->sets[call->nsets];
 
-        set->place = NGX_PAYGW_GENERIC_HEADER;
-        set->name = args[i];
-
-        if (ngx_paygw_generic_call_name(cf, ch, set) != NGX_OK) {
+        if (ngx_paygw_generic_call_header(cf, ch, &args[i], set) != NGX_OK) {
             return NGX_CONF_ERROR;
         }
 
-        name.len = args[i].len + sizeof("header()") - 1;
-        name.data = ngx_pnalloc(cf->pool, name.len);
-        if (name.data == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        (void) ngx_sprintf(name.data, "header(%V)", &args[i]);
-
-        if (ngx_paygw_generic_call_expr(cf, ch, &name, &e) != NGX_OK) {
-            return NGX_CONF_ERROR;
-        }
-
-        set->expr = e;
         set->passed = 1;
 
         call->nsets++;
@@ -481,26 +513,6 @@ char *
 ngx_paygw_generic_call_type(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     ngx_str_t *args, ngx_uint_t nargs)
 {
-    char                      *rv;
-    ngx_paygw_channel_t        tmp;
-    ngx_paygw_generic_call_t  *call;
-    ngx_paygw_generic_conf_t   conf;
-
-    call = ngx_paygw_generic_call_get(cf, ch);
-    if (call == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memzero(&conf, sizeof(ngx_paygw_generic_conf_t));
-
-    conf.types = call->types;
-
-    tmp = *ch;
-    tmp.conf = &conf;
-
-    rv = ngx_paygw_generic_content_type(cf, &tmp, args, nargs);
-
-    call->types = conf.types;
-
-    return rv;
+    return ngx_paygw_generic_call_as(cf, ch, args, nargs,
+                                     ngx_paygw_generic_content_type);
 }

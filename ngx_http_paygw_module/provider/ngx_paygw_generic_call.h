@@ -122,9 +122,12 @@ ngx_paygw_generic_call_t *ngx_paygw_generic_call_get(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch);
 
 
-/* a name that may be added to requests: fills set->lowcase */
-ngx_int_t ngx_paygw_generic_call_name(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    ngx_paygw_generic_set_t *set);
+/*
+ * The caller's field of that name, as header(NAME): fills set but for its
+ * flags.  NGX_OK, or NGX_ERROR, which is logged.
+ */
+ngx_int_t ngx_paygw_generic_call_header(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *name, ngx_paygw_generic_set_t *set);
 
 /* an expression about a request, of the parameter that is being read */
 ngx_int_t ngx_paygw_generic_call_expr(ngx_conf_t *cf, ngx_paygw_channel_t *ch,

@@ -124,8 +124,6 @@ char *
 ngx_paygw_generic_call_idempotency(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     ngx_str_t *args, ngx_uint_t nargs)
 {
-    ngx_str_t                  text;
-    ngx_paygw_expr_t          *e;
     ngx_paygw_generic_set_t    set;
     ngx_paygw_generic_call_t  *call;
 
@@ -136,28 +134,13 @@ ngx_paygw_generic_call_idempotency(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 
     ngx_memzero(&set, sizeof(ngx_paygw_generic_set_t));
 
-    set.place = NGX_PAYGW_GENERIC_HEADER;
-    set.name = args[0];
-
-    if (ngx_paygw_generic_call_name(cf, ch, &set) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    text.len = args[0].len + sizeof("header()") - 1;
-    text.data = ngx_pnalloc(cf->pool, text.len);
-    if (text.data == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    (void) ngx_sprintf(text.data, "header(%V)", &args[0]);
-
-    if (ngx_paygw_generic_call_expr(cf, ch, &text, &e) != NGX_OK) {
+    if (ngx_paygw_generic_call_header(cf, ch, &args[0], &set) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
     call->idempotency = args[0];
     call->idempotency_low = set.lowcase;
-    call->ikey = e->index;
+    call->ikey = set.expr->index;
 
     return NGX_CONF_OK;
 }

@@ -12,25 +12,17 @@
 /* The parameters of a configured provider, those that are an expression. */
 
 
-static char *ngx_paygw_generic_key_id(ngx_conf_t *cf,
-    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
-static char *ngx_paygw_generic_signed(ngx_conf_t *cf,
-    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
-static char *ngx_paygw_generic_replay_id(ngx_conf_t *cf,
-    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
-static char *ngx_paygw_generic_kind(ngx_conf_t *cf,
-    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
-static char *ngx_paygw_generic_order_id(ngx_conf_t *cf,
-    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
-static char *ngx_paygw_generic_trade_no(ngx_conf_t *cf,
-    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
-static char *ngx_paygw_generic_refund_id(ngx_conf_t *cf,
-    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
-static char *ngx_paygw_generic_refund_no(ngx_conf_t *cf,
-    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
-static char *ngx_paygw_generic_payer(ngx_conf_t *cf,
-    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
-static char *ngx_paygw_generic_decrypt(ngx_conf_t *cf,
+#define ngx_paygw_generic_field(name)                                         \
+    offsetof(ngx_paygw_generic_conf_t, fields[NGX_PAYGW_GENERIC_##name])
+
+
+typedef struct {
+    ngx_str_t                name;
+    size_t                   offset;      /* of an ngx_paygw_expr_t * */
+} ngx_paygw_generic_slot_t;
+
+
+static char *ngx_paygw_generic_plain(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
 static char *ngx_paygw_generic_currency(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
@@ -57,13 +49,13 @@ const ngx_paygw_param_t  ngx_paygw_generic_params[] = {
       ngx_paygw_generic_certificate },
 
     { ngx_string("key_id"), 1, 1, 0,
-      ngx_paygw_generic_key_id },
+      ngx_paygw_generic_plain },
 
     { ngx_string("signature"), 2, 2, 0,
       ngx_paygw_generic_signature },
 
     { ngx_string("signed"), 1, 1, 0,
-      ngx_paygw_generic_signed },
+      ngx_paygw_generic_plain },
 
     { ngx_string("time"), 2, 4, 0,
       ngx_paygw_generic_time },
@@ -81,13 +73,13 @@ const ngx_paygw_param_t  ngx_paygw_generic_params[] = {
       ngx_paygw_generic_decrypt_key },
 
     { ngx_string("decrypt"), 1, 1, 0,
-      ngx_paygw_generic_decrypt },
+      ngx_paygw_generic_plain },
 
     { ngx_string("replay_id"), 1, 1, 0,
-      ngx_paygw_generic_replay_id },
+      ngx_paygw_generic_plain },
 
     { ngx_string("kind"), 1, 1, 0,
-      ngx_paygw_generic_kind },
+      ngx_paygw_generic_plain },
 
     { ngx_string("map"), 2, 3, 1,
       ngx_paygw_generic_map },
@@ -96,10 +88,10 @@ const ngx_paygw_param_t  ngx_paygw_generic_params[] = {
       ngx_paygw_generic_ignore },
 
     { ngx_string("order_id"), 1, 1, 0,
-      ngx_paygw_generic_order_id },
+      ngx_paygw_generic_plain },
 
     { ngx_string("trade_no"), 1, 1, 0,
-      ngx_paygw_generic_trade_no },
+      ngx_paygw_generic_plain },
 
     { ngx_string("amount"), 2, 2, 0,
       ngx_paygw_generic_amount },
@@ -108,16 +100,16 @@ const ngx_paygw_param_t  ngx_paygw_generic_params[] = {
       ngx_paygw_generic_currency },
 
     { ngx_string("refund_id"), 1, 1, 0,
-      ngx_paygw_generic_refund_id },
+      ngx_paygw_generic_plain },
 
     { ngx_string("refund_no"), 1, 1, 0,
-      ngx_paygw_generic_refund_no },
+      ngx_paygw_generic_plain },
 
     { ngx_string("refund_amount"), 2, 2, 0,
       ngx_paygw_generic_refund_amount },
 
     { ngx_string("payer"), 1, 1, 0,
-      ngx_paygw_generic_payer },
+      ngx_paygw_generic_plain },
 
     { ngx_string("event_time"), 2, 2, 0,
       ngx_paygw_generic_event_time },
@@ -236,6 +228,44 @@ const ngx_paygw_param_t  ngx_paygw_generic_params[] = {
 };
 
 
+/* those that are an expression and no more, and where it goes */
+
+static const ngx_paygw_generic_slot_t  ngx_paygw_generic_slots[] = {
+
+    { ngx_string("key_id"),
+      offsetof(ngx_paygw_generic_conf_t, key_id) },
+
+    { ngx_string("signed"),
+      offsetof(ngx_paygw_generic_conf_t, signed_text) },
+
+    { ngx_string("decrypt"),
+      offsetof(ngx_paygw_generic_conf_t, env.decrypt) },
+
+    { ngx_string("replay_id"),
+      ngx_paygw_generic_field(REPLAY_ID) },
+
+    { ngx_string("kind"),
+      ngx_paygw_generic_field(KIND) },
+
+    { ngx_string("order_id"),
+      ngx_paygw_generic_field(ORDER_ID) },
+
+    { ngx_string("trade_no"),
+      ngx_paygw_generic_field(TRADE_NO) },
+
+    { ngx_string("refund_id"),
+      ngx_paygw_generic_field(REFUND_ID) },
+
+    { ngx_string("refund_no"),
+      ngx_paygw_generic_field(REFUND_NO) },
+
+    { ngx_string("payer"),
+      ngx_paygw_generic_field(PAYER) },
+
+    { ngx_null_string, 0 }
+};
+
+
 const char  *ngx_paygw_generic_names[] = {
     "replay_id",
     "kind",
@@ -296,113 +326,47 @@ ngx_paygw_generic_invalid(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 }
 
 
-static char *
-ngx_paygw_generic_key_id(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    ngx_str_t *args, ngx_uint_t nargs)
+ngx_str_t
+ngx_paygw_generic_name(ngx_conf_t *cf)
 {
-    ngx_paygw_generic_conf_t  *conf = ch->conf;
+    ngx_str_t  name;
 
-    return ngx_paygw_generic_expr(cf, ch, "key_id", &args[0],
-                                  &conf->key_id);
+    name = ((ngx_str_t *) cf->args->elts)[0];
+
+    if (ngx_strncmp(name.data, "answer_", sizeof("answer_") - 1) == 0) {
+        name.data += sizeof("answer_") - 1;
+        name.len -= sizeof("answer_") - 1;
+    }
+
+    return name;
 }
 
 
 static char *
-ngx_paygw_generic_signed(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+ngx_paygw_generic_plain(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     ngx_str_t *args, ngx_uint_t nargs)
 {
-    ngx_paygw_generic_conf_t  *conf = ch->conf;
+    u_char                          *conf = ch->conf;
 
-    return ngx_paygw_generic_expr(cf, ch, "signed", &args[0],
-                                  &conf->signed_text);
-}
+    ngx_str_t                        name;
+    const ngx_paygw_generic_slot_t  *slot;
 
+    name = ngx_paygw_generic_name(cf);
 
-static char *
-ngx_paygw_generic_replay_id(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    ngx_str_t *args, ngx_uint_t nargs)
-{
-    ngx_paygw_generic_conf_t  *conf = ch->conf;
+    for (slot = ngx_paygw_generic_slots; slot->name.len; slot++) {
 
-    return ngx_paygw_generic_expr(cf, ch, "replay_id", &args[0],
-                                  &conf->fields[NGX_PAYGW_GENERIC_REPLAY_ID]);
-}
+        if (slot->name.len == name.len
+            && ngx_strncmp(slot->name.data, name.data, name.len) == 0)
+        {
+            return ngx_paygw_generic_expr(cf, ch,
+                                          (const char *) slot->name.data,
+                                          &args[0],
+                                          (ngx_paygw_expr_t **)
+                                          (conf + slot->offset));
+        }
+    }
 
-
-static char *
-ngx_paygw_generic_kind(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    ngx_str_t *args, ngx_uint_t nargs)
-{
-    ngx_paygw_generic_conf_t  *conf = ch->conf;
-
-    return ngx_paygw_generic_expr(cf, ch, "kind", &args[0],
-                                  &conf->fields[NGX_PAYGW_GENERIC_KIND]);
-}
-
-
-static char *
-ngx_paygw_generic_order_id(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    ngx_str_t *args, ngx_uint_t nargs)
-{
-    ngx_paygw_generic_conf_t  *conf = ch->conf;
-
-    return ngx_paygw_generic_expr(cf, ch, "order_id", &args[0],
-                                  &conf->fields[NGX_PAYGW_GENERIC_ORDER_ID]);
-}
-
-
-static char *
-ngx_paygw_generic_trade_no(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    ngx_str_t *args, ngx_uint_t nargs)
-{
-    ngx_paygw_generic_conf_t  *conf = ch->conf;
-
-    return ngx_paygw_generic_expr(cf, ch, "trade_no", &args[0],
-                                  &conf->fields[NGX_PAYGW_GENERIC_TRADE_NO]);
-}
-
-
-static char *
-ngx_paygw_generic_refund_id(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    ngx_str_t *args, ngx_uint_t nargs)
-{
-    ngx_paygw_generic_conf_t  *conf = ch->conf;
-
-    return ngx_paygw_generic_expr(cf, ch, "refund_id", &args[0],
-                                  &conf->fields[NGX_PAYGW_GENERIC_REFUND_ID]);
-}
-
-
-static char *
-ngx_paygw_generic_refund_no(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    ngx_str_t *args, ngx_uint_t nargs)
-{
-    ngx_paygw_generic_conf_t  *conf = ch->conf;
-
-    return ngx_paygw_generic_expr(cf, ch, "refund_no", &args[0],
-                                  &conf->fields[NGX_PAYGW_GENERIC_REFUND_NO]);
-}
-
-
-static char *
-ngx_paygw_generic_payer(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    ngx_str_t *args, ngx_uint_t nargs)
-{
-    ngx_paygw_generic_conf_t  *conf = ch->conf;
-
-    return ngx_paygw_generic_expr(cf, ch, "payer", &args[0],
-                                  &conf->fields[NGX_PAYGW_GENERIC_PAYER]);
-}
-
-
-static char *
-ngx_paygw_generic_decrypt(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
-    ngx_str_t *args, ngx_uint_t nargs)
-{
-    ngx_paygw_generic_conf_t  *conf = ch->conf;
-
-    return ngx_paygw_generic_expr(cf, ch, "decrypt", &args[0],
-                                  &conf->env.decrypt);
+    return NGX_CONF_ERROR;
 }
 
 

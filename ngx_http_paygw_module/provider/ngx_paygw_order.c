@@ -223,6 +223,20 @@ ngx_paygw_order_text(ngx_pool_t *pool, ngx_str_t *text, const char *fmt, ...)
 
 
 ngx_int_t
+ngx_paygw_order_number(ngx_pool_t *pool, ngx_paygw_form_t *form,
+    const char *name, int64_t value)
+{
+    ngx_str_t  text;
+
+    if (ngx_paygw_order_text(pool, &text, "%L", value) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_paygw_form_add(form, name, &text);
+}
+
+
+ngx_int_t
 ngx_paygw_order_clock(ngx_pool_t *pool, time_t t, ngx_int_t zone,
     const char *fmt, ngx_str_t *text)
 {

@@ -298,13 +298,16 @@ ngx_int_t ngx_paygw_order_decimal(ngx_pool_t *pool, int64_t amount,
 
 /*
  * A short text, at most NGX_PAYGW_ORDER_TEXT_MAX bytes, fmt being that of
- * ngx_sprintf(); and one of the six numbers of a time, year to second, at a
- * fixed offset of zone seconds east of UTC.  In pool.  NGX_OK or NGX_ERROR.
+ * ngx_sprintf(); a number as one more field of a form, NGX_DECLINED if there is
+ * no room; and a text of the six numbers of a time, year to second, at a fixed
+ * offset of zone seconds east of UTC.  In pool.  NGX_OK or NGX_ERROR.
  */
 #define NGX_PAYGW_ORDER_TEXT_MAX     4096
 
 ngx_int_t ngx_cdecl ngx_paygw_order_text(ngx_pool_t *pool, ngx_str_t *text,
     const char *fmt, ...);
+ngx_int_t ngx_paygw_order_number(ngx_pool_t *pool, ngx_paygw_form_t *form,
+    const char *name, int64_t value);
 ngx_int_t ngx_paygw_order_clock(ngx_pool_t *pool, time_t t, ngx_int_t zone,
     const char *fmt, ngx_str_t *text);
 

@@ -86,17 +86,11 @@ static ngx_int_t
 ngx_paygw_order_keep_number(ngx_pool_t *pool, ngx_paygw_form_t *form,
     const char *name, int64_t value)
 {
-    ngx_str_t  text;
-
     if (value < 0) {
         return NGX_OK;
     }
 
-    if (ngx_paygw_order_text(pool, &text, "%L", value) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    return ngx_paygw_form_add(form, name, &text);
+    return ngx_paygw_order_number(pool, form, name, value);
 }
 
 

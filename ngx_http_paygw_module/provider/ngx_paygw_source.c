@@ -15,6 +15,10 @@
 #define NGX_PAYGW_SOURCE_RETRY         60
 
 
+static ngx_int_t ngx_paygw_source_time(ngx_str_t *arg, size_t skip,
+    time_t *sec);
+
+
 ngx_int_t
 ngx_paygw_source_create(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     const ngx_paygw_source_t *source)
@@ -45,8 +49,6 @@ char *
 ngx_paygw_source_param(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     ngx_str_t *args, ngx_uint_t nargs)
 {
-    time_t                t;
-    ngx_str_t             s;
     ngx_uint_t            i;
     ngx_paygw_keyring_t  *kr;
 
@@ -62,38 +64,22 @@ ngx_paygw_source_param(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     for (i = 1; i < nargs; i++) {
 
         if (ngx_strncmp(args[i].data, "interval=", 9) == 0) {
-            s.data = args[i].data + 9;
-            s.len = args[i].len - 9;
 
-            t = ngx_parse_time(&s, 1);
-
-            /* a new certificate is listed 24 hours before it is used */
-
-            if (t == (time_t) NGX_ERROR || t < 1
-                || t > NGX_PAYGW_SOURCE_INTERVAL_MAX)
-            {
+            if (ngx_paygw_source_time(&args[i], 9, &kr->interval) != NGX_OK) {
                 return "has an invalid \"interval\", it must be a time of 1s "
                        "to 24h";
             }
 
-            kr->interval = t;
             continue;
         }
 
         if (ngx_strncmp(args[i].data, "retry=", 6) == 0) {
-            s.data = args[i].data + 6;
-            s.len = args[i].len - 6;
 
-            t = ngx_parse_time(&s, 1);
-
-            if (t == (time_t) NGX_ERROR || t < 1
-                || t > NGX_PAYGW_SOURCE_INTERVAL_MAX)
-            {
+            if (ngx_paygw_source_time(&args[i], 6, &kr->retry) != NGX_OK) {
                 return "has an invalid \"retry\", it must be a time of 1s to "
                        "24h";
             }
 
-            kr->retry = t;
             continue;
         }
 
@@ -102,6 +88,30 @@ ngx_paygw_source_param(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* a new certificate is listed 24 hours before it is used */
+
+static ngx_int_t
+ngx_paygw_source_time(ngx_str_t *arg, size_t skip, time_t *sec)
+{
+    time_t     t;
+    ngx_str_t  s;
+
+    s.data = arg->data + skip;
+    s.len = arg->len - skip;
+
+    t = ngx_parse_time(&s, 1);
+
+    if (t == (time_t) NGX_ERROR || t < 1 || t > NGX_PAYGW_SOURCE_INTERVAL_MAX)
+    {
+        return NGX_ERROR;
+    }
+
+    *sec = t;
+
+    return NGX_OK;
 }
 
 

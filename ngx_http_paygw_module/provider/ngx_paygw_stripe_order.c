@@ -37,8 +37,6 @@ static ngx_int_t ngx_paygw_stripe_meta(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o, ngx_paygw_form_t *form, const char *head);
 static ngx_int_t ngx_paygw_stripe_currency(ngx_pool_t *pool,
     ngx_paygw_order_t *o, ngx_str_t *currency);
-static ngx_int_t ngx_paygw_stripe_number(ngx_pool_t *pool,
-    ngx_paygw_form_t *form, const char *name, int64_t value);
 static ngx_int_t ngx_paygw_stripe_order_query(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o);
 static ngx_int_t ngx_paygw_stripe_order_close(ngx_paygw_exchange_t *x,
@@ -241,7 +239,7 @@ ngx_paygw_stripe_intent_form(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
     static ngx_str_t  on = ngx_string("true");
 
     if (ngx_paygw_stripe_currency(x->n.pool, o, &currency) != NGX_OK
-        || ngx_paygw_stripe_number(x->n.pool, form, "amount", o->amount)
+        || ngx_paygw_order_number(x->n.pool, form, "amount", o->amount)
            != NGX_OK
         || ngx_paygw_form_add(form, "currency", &currency) != NGX_OK
         || ngx_paygw_form_add(form, "automatic_payment_methods[enabled]", &on)
@@ -273,9 +271,9 @@ ngx_paygw_stripe_session_form(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
         || ngx_paygw_form_add(form, "line_items[0][price_data][currency]",
                               &currency)
            != NGX_OK
-        || ngx_paygw_stripe_number(x->n.pool, form,
-                                   "line_items[0][price_data][unit_amount]",
-                                   o->amount)
+        || ngx_paygw_order_number(x->n.pool, form,
+                                  "line_items[0][price_data][unit_amount]",
+                                  o->amount)
            != NGX_OK
         || ngx_paygw_form_add(form,
                               "line_items[0][price_data][product_data][name]",
@@ -346,20 +344,6 @@ ngx_paygw_stripe_currency(ngx_pool_t *pool, ngx_paygw_order_t *o,
     ngx_strlow(currency->data, o->currency.data, currency->len);
 
     return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_paygw_stripe_number(ngx_pool_t *pool, ngx_paygw_form_t *form,
-    const char *name, int64_t value)
-{
-    ngx_str_t  text;
-
-    if (ngx_paygw_order_text(pool, &text, "%L", value) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    return ngx_paygw_form_add(form, name, &text);
 }
 
 
@@ -455,8 +439,8 @@ ngx_paygw_stripe_order_refund(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
     if (ngx_paygw_form_new(x->n.pool, &form) != NGX_OK
         || ngx_paygw_form_add(&form, "payment_intent", &found->intent)
            != NGX_OK
-        || ngx_paygw_stripe_number(x->n.pool, &form, "amount",
-                                   o->refund_amount)
+        || ngx_paygw_order_number(x->n.pool, &form, "amount",
+                                  o->refund_amount)
            != NGX_OK
         || ngx_paygw_form_add(&form, "metadata[out_trade_no]", &o->id)
            != NGX_OK

@@ -43,8 +43,6 @@ static ngx_int_t ngx_paygw_wechat_v2_ask(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o, const char *path);
 static ngx_int_t ngx_paygw_wechat_v2_form(ngx_paygw_exchange_t *x,
     const char *name, ngx_str_t *value, ngx_paygw_form_t *form);
-static ngx_int_t ngx_paygw_wechat_v2_integer(ngx_pool_t *pool,
-    ngx_paygw_form_t *form, const char *name, int64_t value);
 static ngx_int_t ngx_paygw_wechat_v2_request(ngx_paygw_exchange_t *x,
     const char *path, ngx_paygw_form_t *form);
 
@@ -186,8 +184,7 @@ ngx_paygw_wechat_v2_order_create(ngx_paygw_exchange_t *x,
            != NGX_OK
         || (sub && ngx_paygw_form_add(&form, "sub_appid", sub) != NGX_OK)
         || ngx_paygw_form_add(&form, "body", &o->subject) != NGX_OK
-        || ngx_paygw_wechat_v2_integer(x->n.pool, &form, "total_fee",
-                                       o->amount)
+        || ngx_paygw_order_number(x->n.pool, &form, "total_fee", o->amount)
            != NGX_OK
         || ngx_paygw_form_add(&form, "fee_type", &o->currency) != NGX_OK
         || ngx_paygw_form_add(&form, "spbill_create_ip",
@@ -336,11 +333,10 @@ ngx_paygw_wechat_v2_order_refund(ngx_paygw_exchange_t *x,
 
     if (ngx_paygw_wechat_v2_form(x, "out_trade_no", &o->id, &form) != NGX_OK
         || ngx_paygw_form_add(&form, "out_refund_no", &o->refund_id) != NGX_OK
-        || ngx_paygw_wechat_v2_integer(x->n.pool, &form, "total_fee",
-                                       o->amount)
+        || ngx_paygw_order_number(x->n.pool, &form, "total_fee", o->amount)
            != NGX_OK
-        || ngx_paygw_wechat_v2_integer(x->n.pool, &form, "refund_fee",
-                                       o->refund_amount)
+        || ngx_paygw_order_number(x->n.pool, &form, "refund_fee",
+                                  o->refund_amount)
            != NGX_OK
         || ngx_paygw_form_add(&form, "refund_fee_type", &cny) != NGX_OK
         || ngx_paygw_form_add(&form, "notify_url",
@@ -434,20 +430,6 @@ ngx_paygw_wechat_v2_form(ngx_paygw_exchange_t *x, const char *name,
     }
 
     return ngx_paygw_form_add(form, name, value);
-}
-
-
-static ngx_int_t
-ngx_paygw_wechat_v2_integer(ngx_pool_t *pool, ngx_paygw_form_t *form,
-    const char *name, int64_t value)
-{
-    ngx_str_t  text;
-
-    if (ngx_paygw_order_text(pool, &text, "%L", value) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    return ngx_paygw_form_add(form, name, &text);
 }
 
 

@@ -20,6 +20,10 @@
 #define NGX_PAYGW_WECHAT_V3_PARTNER       "/v3/pay/partner/transactions/"
 #define NGX_PAYGW_WECHAT_V3_REFUNDS       "/v3/refund/domestic/refunds"
 
+#define ngx_paygw_wechat_v3_base(account)                                     \
+    ((account)->sub_mchids ? NGX_PAYGW_WECHAT_V3_PARTNER                      \
+                           : NGX_PAYGW_WECHAT_V3_TRANSACTIONS)
+
 #define NGX_PAYGW_WECHAT_V3_ATTACH_MAX    128
 
 
@@ -167,9 +171,7 @@ ngx_paygw_wechat_v3_order_create(ngx_paygw_exchange_t *x,
 
     if (ngx_paygw_json_out_end(&out, &body) != NGX_OK
         || ngx_paygw_order_text(x->n.pool, &path, "%s%s",
-                                    partner
-                                    ? NGX_PAYGW_WECHAT_V3_PARTNER
-                                    : NGX_PAYGW_WECHAT_V3_TRANSACTIONS,
+                                    ngx_paygw_wechat_v3_base(account),
                                     ngx_paygw_wechat_v3_methods[o->method])
            != NGX_OK)
     {
@@ -245,9 +247,7 @@ ngx_paygw_wechat_v3_order_query(ngx_paygw_exchange_t *x,
 
     if (ngx_paygw_wechat_v3_args(x, &args) != NGX_OK
         || ngx_paygw_order_text(x->n.pool, &path, "%sout-trade-no/%V",
-                                    account->sub_mchids
-                                    ? NGX_PAYGW_WECHAT_V3_PARTNER
-                                    : NGX_PAYGW_WECHAT_V3_TRANSACTIONS,
+                                    ngx_paygw_wechat_v3_base(account),
                                     &o->id)
            != NGX_OK)
     {
@@ -277,9 +277,7 @@ ngx_paygw_wechat_v3_order_close(ngx_paygw_exchange_t *x,
     if (ngx_paygw_json_out_end(&out, &body) != NGX_OK
         || ngx_paygw_order_text(x->n.pool, &path,
                                     "%sout-trade-no/%V/close",
-                                    account->sub_mchids
-                                    ? NGX_PAYGW_WECHAT_V3_PARTNER
-                                    : NGX_PAYGW_WECHAT_V3_TRANSACTIONS,
+                                    ngx_paygw_wechat_v3_base(account),
                                     &o->id)
            != NGX_OK)
     {
