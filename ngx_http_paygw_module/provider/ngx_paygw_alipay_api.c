@@ -231,8 +231,9 @@ ngx_paygw_alipay_repeat(ngx_paygw_alipay_call_t *call)
 {
     /* what cannot be read may lack its out_request_no */
 
-    if (call->sealed
-        && ngx_paygw_alipay_is(&call->method, "alipay.trade.refund"))
+    if (call->upload
+        || (call->sealed
+            && ngx_paygw_alipay_is(&call->method, "alipay.trade.refund")))
     {
         return NGX_PAYGW_REPEAT_NEVER;
     }
