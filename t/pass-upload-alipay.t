@@ -119,7 +119,9 @@ for my $path ($V3, $Old) {
 
 # nobody knows what a second one would do
 
-for my $path ($V3, $Old) {
+for my $path ($V3, $Old, '/gateway.do?method='
+              . 'alipay.data.dataservice.bill.downloadurl.query')
+{
     $Peer->plan({ drop => 1 });
     problem_ok(upload($path, body($path eq $V3 ? $Data : $Code, $Bytes),
                       at => '/peer'), 504, 'PROVIDER-UNANSWERED',
