@@ -9,8 +9,9 @@ import secrets
 import time
 
 from .alipay import ApiError
+from .alipay_api import UPLOAD
 from .keys import sign, verify
-from .wire import Response
+from .wire import Response, parts
 
 PREFIX = "/v3/alipay/"
 WINDOW = 300
@@ -39,15 +40,16 @@ class Api:
         """The answer: an error has a status of its own, and a word."""
         signed, cert = False, None
         try:
-            cert = self._authorized(request)
+            body, files = self._signed(request)
+            cert = self._authorized(request, body)
             signed = True
             method = request.path[len("/v3/"):].replace("/", ".")
             call = self.gateway.operations.get(method)
             if call is None:
                 raise ApiError("40002", "isv.invalid-method",
                                "no such method")
-            biz = self._biz(request)
-            status, value = 200, call(biz, {
+            biz = self._biz(body)
+            status, value = 200, call(biz, files if method == UPLOAD else {
                 "method": method, "notify_url": biz.get("notify_url", "")})
         except ApiError as error:
             word = error.content["sub_code"]
@@ -55,7 +57,22 @@ class Api:
             value = {"code": word, "message": error.content["sub_msg"]}
         return self._answer(status, value, signed, cert)
 
-    def _authorized(self, request):
+    @staticmethod
+    def _signed(request):
+        """The bytes of a body that are signed, and files beside them."""
+        try:
+            found = parts(request)
+        except ValueError:
+            raise ApiError("40002", "isv.invalid-parameter",
+                           "the upload cannot be read") from None
+        if found is None:
+            return request.body, []
+        text = [data for name, file, data in found
+                if name == "data" and file is None]
+        return (text or [b""])[0], [data for _, file, data in found
+                                    if file is not None]
+
+    def _authorized(self, request, body):
         """The SN of the application's certificate, if it names one."""
         match = AUTHORIZATION.fullmatch(
             request.headers.get("authorization", ""))
@@ -74,7 +91,7 @@ class Api:
             raise ApiError("40002", "isv.invalid-timestamp",
                            "too old, or seen before")
         message = "\n".join((auth, request.method, request.target, ""))
-        message = message.encode() + request.body + b"\n"
+        message = message.encode() + body + b"\n"
         token = request.headers.get("alipay-app-auth-token")
         if token:
             message += token.encode() + b"\n"
@@ -85,9 +102,9 @@ class Api:
         return cert
 
     @staticmethod
-    def _biz(request):
+    def _biz(body):
         try:
-            value = json.loads(request.body.decode("utf-8") or "{}")
+            value = json.loads(body.decode("utf-8") or "{}")
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):

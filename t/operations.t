@@ -33,7 +33,7 @@ my $Nginx = PaygwNginx->start(
         . $Sandbox->wechat_v2(@Own)
         . $Sandbox->alipay(alipay_public_key => "$D/alipay/alipay_public.pem",
                            @Own)
-        . $Sandbox->unionpay(@Own)
+        . $Sandbox->unionpay(@Own, termId => '00000001')
         . $Sandbox->stripe(proxy_read_timeout => '20s'),
     server => join('', map { "location /$_/ { paygw_pass $_; }" }
                    qw(wxpay wxpart wxv2 alipay unionpay stripe))
@@ -341,7 +341,10 @@ my %Method = (native => 'qr', 'unifiedorder NATIVE' => 'qr', qr => 'qr',
               'unifiedorder APP' => 'app', 'app.pay' => 'app',
               intent => 'app', h5 => 'h5', 'unifiedorder MWEB' => 'h5',
               'page.pay' => 'page', session => 'page', web => 'page',
-              'wap.pay' => 'wap', micropay => 'barcode', pay => 'barcode');
+              'wap.pay' => 'wap', micropay => 'barcode', pay => 'barcode',
+              barcode => 'barcode');
+my %Code = (alipay => '280000000000000001', wechat_v2 =>
+            '130000000000000001', unionpay => '6220000000000000001');
 
 my %Ref;
 
@@ -360,8 +363,7 @@ sub by_api {
                                              ? '2088101122136241' : 'o1' })
             : $method eq 'h5' ? (payer => { ip => '203.0.113.9' })
             : $method eq 'barcode'
-              ? (payer => { auth_code => $p eq 'alipay'
-                            ? '280000000000000001' : '130000000000000001' })
+              ? (payer => { auth_code => $Code{$p} })
             : ()));
         my $data = $res->{json}{data};
         $Ref{$id} = $data->{ref};
