@@ -38,7 +38,8 @@ my $Nginx = PaygwNginx->start(
         . 'location /never/ { paygw_api wxpay; paygw_status_cache off; }'
         . 'location /short/ { paygw_api wxpay; paygw_status_cache 1s; }'
         . 'location /ali/ { paygw_api alipay; }'
-        . 'location /up/ { paygw_api unionpay; }');
+        . 'location /up/ { paygw_api unionpay; }'
+        . 'location /pass/ { paygw_pass unionpay; }');
 
 my $Wx = PaygwApi->new($Nginx, '/wx');
 my $Never = PaygwApi->new($Nginx, '/never');
@@ -341,6 +342,48 @@ $Never->ok($Never->get("/orders/$Id"), 'seen: all of it',
     $Up->ok($Up->post("$of/refunds", { refund_id => "S$$" . time,
                                        amount => 60 }),
             'up: given back', outcome => 'pending');
+}
+
+# UnionPay: of an order that paygw_pass has made the book knows no ref: one that
+# is said with a question is noted when the provider knows an order by it, and
+# no other one is noted then
+
+{
+    my $id = 'P' . time . $$;
+    my ($time, $else) = ('20250102030405', '20250102030406');
+    my %open = (origRespCode => '05', txnAmt => '100', currencyCode => '156',
+                queryId => '512501020304051234568');
+    my $answer = sub { $Peer->plan({ fields => { respCode => '00', @_ } }) };
+    my $asked = sub { ($Peer->requests)[0]{body} =~ /\btxnTime=(\d+)/;
+                      return $1 };
+
+    $answer->(tn => '1');
+    my $res = PaygwPeer::call($Nginx, POST =>
+        '/pass/gateway/api/appTransReq.do', heads =>
+        { 'Content-Type' => 'application/x-www-form-urlencoded' },
+        body => "txnType=01&txnSubType=01&bizType=000201&orderId=$id"
+                . "&txnTime=$time&txnAmt=100&currencyCode=156");
+    is($res->{status}, 200, 'noted: made by paygw_pass');
+
+    $answer->(respCode => '34');
+    $Up->ok($Up->get("/orders/$id", ref => $else),
+            'noted: none by this ref', outcome => 'pending');
+    $Peer->plan;
+    $Up->problem($Up->get("/orders/$id"), 400, 'CLIENT-MISSING_FIELD',
+                 'noted: so it is not', field => 'ref');
+
+    for ([ $time, 'noted: an order by this one' ],
+         [ $else, 'noted: another one' ])
+    {
+        $answer->(%open);
+        $Up->ok($Up->get("/orders/$id", ref => $_->[0]), $_->[1],
+                state => 'PAYING', ref => $_->[0]);
+        is($asked->(), $_->[0], "$_->[1]: as it is said");
+        $answer->(%open);
+        $Up->ok($Up->get("/orders/$id"), "$_->[1]: without it",
+                state => 'PAYING', ref => $time);
+        is($asked->(), $time, "$_->[1]: the first one stays");
+    }
 }
 
 unlike($Nginx->log, qr/\[alert\]|\[emerg\]/, 'no alert');
