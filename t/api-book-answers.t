@@ -180,6 +180,16 @@ $Wx->problem(refund('D11', 100, trade(amount => { total => 101,
                                                   currency => 'CNY' })),
              409, 'CLIENT-ORDER_MISMATCH', 'D11: refund of another order');
 asked(1, 'D11: refund of another order');
+$Wx->problem(refund('D11', 100, trade(amount => { total => 100,
+                                                  currency => 'HKD' })),
+             409, 'CLIENT-ORDER_MISMATCH', 'D11: refund in another currency');
+asked(1, 'D11: refund in another currency');
+
+# what the book has heard no more of than that it was made may not be there
+
+made('gone');
+plan([ 404, { code => 'ORDER_NOT_EXIST', message => 'x' } ]);
+$Wx->problem($Wx->get("/orders/$Id"), 404, 'CLIENT-ORDER_NOT_FOUND', 'gone');
 
 # other terms, without a call
 
@@ -215,7 +225,7 @@ $Wx->problem(refund('N1', 1, [ 404, { code => 'ORDER_NOT_EXIST',
                                         message => 'x' } ]), 404,
              'CLIENT-ORDER_NOT_FOUND', 'unpaid: none');
 $Wx->problem(refund('N1', 1, [ 200, '{' ]), 502, 'PROVIDER-UNVERIFIED',
-             'unpaid: garbage');
+             'unpaid: garbage', order_id => $Id, refund_id => 'N1');
 
 paid('no');
 for my $no ([ 403, 'NOT_ENOUGH', 409, 'PROVIDER-BALANCE' ],
