@@ -31,12 +31,16 @@ my $Nginx = PaygwNginx->start(
     http => $Store . "    paygw_deadline 30s;\n"
         . $Peer->wechat($Url, notify_url => 'https://pay.example.com/n',
                         paygw_retry => 'off')
+        . $Peer->wechat($Url, notify_url => 'https://pay.example.com/n',
+                        -name => 'again', mchid => '1900009192',
+                        paygw_retry => '2 base=100ms jitter=0')
         . $Peer->alipay($Url, paygw_retry => 'off')
         . $Peer->unionpay($Url, notify_url => 'https://pay.example.com/n',
                           paygw_retry => 'off'),
     server => 'location /wx/ { paygw_api wxpay; }'
         . 'location /never/ { paygw_api wxpay; paygw_status_cache off; }'
         . 'location /short/ { paygw_api wxpay; paygw_status_cache 1s; }'
+        . 'location /again/ { paygw_api again; }'
         . 'location /ali/ { paygw_api alipay; }'
         . 'location /up/ { paygw_api unionpay; }'
         . 'location /pass/ { paygw_pass unionpay; }');
@@ -313,6 +317,30 @@ $Wx->problem(refund('P3', 1), 409, 'CLIENT-REFUND_TOO_MUCH', 'seen: counts');
 plan(trade());
 $Never->ok($Never->get("/orders/$Id"), 'seen: all of it',
            state => 'REFUNDED');
+
+# a refusal of the second try: the first one may have been done
+
+{
+    my $again = PaygwApi->new($Nginx, '/again');
+    my $order = $again->order;
+    my @paid = (mchid => '1900009192', out_trade_no => $order->{order_id});
+    my $of = "/orders/$order->{order_id}";
+
+    plan([ 200, { code_url => 'weixin://x' } ]);
+    $again->ok($again->post('/orders', $order), 'again: made');
+    plan(trade(@paid));
+    $again->ok($again->get($of), 'again: paid', state => 'PAID');
+    plan(trade(@paid), [ 500, { code => 'SYSTEM_ERROR', message => 'x' } ],
+         [ 403, { code => 'NOT_ENOUGH', message => 'x' } ]);
+    $again->problem($again->post("$of/refunds", { refund_id => "G$$" . time,
+                                                  amount => 60 }), 502,
+                    'PROVIDER-UNCLEAR', 'again: refused, after an error');
+    asked(3, 'again: refused, after an error');
+    plan();
+    $again->problem($again->post("$of/refunds", { refund_id => "H$$" . time,
+                                                  amount => 41 }), 409,
+                    'CLIENT-REFUND_TOO_MUCH', 'again: it is held');
+}
 
 # UnionPay: that there is none under a time that the caller says gives nothing
 # back: it may be another time
