@@ -31,14 +31,19 @@ my $Nginx = PaygwNginx->start(
     http => $Store . "    paygw_deadline 30s;\n"
         . $Peer->wechat($Url, notify_url => 'https://pay.example.com/n',
                         paygw_retry => 'off')
+        . $Peer->wechat($Url, notify_url => 'https://pay.example.com/n',
+                        -name => 'again', mchid => '1900009192',
+                        paygw_retry => '2 base=100ms jitter=0')
         . $Peer->alipay($Url, paygw_retry => 'off')
         . $Peer->unionpay($Url, notify_url => 'https://pay.example.com/n',
                           paygw_retry => 'off'),
     server => 'location /wx/ { paygw_api wxpay; }'
         . 'location /never/ { paygw_api wxpay; paygw_status_cache off; }'
         . 'location /short/ { paygw_api wxpay; paygw_status_cache 1s; }'
+        . 'location /again/ { paygw_api again; }'
         . 'location /ali/ { paygw_api alipay; }'
-        . 'location /up/ { paygw_api unionpay; }');
+        . 'location /up/ { paygw_api unionpay; }'
+        . 'location /pass/ { paygw_pass unionpay; }');
 
 my $Wx = PaygwApi->new($Nginx, '/wx');
 my $Never = PaygwApi->new($Nginx, '/never');
@@ -179,6 +184,16 @@ $Wx->problem(refund('D11', 100, trade(amount => { total => 101,
                                                   currency => 'CNY' })),
              409, 'CLIENT-ORDER_MISMATCH', 'D11: refund of another order');
 asked(1, 'D11: refund of another order');
+$Wx->problem(refund('D11', 100, trade(amount => { total => 100,
+                                                  currency => 'HKD' })),
+             409, 'CLIENT-ORDER_MISMATCH', 'D11: refund in another currency');
+asked(1, 'D11: refund in another currency');
+
+# what the book has heard no more of than that it was made may not be there
+
+made('gone');
+plan([ 404, { code => 'ORDER_NOT_EXIST', message => 'x' } ]);
+$Wx->problem($Wx->get("/orders/$Id"), 404, 'CLIENT-ORDER_NOT_FOUND', 'gone');
 
 # other terms, without a call
 
@@ -214,7 +229,7 @@ $Wx->problem(refund('N1', 1, [ 404, { code => 'ORDER_NOT_EXIST',
                                         message => 'x' } ]), 404,
              'CLIENT-ORDER_NOT_FOUND', 'unpaid: none');
 $Wx->problem(refund('N1', 1, [ 200, '{' ]), 502, 'PROVIDER-UNVERIFIED',
-             'unpaid: garbage');
+             'unpaid: garbage', order_id => $Id, refund_id => 'N1');
 
 paid('no');
 for my $no ([ 403, 'NOT_ENOUGH', 409, 'PROVIDER-BALANCE' ],
@@ -303,6 +318,30 @@ plan(trade());
 $Never->ok($Never->get("/orders/$Id"), 'seen: all of it',
            state => 'REFUNDED');
 
+# a refusal of the second try: the first one may have been done
+
+{
+    my $again = PaygwApi->new($Nginx, '/again');
+    my $order = $again->order;
+    my @paid = (mchid => '1900009192', out_trade_no => $order->{order_id});
+    my $of = "/orders/$order->{order_id}";
+
+    plan([ 200, { code_url => 'weixin://x' } ]);
+    $again->ok($again->post('/orders', $order), 'again: made');
+    plan(trade(@paid));
+    $again->ok($again->get($of), 'again: paid', state => 'PAID');
+    plan(trade(@paid), [ 500, { code => 'SYSTEM_ERROR', message => 'x' } ],
+         [ 403, { code => 'NOT_ENOUGH', message => 'x' } ]);
+    $again->problem($again->post("$of/refunds", { refund_id => "G$$" . time,
+                                                  amount => 60 }), 502,
+                    'PROVIDER-UNCLEAR', 'again: refused, after an error');
+    asked(3, 'again: refused, after an error');
+    plan();
+    $again->problem($again->post("$of/refunds", { refund_id => "H$$" . time,
+                                                  amount => 41 }), 409,
+                    'CLIENT-REFUND_TOO_MUCH', 'again: it is held');
+}
+
 # UnionPay: that there is none under a time that the caller says gives nothing
 # back: it may be another time
 
@@ -341,6 +380,48 @@ $Never->ok($Never->get("/orders/$Id"), 'seen: all of it',
     $Up->ok($Up->post("$of/refunds", { refund_id => "S$$" . time,
                                        amount => 60 }),
             'up: given back', outcome => 'pending');
+}
+
+# UnionPay: of an order that paygw_pass has made the book knows no ref: one that
+# is said with a question is noted when the provider knows an order by it, and
+# no other one is noted then
+
+{
+    my $id = 'P' . time . $$;
+    my ($time, $else) = ('20250102030405', '20250102030406');
+    my %open = (origRespCode => '05', txnAmt => '100', currencyCode => '156',
+                queryId => '512501020304051234568');
+    my $answer = sub { $Peer->plan({ fields => { respCode => '00', @_ } }) };
+    my $asked = sub { ($Peer->requests)[0]{body} =~ /\btxnTime=(\d+)/;
+                      return $1 };
+
+    $answer->(tn => '1');
+    my $res = PaygwPeer::call($Nginx, POST =>
+        '/pass/gateway/api/appTransReq.do', heads =>
+        { 'Content-Type' => 'application/x-www-form-urlencoded' },
+        body => "txnType=01&txnSubType=01&bizType=000201&orderId=$id"
+                . "&txnTime=$time&txnAmt=100&currencyCode=156");
+    is($res->{status}, 200, 'noted: made by paygw_pass');
+
+    $answer->(respCode => '34');
+    $Up->ok($Up->get("/orders/$id", ref => $else),
+            'noted: none by this ref', outcome => 'pending');
+    $Peer->plan;
+    $Up->problem($Up->get("/orders/$id"), 400, 'CLIENT-MISSING_FIELD',
+                 'noted: so it is not', field => 'ref');
+
+    for ([ $time, 'noted: an order by this one' ],
+         [ $else, 'noted: another one' ])
+    {
+        $answer->(%open);
+        $Up->ok($Up->get("/orders/$id", ref => $_->[0]), $_->[1],
+                state => 'PAYING', ref => $_->[0]);
+        is($asked->(), $_->[0], "$_->[1]: as it is said");
+        $answer->(%open);
+        $Up->ok($Up->get("/orders/$id"), "$_->[1]: without it",
+                state => 'PAYING', ref => $time);
+        is($asked->(), $time, "$_->[1]: the first one stays");
+    }
 }
 
 unlike($Nginx->log, qr/\[alert\]|\[emerg\]/, 'no alert');

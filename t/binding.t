@@ -40,7 +40,8 @@ our $Config = join '', map({
 } [ wx => 'wxpay', '' ], [ ali => 'alipay', '' ], [ wxv2 => 'wxv2', '' ],
   [ up => 'unionpay', '' ], [ s => 'stripe', '' ], [ con => 'con', '' ],
   [ dead => 'dead', '' ],
-  [ off => 'wxpay', 'paygw_binding off;' ]),
+  [ off => 'wxpay', 'paygw_binding off;' ],
+  [ on => 'wxpay', 'paygw_binding on;' ]),
   map({ "    location = /notify/$_ { paygw_notify $_; $Shop }\n" }
       qw(wxpay alipay wxv2 unionpay)),
   "    location = /notify/stripe { paygw_notify stripe con; $Shop }\n",
@@ -513,6 +514,8 @@ passed(wx_create($o, 100), 'created');
 taken(wechat(order_id => $o, amount => 100), 'here');
 taken(wechat(order_id => order(), type => 'refund'),
       'a refund of what is not known');
+taken(wechat(order_id => order(), amount => 100, resource =>
+             { trade_state => 'NOTPAY' }), 'elsewhere, and not paid');
 my $m = finish(begin("GET /metrics HTTP/1.0\r\n\r\n"))->{body};
 like($m, qr/^paygw_callbacks_total\{channel="wxpay",provider="wechat_v3",result="refused",reason="order_unknown"\} 1$/m,
      'counted');
@@ -528,6 +531,12 @@ my $o = order();
 passed(wx_create($o, 100), 'created');
 passed(wx_create($o, 99), 'another amount');
 taken(wechat(order_id => $o, amount => 1), 'any amount');
+
+$o = order();
+passed(wx_create($o, 100, uri => '/on' . substr($::Wx, 3)), 'noted');
+is(wx_create($o, 99, uri => '/on' . substr($::Wx, 3))->{status}, 409,
+   'it is noted');
+taken(wechat(order_id => $o, amount => 1), 'noted, and not compared');
 
 
 

@@ -101,3 +101,26 @@ for my $case (
                     { fields => { respCode => $code } });
     is($n, $times, "$path $code: made $times");
 }
+
+
+
+=== TEST 3: a bill is a question: it streams, is never kept, and asked again
+--- wxv2 eval: $::Own
+--- unionpay eval: $::Own
+--- config eval: $::Gate =~ s/(required;)/$1 paygw_answer_max 16k;/gr
+--- run
+use MIME::Base64 ();
+my $bill = join '', map { sprintf "`%07d,`a line of a bill\r\n", $_ }
+                    1 .. 20_000;
+
+for my $text ($bill, "`one line\r\n") {
+    my $size = length $text;
+    my ($n, @res) = twice('/wxv2/pay/downloadbill', 'text/xml',
+                          '<xml><bill_type>ALL</bill_type></xml>',
+                          { text => MIME::Base64::encode_base64($text, '') });
+    is($n, 2, "$size bytes: made twice");
+    ok($_->{body} eq $text, "$size bytes: all of it") for @res;
+    is($res[1]{header}{'idempotent-replayed'}, undef, "$size bytes: told so");
+}
+--- no_error_log
+is not kept

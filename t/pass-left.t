@@ -10,12 +10,14 @@ use Test::More;
 use Socket ();
 use Time::HiRes ();
 
+use PaygwFiles ();
 use PaygwNginx;
 use PaygwPeer qw(call);
 use PaygwProcess ();
 use PaygwTest ();
 
 my $Peer = PaygwPeer->start;
+my $Files = PaygwFiles->start;
 my $Url = 'http://127.0.0.1:' . $Peer->listen;
 my $Dead = 'http://127.0.0.1:' . PaygwProcess::free_port();
 my $Create = '/v3/pay/transactions/native';
@@ -27,9 +29,12 @@ my $Nginx = PaygwNginx->start(
         . "    log_format k '\$http_x_n \$paygw_result';\n"
         . $Peer->wechat($Url, notify_url => "$Url/n", paygw_retry => undef)
         . $Peer->wechat("$Dead backup=$Url", -name => 'dead',
-                        mchid => '1900009192', paygw_retry => undef),
+                        mchid => '1900009192', paygw_retry => undef)
+        . $Files->channel(-name => 'files', mchid => '1900009193',
+                          proxy_read_timeout => '60s'),
     server => "listen 127.0.0.1:$Port http2; access_log logs/k.log k; "
         . "location /wx/ { paygw_pass wxpay; $Retry } "
+        . 'location /file/ { paygw_pass files; paygw_answer_max 16k; } '
         . "location /dead/ { paygw_pass dead; $Retry } "
         . 'location /pay/ { paygw_binding off; paygw_api wxpay; } '
         . 'location = /plain { return 200 "plain"; }');
@@ -59,6 +64,7 @@ sub h2 {
                 [ ':method', 'POST' ], [ ':scheme', 'http' ],
                 [ ':path', $uri ], [ ':authority', 'localhost' ],
                 [ 'x-n', $n ], [ 'content-type', 'application/json' ];
+    $field[0] = "\7:method\3GET" if $body eq '';
     my $s = PaygwTest::server_connect($Port);
     print $s "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(4, 0, 0, ''),
         frame(1, 4, 1, join '', map { "\0$_" } @field),
@@ -83,7 +89,8 @@ my %Ways = (
     },
     'HTTP/1.1' => sub {
         my ($n, $uri, $body) = @_;
-        my $c = PaygwPeer::begin_call($Nginx, POST => $uri, body => $body,
+        my $c = PaygwPeer::begin_call($Nginx,
+            ($body eq '' ? 'GET' : 'POST') => $uri, body => $body,
             heads => { 'X-N' => $n, 'Content-Type' => 'application/json' });
         return sub { PaygwTest::abort_client($c) };
     });
@@ -157,6 +164,18 @@ for my $way (sort keys %Ways) {
     is(outcome($n), 'passed', "$way: refund");
     is(join(' ', map { $_->{method} } $Peer->requests), 'GET POST',
        "$way: looked, and refunded");
+
+    # a file that streams ends with him, and is not counted as passed
+
+    my $token = 'f' . ++$Number;
+    $leave = $Ways{$way}->($Number, '/file/v3/billdownload/file?token='
+                           . "$token&size=300000&stall=100000", '');
+    ok($Nginx->wait_for(sub { $Files->note($token)->{sent} }, 15),
+       "$way: a file streams");
+    push @kept, $leave->();
+    ok($Nginx->wait_for(sub { $Files->note($token)->{end} }, 15),
+       "$way: it ends with him");
+    isnt(outcome($Number), 'passed', "$way: and has not passed");
 
     is($Nginx->get('/plain'), 'plain', "$way: worker alive");
 }

@@ -319,6 +319,35 @@ sub anew_ok {
 }
 
 
+# nor is another host asked when it is over
+
+{
+    my $nginx = start(channel(wechat => "$Url backup=$Other"),
+                      location => "$Quick paygw_deadline 1s;");
+    $Peer->plan({ silent => 10 }, {});
+    problem_ok(call($nginx, GET => $Read), 504, 'PROVIDER-UNANSWERED',
+               'over: not by the other host');
+    is(scalar $Peer->requests, 1, 'over: sent once');
+    end($nginx, 'over');
+}
+
+
+# -- hosts are tries, too --
+
+for my $case ([ 'paygw_retry 2 base=100ms jitter=0;', 2 ],
+              [ 'paygw_retry off;', 1 ])
+{
+    my ($location, $n) = @$case;
+    my $nginx = start(channel(wechat => "$Url backup=$Other backup=$Third"),
+                      location => $location);
+    $Peer->plan(({ drop => $True }) x 3, {});
+    problem_ok(call($nginx, GET => $Read), 504, 'PROVIDER-UNANSWERED',
+               "hosts: tries: $n");
+    is(scalar $Peer->requests, $n, "hosts: tries: $n: no more");
+    end($nginx, "hosts: tries: $n");
+}
+
+
 # -- off: nothing is sent twice --
 
 {
