@@ -10,7 +10,7 @@ use JSON::PP ();
 
 use PaygwApi;
 use PaygwNginx;
-use PaygwPeer ();
+use PaygwPeer qw(begin_call end_call);
 use PaygwTest ();
 
 my $With = $ENV{PAYGW_TEST_STORE} || 'zone';
@@ -297,6 +297,53 @@ $Wx->ok($Wx->get("/orders/$Id/refunds/U9"), 'pending: CLOSED',
         outcome => 'failed');
 $Wx->ok(refund('P1', 60, trade(), back('P1', 60)), 'pending: given back',
         outcome => 'success');
+
+# the same one twice at once: what one of them hears is not true of the other
+
+{
+    my $begin = sub {
+        return begin_call($Nginx, POST => "/wx/orders/$Id/refunds",
+            heads => { 'Content-Type' => 'application/json' },
+            body => $Json->encode({ refund_id => $_[0], amount => $_[1] }));
+    };
+    my $end = sub {
+        my $res = end_call($_[0], timeout => 60);
+        return $Json->decode($res->{body})->{code};
+    };
+    my @no = (403, { code => 'NOT_ENOUGH', message => 'x' });
+    my $slow = $PaygwNginx::Slow;
+    my $was = $Id;
+
+    for my $case ([ 'taken', 'OK', sub { @{ back('T1', 60) } } ],
+                  [ 'refused', 'PROVIDER-BALANCE', sub { @no } ])
+    {
+        my ($name, $code, $said) = @$case;
+        paid("at once: $name");
+        $Peer->requests;
+        plan(trade(), [ @no, delay => 2 * $slow ], trade(),
+             [ $said->(), delay => 4 * $slow ]);
+        my $one = $begin->('T1', 60);
+        $Peer->requests(2, 20);
+        my $two = $begin->('T1', 60);
+        $Peer->requests(4, 20);
+        is($end->($one), 'PROVIDER-BALANCE', "at once: $name: one is refused");
+        $Wx->problem($Wx->post("/orders/$Id/refunds",
+                               { refund_id => 'T2', amount => 41 }), 409,
+                     'CLIENT-REFUND_TOO_MUCH',
+                     "at once: $name: the other one holds it")
+            if $name eq 'taken';
+        is($end->($two), $code, "at once: $name: the other one");
+        $Peer->requests;
+        my $res = refund('T2', 41, trade(), back('T2', 41));
+        is($res->{json}{code}, $name eq 'taken' ? 'CLIENT-REFUND_TOO_MUCH'
+                                                : 'OK',
+           "at once: $name: and then");
+        plan();
+    }
+
+    $Id = $was;
+}
+
 
 # done is done: no later word gives it back
 

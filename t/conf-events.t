@@ -52,9 +52,9 @@ for my $case (
     [ 'elsewhere', '', server => "location /x { paygw_events $K1; }",
       http => '' ],
     [ 'the least', "paygw_events $K1 interval=100ms max=1s ttl=1m "
-                   . 'connections=1;' ],
+                   . 'connections=1 each=1;' ],
     [ 'the most', "paygw_events $K1 interval=1m max=1d ttl=7d "
-                  . 'connections=65535;' ],
+                  . 'connections=65535 each=65535;' ],
     [ 'a URL', "paygw_events $K1 url=https://pay.example.com/pay/;" ],
     [ 'a path', "paygw_events $K1 url=/;" ],
 )
@@ -86,7 +86,8 @@ for my $case (
              qr/invalid parameter "\Q$_\E" of "paygw_events"/ ] }
          qw(interval=0 interval=99ms interval=61s interval=x max=0 max=999ms
             max=2d ttl=59s ttl=8d ttl= connections=0 connections=65536
-            connections=x url= url=pay/ url=/pay url=ftp://h/ url=/p?a/
+            connections=x each=0 each=65536 each=x each= url= url=pay/
+            url=/pay url=ftp://h/ url=/p?a/
             word k/1=text:0123456789abcdef), 'url=/p#/', '=x'),
     [ 'two URLs', "paygw_events $K1 url=/ url=/;",
       qr/invalid parameter "url=\/" of "paygw_events"/ ],

@@ -433,3 +433,87 @@ like(ask("op=book&verb=create&key=$::Channel:g&n=20&spread=1&amount=1"),
 like(error_log_text(), qr/could not allocate record of call in paygw zone/);
 --- timeout: 20
 --- faulty
+
+
+=== TEST 14: calls of one refund hold it together
+--- config eval: $::Config
+--- run
+my $long = '&fresh=600000';
+my $o = order();
+made($o);
+is(claim($o, 'paid'), 'ok');
+my $r1 = '&refund=r1&sum=60';
+is(book('reserve', $o, "$r1$long"), 'ok PAID 100/CNY/a 0+60 held  []', 'one');
+is(book('reserve', $o, "$r1$long"), 'done PAID 100/CNY/a 0+60 held  []',
+   'and another');
+is(book('back', $o, '&refund=r1'), 'no PAID 100/CNY/a 0+60 held  []',
+   'a question is too early');
+is(claim($o, 'returned', '&compare=1&refund=r1'), 'ok', 'and so is a callback');
+is(book('refuse', $o, '&refund=r1'), 'done PAID 100/CNY/a 0+60 held  []',
+   'the one is refused, the other one holds it');
+is(book('reserve', $o, '&refund=r2&sum=41'), 'no PAID 100/CNY/a 0+60 -  []',
+   'there is no room');
+is(book('refuse', $o, '&refund=r1'), 'ok PAID 100/CNY/a 0+0 -  []',
+   'the last one gives it back');
+is(book('refuse', $o, '&refund=r1'), 'done PAID 100/CNY/a 0+0 -  []', 'once');
+
+# of one of them nobody knows
+
+like(book('reserve', $o, "$r1$long"), qr/^ok /);
+like(book('reserve', $o, "$r1$long"), qr/^done /);
+is(book('doubt', $o, $r1), 'done PAID 100/CNY/a 0+60 held  []', 'in doubt');
+is(book('refuse', $o, '&refund=r1'), 'done PAID 100/CNY/a 0+60 held  []',
+   'a refusal of the other is none of this');
+like(book('reserve', $o, "$r1$long"), qr/^done /, 'again');
+is(book('refuse', $o, '&refund=r1'), 'done PAID 100/CNY/a 0+60 held  []',
+   'nor is that of a repetition');
+like(book('reserve', $o, "$r1$long"), qr/^done /, 'again');
+is(book('fail', $o, '&refund=r1'), 'ok PAID 100/CNY/a 0+0 -  []',
+   'that the refund has failed is');
+like(book('reserve', $o, "$r1$long"), qr/^ok /);
+like(book('doubt', $o, $r1), qr/^done /);
+is(book('back', $o, '&refund=r1'), 'ok PAID 100/CNY/a 0+0 -  []',
+   'and so is a question');
+
+# it has failed, and another call is under way
+
+like(book('reserve', $o, "$r1$long"), qr/^ok /);
+like(book('reserve', $o, "$r1$long"), qr/^done /);
+is(book('fail', $o, '&refund=r1'), 'done PAID 100/CNY/a 0+60 held  []',
+   'failed: the other one holds it');
+is(book('refuse', $o, '&refund=r1'), 'ok PAID 100/CNY/a 0+0 -  []',
+   'failed: and gives it back');
+
+# what is in doubt and was given back is held again, if it fits
+
+is(book('doubt', $o, $r1), 'ok PAID 100/CNY/a 0+60 held  []', 'held again');
+is(book('refuse', $o, '&refund=r1'), 'done PAID 100/CNY/a 0+60 held  []',
+   'held again: in doubt');
+is(book('doubt', $o, '&refund=r2&sum=41'), 'no PAID 100/CNY/a 0+60 -  []',
+   'it does not fit');
+like(book('back', $o, '&refund=r1'), qr/^ok /);
+
+# a call that never comes to its end
+
+like(book('reserve', $o, "$r1&fresh=100"), qr/^ok /);
+select undef, undef, undef, 0.4;
+like(book('reserve', $o, "$r1$long"), qr/^done /, 'lost');
+is(book('refuse', $o, '&refund=r1'), 'done PAID 100/CNY/a 0+60 held  []',
+   'lost: nobody knows of it');
+is(book('back', $o, '&refund=r1'), 'ok PAID 100/CNY/a 0+0 -  []',
+   'lost: but a question tells');
+
+# done is done
+
+like(book('reserve', $o, "$r1$long"), qr/^ok /);
+like(book('reserve', $o, "$r1$long"), qr/^done /);
+is(book('confirm', $o, $r1), 'ok PART_REFUNDED 100/CNY/a 60+0 done  []',
+   'one has refunded it');
+is(book('refuse', $o, '&refund=r1'),
+   'no PART_REFUNDED 100/CNY/a 60+0 done  []', 'and the other one not');
+is(book('fail', $o, '&refund=r1'),
+   'no PART_REFUNDED 100/CNY/a 60+0 done  []', 'failed');
+is(book('doubt', $o, $r1), 'done PART_REFUNDED 100/CNY/a 60+0 done  []',
+   'in doubt');
+is(book('doubt', order(), $r1), 'no NONE -1// 0+0 -  []', 'no order');
+is(book('refuse', order(), $r1), 'no NONE -1// 0+0 -  []', 'no order');

@@ -13,11 +13,20 @@
 #define NGX_PAYGW_GUNZIP_BUFFER  16384
 #define NGX_PAYGW_GUNZIP_BITS    (MAX_WBITS + 16)    /* gzip, and not zlib */
 
+/*
+ * A megabyte of gzip may be a gigabyte of zeros, and a second of a worker.  A
+ * bill is ten times as long as its file; what is more than a hundred times as
+ * long, beyond what takes no time, is not looked at any further.
+ */
+#define NGX_PAYGW_GUNZIP_FREE    (32 * 1024 * 1024)
+#define NGX_PAYGW_GUNZIP_RATIO   100
+
 
 struct ngx_paygw_gunzip_s {
     z_stream                 stream;
     ngx_pool_t              *pool;
     off_t                    max;
+    off_t                    came;
     off_t                    told;
     ngx_paygw_gunzip_pt      handler;
     void                    *data;
@@ -84,6 +93,8 @@ ngx_paygw_gunzip_update(ngx_paygw_gunzip_t *g, u_char *p, size_t len)
     g->stream.next_in = p;
     g->stream.avail_in = len;
 
+    g->came += len;
+
     for ( ;; ) {
 
         if (g->ended) {
@@ -116,6 +127,13 @@ ngx_paygw_gunzip_update(ngx_paygw_gunzip_t *g, u_char *p, size_t len)
         g->told += n;
 
         if (g->max && g->told > g->max) {
+            return NGX_ABORT;
+        }
+
+        if (g->told > NGX_PAYGW_GUNZIP_FREE
+                      + (g->came - (off_t) g->stream.avail_in)
+                        * NGX_PAYGW_GUNZIP_RATIO)
+        {
             return NGX_ABORT;
         }
 

@@ -13,8 +13,9 @@
 
 
 /*
- * What is in a gzip file (RFC 1952, one member or several) that comes bit by
- * bit: told a piece at a time, and nothing of it is kept.
+ * What is in a gzip file that comes bit by bit: told a piece at a time, and
+ * nothing of it is kept.  Of several members it is what is in all of them, one
+ * behind the other (RFC 1952, 2.2), as gunzip(1) has it.
  */
 
 
@@ -26,7 +27,8 @@ typedef ngx_int_t (*ngx_paygw_gunzip_pt)(void *data, u_char *p, size_t len);
 
 /*
  * Lives in pool; NULL if memory is short.  More than max bytes are refused, 0
- * is no limit.
+ * is no limit; and so are, beyond 32 MB, more than a hundred times the bytes of
+ * the file, so that the time it takes is bounded by what has come.
  */
 ngx_paygw_gunzip_t *ngx_paygw_gunzip_new(ngx_pool_t *pool, off_t max,
     ngx_paygw_gunzip_pt handler, void *data);

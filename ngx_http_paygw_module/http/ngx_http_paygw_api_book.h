@@ -54,8 +54,8 @@ typedef struct {
     unsigned                     had:1;     /* the order, before it is made */
     unsigned                     said:1;    /* the caller has said the ref */
     unsigned                     own:1;     /* that of the refund */
-    unsigned                     held:1;    /* this call has made the refund's
-                                               reservation */
+    unsigned                     counted:1; /* this call is one of those that
+                                               hold the refund */
     unsigned                     done:1;    /* the refund is, says the book */
     unsigned                     asking:1;  /* the order is asked for, before a
                                                refund of it, */

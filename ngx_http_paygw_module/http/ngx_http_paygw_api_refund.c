@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 #include "ngx_http_paygw_api.h"
 #include "ngx_http_paygw_conf.h"
+#include "ngx_http_paygw_transport.h"
 
 
 /*
@@ -22,10 +23,18 @@
  *      +----- it is paid, and noted
  *
  *   success        confirmed
- *   failed         given back, as by an answer that nothing was made
+ *   failed         given back, as by an answer that nothing was made, unless
+ *                  another call of the same refund is under way, or nobody
+ *                  knows what has become of one
  *   pending        stays held, until a callback or a question tells more
  *   unknown        stays held
+ *
+ * All calls of one refund hold it together, and the last one gives it back.
  */
+
+
+/* behind the deadline: until the book has heard of the end */
+#define NGX_HTTP_PAYGW_API_REFUND_REST  30000
 
 
 static void ngx_http_paygw_api_refund_reserve(ngx_http_paygw_api_ctx_t *ctx,
@@ -70,6 +79,9 @@ ngx_http_paygw_api_refund_reserve(ngx_http_paygw_api_ctx_t *ctx,
 
     entry->refund_id = ctx->order.refund_id;
     entry->refund_amount = ctx->order.refund_amount;
+    entry->fresh = NGX_HTTP_PAYGW_API_REFUND_REST
+                   + ngx_http_paygw_transport_deadline(ctx->lcf,
+                                             ctx->call->conf->channel->upper);
 
     ngx_http_paygw_api_book_step(ctx, NGX_PAYGW_BOOK_RESERVE, next);
 }
@@ -88,12 +100,13 @@ ngx_http_paygw_api_refund_reserved(ngx_http_paygw_api_ctx_t *ctx,
     switch (rc) {
 
     case NGX_OK:
-        b->held = 1;
+        b->counted = 1;
         ngx_http_paygw_api_refund_stamp(ctx);
         return;
 
     case NGX_DONE:
         b->done = (b->entry.refund == NGX_PAYGW_BOOK_DONE);
+        b->counted = !b->done;
         ngx_http_paygw_api_refund_stamp(ctx);
         return;
 
@@ -434,7 +447,7 @@ ngx_http_paygw_api_refund_found(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
 void
 ngx_http_paygw_api_refund_end(ngx_http_paygw_api_ctx_t *ctx)
 {
-    ngx_uint_t                  refund;
+    ngx_uint_t                  refund, refused;
     ngx_paygw_book_t           *entry;
     ngx_paygw_order_t          *o;
     ngx_paygw_outcome_e         outcome;
@@ -443,6 +456,7 @@ ngx_http_paygw_api_refund_end(ngx_http_paygw_api_ctx_t *ctx)
     o = &ctx->order;
     b = &ctx->book;
 
+    refused = 0;
     refund = (o->op == NGX_PAYGW_OP_REFUND);
 
     if (o->code == NGX_PAYGW_CODE_OK) {
@@ -452,10 +466,13 @@ ngx_http_paygw_api_refund_end(ngx_http_paygw_api_ctx_t *ctx)
             outcome = NGX_PAYGW_OUTCOME_PENDING;
         }
 
-    } else if (refund ? ngx_http_paygw_api_refund_undone(ctx)
-                      : o->code == NGX_PAYGW_CODE_REFUND_NOT_FOUND
-                        && !b->said)
-    {
+    } else if (refund) {
+        refused = ngx_http_paygw_api_refund_undone(ctx);
+        outcome = refused ? NGX_PAYGW_OUTCOME_FAILED
+                          : NGX_PAYGW_OUTCOME_UNKNOWN;
+
+    } else if (o->code == NGX_PAYGW_CODE_REFUND_NOT_FOUND && !b->said) {
+
         /* what was asked for under a ref of the caller's may be another one */
 
         outcome = NGX_PAYGW_OUTCOME_FAILED;
@@ -482,27 +499,30 @@ ngx_http_paygw_api_refund_end(ngx_http_paygw_api_ctx_t *ctx)
         break;
 
     case NGX_PAYGW_OUTCOME_FAILED:
-        entry->verb = NGX_PAYGW_BOOK_GIVE_BACK;
+        entry->verb = !b->counted ? NGX_PAYGW_BOOK_GIVE_BACK
+                      : refused ? NGX_PAYGW_BOOK_REFUSE : NGX_PAYGW_BOOK_FAIL;
         break;
 
     default:
 
         /*
-         * It may have been given back in the meantime: by another call that
-         * was not sent, or by a question to which it was not there yet.
+         * It may have been given back in the meantime, by a question to which
+         * it was not there yet, when this call was not counted any more.
          */
 
         if (!refund
-            || (o->code != NGX_PAYGW_CODE_OK
+            || (!b->counted && o->code != NGX_PAYGW_CODE_OK
                 && !ngx_paygw_codes[o->code].unknown))
         {
             ngx_http_paygw_api_reply(ctx);
             return;
         }
 
-        entry->verb = NGX_PAYGW_BOOK_RESERVE;
+        entry->verb = NGX_PAYGW_BOOK_DOUBT;
         entry->refund_amount = o->refund_amount;
     }
+
+    b->counted = 0;
 
     ngx_http_paygw_api_book_step(ctx, entry->verb,
                                  ngx_http_paygw_api_refund_noted);
@@ -510,8 +530,8 @@ ngx_http_paygw_api_refund_end(ngx_http_paygw_api_ctx_t *ctx)
 
 
 /*
- * Whether it is certain that this call has refunded nothing, and no other one
- * has sent the same: of a repetition only a question tells that.
+ * Whether it is certain that this call has refunded nothing; the book knows of
+ * others that have sent the same.
  */
 
 static ngx_uint_t
@@ -523,7 +543,7 @@ ngx_http_paygw_api_refund_undone(ngx_http_paygw_api_ctx_t *ctx)
 
     /* of another refund by this number nobody knows how much it was */
 
-    if (!ctx->book.held || ctx->order.sent
+    if (!ctx->book.counted || ctx->order.sent
         || ctx->order.code == NGX_PAYGW_CODE_REFUND_MISMATCH
         || ngx_paygw_codes[ctx->order.code].unknown)
     {
@@ -551,15 +571,15 @@ ngx_http_paygw_api_refund_undo(ngx_http_paygw_api_ctx_t *ctx)
 
     b = &ctx->book;
 
-    if (!b->held) {
+    if (!b->counted) {
         return;
     }
 
-    b->held = 0;
+    b->counted = 0;
 
     entry = ngx_http_paygw_api_book_entry(ctx);
 
-    entry->verb = NGX_PAYGW_BOOK_GIVE_BACK;
+    entry->verb = NGX_PAYGW_BOOK_REFUSE;
     entry->refund_id = ctx->order.refund_id;
 
     ngx_memzero(&op, sizeof(ngx_paygw_store_op_t));

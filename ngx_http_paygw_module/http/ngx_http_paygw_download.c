@@ -387,7 +387,20 @@ ngx_http_paygw_download_body(ngx_http_paygw_try_t *t, ngx_chain_t *in)
         rc = ngx_http_paygw_exchange_output(r, out);
     }
 
+    if (rc == NGX_ERROR && r->main->filter_finalize) {
+
+        /* another answer was made: the pipe takes an error for a client's */
+
+        ngx_http_paygw_download_stop(t, "another answer is sent");
+        rc = NGX_OK;
+    }
+
     while (out) {
+
+        if (t->download->broken) {
+            out->buf->pos = out->buf->last;
+        }
+
         ln = out;
         out = out->next;
         ngx_free_chain(r->pool, ln);

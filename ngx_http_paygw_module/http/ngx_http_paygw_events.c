@@ -24,9 +24,8 @@
 
 
 static void ngx_http_paygw_events_start(ngx_http_paygw_api_ctx_t *ctx);
-static ngx_int_t ngx_http_paygw_events_room(ngx_http_paygw_api_ctx_t *ctx);
 static ngx_http_paygw_stream_t *ngx_http_paygw_events_create(
-    ngx_http_paygw_api_ctx_t *ctx);
+    ngx_http_paygw_api_ctx_t *ctx, time_t until);
 static void ngx_http_paygw_events_cleanup(void *data);
 static ngx_int_t ngx_http_paygw_events_key(ngx_http_paygw_stream_t *st,
     ngx_str_t *name);
@@ -43,10 +42,6 @@ static ngx_int_t ngx_http_paygw_events_send(ngx_http_paygw_stream_t *st,
     ngx_str_t *text);
 static void ngx_http_paygw_events_writer(ngx_http_request_t *r);
 static ngx_int_t ngx_http_paygw_events_written(ngx_http_request_t *r);
-
-
-/* streams of the worker */
-static ngx_uint_t  ngx_http_paygw_events_count;
 
 
 /* nothing follows for the payer: it is paid, or cannot be */
@@ -84,23 +79,34 @@ ngx_http_paygw_events_handler(ngx_http_request_t *r,
 static void
 ngx_http_paygw_events_start(ngx_http_paygw_api_ctx_t *ctx)
 {
+    time_t                    until;
+    ngx_int_t                 rc;
     ngx_http_paygw_stream_t  *st;
 
-    if (ngx_http_paygw_events_may(ctx) != NGX_OK
-        || ngx_http_paygw_events_room(ctx) != NGX_OK)
-    {
+    if (ngx_http_paygw_events_may(ctx, &until) != NGX_OK) {
         ngx_http_paygw_api_reply(ctx);
         return;
     }
 
-    st = ngx_http_paygw_events_create(ctx);
+    st = ngx_http_paygw_events_create(ctx, until);
 
-    if (st == NULL
-        || ngx_http_paygw_events_key(st, ctx->conf->home.len
-                                         ? &ctx->conf->home
-                                         : &ctx->conf->calls->name)
-           != NGX_OK)
+    rc = NGX_ERROR;
+
+    if (st && ngx_http_paygw_events_key(st, ctx->conf->home.len
+                                            ? &ctx->conf->home
+                                            : &ctx->conf->calls->name)
+              == NGX_OK)
     {
+        rc = ngx_http_paygw_events_come(st);
+    }
+
+    if (rc == NGX_DECLINED) {
+        (void) ngx_http_paygw_events_refuse(ctx, NGX_PAYGW_CODE_CONNECTIONS);
+        ngx_http_paygw_api_reply(ctx);
+        return;
+    }
+
+    if (rc != NGX_OK) {
         ngx_http_finalize_request(ctx->request,
                                   NGX_HTTP_INTERNAL_SERVER_ERROR);
         return;
@@ -112,18 +118,11 @@ ngx_http_paygw_events_start(ngx_http_paygw_api_ctx_t *ctx)
 }
 
 
-static ngx_int_t
-ngx_http_paygw_events_room(ngx_http_paygw_api_ctx_t *ctx)
-{
-    return (ngx_http_paygw_events_count < ctx->lcf->events->connections)
-           ? NGX_OK
-           : ngx_http_paygw_events_refuse(ctx, NGX_PAYGW_CODE_CONNECTIONS);
-}
-
-
 static ngx_http_paygw_stream_t *
-ngx_http_paygw_events_create(ngx_http_paygw_api_ctx_t *ctx)
+ngx_http_paygw_events_create(ngx_http_paygw_api_ctx_t *ctx, time_t until)
 {
+    ngx_time_t               *tp;
+    ngx_msec_t                left;
     ngx_http_cleanup_t       *cln;
     ngx_http_paygw_stream_t  *st;
 
@@ -140,10 +139,18 @@ ngx_http_paygw_events_create(ngx_http_paygw_api_ctx_t *ctx)
     cln->handler = ngx_http_paygw_events_cleanup;
     cln->data = st;
 
-    st->api = ctx;
-    st->end = ngx_current_msec + ctx->lcf->events->max;
+    left = ctx->lcf->events->max;
 
-    ngx_http_paygw_events_count++;
+    /* who is let in until a time is not there any longer */
+
+    tp = ngx_timeofday();
+
+    if (until && until - tp->sec <= (time_t) (left / 1000)) {
+        left = (ngx_msec_t) (until - tp->sec) * 1000 - tp->msec;
+    }
+
+    st->api = ctx;
+    st->end = ngx_current_msec + left;
 
     return st;
 }
@@ -154,10 +161,9 @@ ngx_http_paygw_events_cleanup(void *data)
 {
     ngx_http_paygw_stream_t *st = data;
 
-    ngx_http_paygw_events_count--;
-
     ngx_paygw_store_cancel(&st->op);
     ngx_http_paygw_events_leave(st);
+    ngx_http_paygw_events_go(st);
 }
 
 

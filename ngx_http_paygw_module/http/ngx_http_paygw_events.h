@@ -8,7 +8,7 @@
 #define _NGX_HTTP_PAYGW_EVENTS_H_INCLUDED_
 
 
-#include "ngx_paygw_mac.h"
+#include "ngx_paygw_token.h"
 #include "ngx_http_paygw_api.h"
 
 
@@ -20,25 +20,20 @@
  *   ngx_http_paygw_events_token.c   who may read them: a token in the URL
  *   ngx_http_paygw_events.c         a stream: a request that is answered bit by
  *                                   bit
+ *   ngx_http_paygw_events_room.c    how many there may be, and are
  *   ngx_http_paygw_events_watch.c   orders that are looked at, one look for
  *                                   all streams of a worker
  */
 
 
-typedef struct {
-    ngx_str_t                    id;
-    ngx_str_t                    secret;
-    ngx_paygw_hmac_key_t         hmac;
-} ngx_http_paygw_events_key_t;
-
-
 /* paygw_events as it stands somewhere; constant */
 struct ngx_http_paygw_events_conf_s {
-    ngx_array_t                  keys;        /* tokens are made by the first */
+    ngx_array_t                  keys;        /* ngx_paygw_token_key_t */
     time_t                       ttl;         /* of a token, seconds */
     ngx_msec_t                   interval;    /* between two looks */
     ngx_msec_t                   max;         /* life of a stream */
-    ngx_uint_t                   connections; /* streams of a worker */
+    ngx_uint_t                   connections; /* streams of a worker, */
+    ngx_uint_t                   each;        /* and of one order in it */
     ngx_str_t                    url;         /* in place of the location's
                                                  prefix; empty: that */
     u_char                      *file;
@@ -47,12 +42,14 @@ struct ngx_http_paygw_events_conf_s {
 
 
 typedef struct ngx_http_paygw_watch_s  ngx_http_paygw_watch_t;
+typedef struct ngx_http_paygw_crowd_s  ngx_http_paygw_crowd_t;
 
 
 /* one request in a worker */
 typedef struct {
     ngx_queue_t                  queue;       /* of its watch */
     ngx_http_paygw_watch_t      *watch;       /* NULL: in none */
+    ngx_http_paygw_crowd_t      *crowd;       /* those of its order */
     ngx_http_paygw_api_ctx_t    *api;
     ngx_str_t                    key;         /* of the order in the book */
     ngx_paygw_store_op_t         op;          /* the look at the beginning */
@@ -88,21 +85,23 @@ ngx_uint_t ngx_http_paygw_events_uri(ngx_http_request_t *r,
     ngx_http_paygw_loc_conf_t *lcf, ngx_str_t *id);
 
 /*
- * The token in the arguments, for this order: NGX_OK; NGX_DECLINED: there is
- * none; NGX_ABORT: it is none of ours, or not any more.
+ * The token in the arguments, for this order: NGX_OK, until then; NGX_DECLINED:
+ * there is none; NGX_ABORT: it is none of ours, or not any more.
  */
 ngx_int_t ngx_http_paygw_events_token(ngx_http_request_t *r,
-    ngx_http_paygw_loc_conf_t *lcf, ngx_str_t *id);
+    ngx_http_paygw_loc_conf_t *lcf, ngx_str_t *id, time_t *until);
 
 /* order.events of an order that the caller is told of: NGX_OK or NGX_ERROR */
 ngx_int_t ngx_http_paygw_events_url(ngx_http_paygw_api_ctx_t *ctx);
 
 
 /*
- * Whether the request may have events, whose order.id is set then: NGX_OK, or
- * NGX_DECLINED with order.code.  And a refusal, which is logged: NGX_DECLINED.
+ * Whether the request may have events, whose order.id is set then: NGX_OK,
+ * until that time, or 0, for good; or NGX_DECLINED with order.code.  And a
+ * refusal, which is logged: NGX_DECLINED.
  */
-ngx_int_t ngx_http_paygw_events_may(ngx_http_paygw_api_ctx_t *ctx);
+ngx_int_t ngx_http_paygw_events_may(ngx_http_paygw_api_ctx_t *ctx,
+    time_t *until);
 ngx_int_t ngx_http_paygw_events_refuse(ngx_http_paygw_api_ctx_t *ctx,
     ngx_paygw_code_e code);
 
@@ -134,6 +133,31 @@ void ngx_http_paygw_events_tell(ngx_http_paygw_stream_t *st,
     ngx_paygw_book_t *book);
 void ngx_http_paygw_events_beat(ngx_http_paygw_stream_t *st);
 void ngx_http_paygw_events_end(ngx_http_paygw_stream_t *st);
+
+
+/* ngx_http_paygw_events_room.c */
+
+/* why a stream is not opened, as a slot of metrics */
+typedef enum {
+    NGX_HTTP_PAYGW_EVENTS_BY_TOKEN = 0,
+    NGX_HTTP_PAYGW_EVENTS_BY_CONNECTIONS,
+    NGX_HTTP_PAYGW_EVENTS_BY_ORDER
+} ngx_http_paygw_events_by_e;
+
+/*
+ * A stream of the order of this key is one of those that there may be, until it
+ * goes: NGX_OK; NGX_DECLINED, there are too many; NGX_ERROR.  To go is legal at
+ * any time, and once.
+ */
+ngx_int_t ngx_http_paygw_events_come(ngx_http_paygw_stream_t *st);
+void ngx_http_paygw_events_go(ngx_http_paygw_stream_t *st);
+
+/* one that is not opened is counted */
+void ngx_http_paygw_events_turned_away(ngx_http_request_t *r,
+    ngx_http_paygw_events_by_e by);
+
+/* in a worker, when it begins and when it ends: it has no streams */
+void ngx_http_paygw_events_reset(ngx_http_paygw_main_conf_t *mcf);
 
 
 /*

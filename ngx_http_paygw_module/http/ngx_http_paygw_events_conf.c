@@ -19,6 +19,8 @@ static ngx_int_t ngx_http_paygw_events_param(ngx_conf_t *cf,
     ngx_http_paygw_events_conf_t *ev, ngx_str_t *value);
 static ngx_int_t ngx_http_paygw_events_time(ngx_str_t *arg, ngx_msec_t min,
     ngx_msec_t max, ngx_msec_t *time);
+static ngx_int_t ngx_http_paygw_events_number(ngx_str_t *arg,
+    ngx_uint_t *number);
 static ngx_int_t ngx_http_paygw_events_prefix(ngx_str_t *arg,
     ngx_str_t *url);
 static ngx_int_t ngx_http_paygw_events_key(ngx_conf_t *cf,
@@ -58,9 +60,10 @@ ngx_http_paygw_events_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ev->interval = 1000;
     ev->max = 5 * 60 * 1000;
     ev->connections = 256;
+    ev->each = 4;
 
     if (ngx_array_init(&ev->keys, cf->pool, 2,
-                       sizeof(ngx_http_paygw_events_key_t))
+                       sizeof(ngx_paygw_token_key_t))
         != NGX_OK)
     {
         return NGX_CONF_ERROR;
@@ -109,7 +112,6 @@ ngx_http_paygw_events_param(ngx_conf_t *cf, ngx_http_paygw_events_conf_t *ev,
     ngx_str_t *value)
 {
     u_char      *p;
-    ngx_int_t    n;
     ngx_str_t    arg;
     ngx_msec_t   ms;
 
@@ -147,14 +149,11 @@ ngx_http_paygw_events_param(ngx_conf_t *cf, ngx_http_paygw_events_conf_t *ev,
 
     if (ngx_strncmp(value->data, "connections=", 12) == 0) {
 
-        n = ngx_atoi(arg.data, arg.len);
+        return ngx_http_paygw_events_number(&arg, &ev->connections);
+    }
 
-        if (n < 1 || n > 65535) {
-            return NGX_DECLINED;
-        }
-
-        ev->connections = n;
-        return NGX_OK;
+    if (ngx_strncmp(value->data, "each=", 5) == 0) {
+        return ngx_http_paygw_events_number(&arg, &ev->each);
     }
 
     if (ngx_strncmp(value->data, "url=", 4) == 0) {
@@ -178,6 +177,23 @@ ngx_http_paygw_events_time(ngx_str_t *arg, ngx_msec_t min, ngx_msec_t max,
     }
 
     *time = n;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_paygw_events_number(ngx_str_t *arg, ngx_uint_t *number)
+{
+    ngx_int_t  n;
+
+    n = ngx_atoi(arg->data, arg->len);
+
+    if (n < 1 || n > 65535) {
+        return NGX_DECLINED;
+    }
+
+    *number = n;
 
     return NGX_OK;
 }
@@ -220,7 +236,7 @@ ngx_http_paygw_events_key(ngx_conf_t *cf, ngx_http_paygw_events_conf_t *ev,
     u_char                       *p;
     ngx_str_t                     id, source, secret;
     ngx_uint_t                    i;
-    ngx_http_paygw_events_key_t  *key;
+    ngx_paygw_token_key_t        *key;
 
     p = ngx_strlchr(value->data, value->data + value->len, '=');
 

@@ -370,9 +370,9 @@ ngx_http_paygw_events_each(ngx_http_paygw_watch_t *w, ngx_uint_t told,
 
         ngx_http_set_log_request(c->log, r);
 
-        if (over || (!told && (ngx_msec_int_t) (st->end - ngx_current_msec)
-                              <= 0))
-        {
+        /* nothing is told behind the end, which may be that of a token */
+
+        if (over || (ngx_msec_int_t) (st->end - ngx_current_msec) <= 0) {
             ngx_http_paygw_events_end(st);
 
         } else if (told) {

@@ -21,6 +21,7 @@
  *   ngx_http_paygw_metrics.c        of a configuration: blocks of counters
  *   ngx_http_paygw_metrics_count.c  what is counted
  *   ngx_http_paygw_metrics_order.c  of calls by paygw_pass: both
+ *   ngx_http_paygw_events_room.c    of streams of events: both
  *   ngx_http_paygw_metrics_table.c  the families: names, labels, slots
  *   ngx_http_paygw_metrics_gauge.c  what is looked at when they are shown
  *   ngx_http_paygw_metrics_show.c   the two content handlers
@@ -98,12 +99,19 @@ typedef enum {
 } ngx_http_paygw_idem_is_e;
 
 
+/* processes whose streams are counted */
+#define NGX_HTTP_PAYGW_EVENTS_SLOTS  128
+
+
 /* the slots; each family begins where the one before it ends */
 
 typedef enum {
     NGX_HTTP_PAYGW_AT_STORE = 0,
     NGX_HTTP_PAYGW_AT_FALLBACKS = NGX_PAYGW_METRICS_NEXT,
-    NGX_HTTP_PAYGW_AT_NGINX_END
+    NGX_HTTP_PAYGW_AT_TURNED_AWAY,
+    NGX_HTTP_PAYGW_AT_STREAMS = NGX_HTTP_PAYGW_AT_TURNED_AWAY + 3,
+    NGX_HTTP_PAYGW_AT_NGINX_END = NGX_HTTP_PAYGW_AT_STREAMS
+                                  + NGX_HTTP_PAYGW_EVENTS_SLOTS
 } ngx_http_paygw_at_nginx_e;
 
 typedef enum {
@@ -205,6 +213,8 @@ ngx_uint_t ngx_http_paygw_metrics_order_value(ngx_uint_t i,
 ngx_uint_t ngx_http_paygw_metrics_cause(ngx_uint_t i, ngx_str_t *values);
 ngx_uint_t ngx_http_paygw_metrics_breaker_state(ngx_uint_t i,
     ngx_str_t *values);
+ngx_uint_t ngx_http_paygw_metrics_turned_away(ngx_uint_t i,
+    ngx_str_t *values);
 
 
 /* ngx_http_paygw_metrics_gauge.c: what families show that have no slots */
@@ -224,6 +234,9 @@ void ngx_http_paygw_metrics_zone_size(ngx_http_paygw_main_conf_t *mcf,
     ngx_http_paygw_subject_t *subject, ngx_paygw_exposition_t *e,
     ngx_paygw_exposition_sample_t *s);
 void ngx_http_paygw_metrics_zone_free(ngx_http_paygw_main_conf_t *mcf,
+    ngx_http_paygw_subject_t *subject, ngx_paygw_exposition_t *e,
+    ngx_paygw_exposition_sample_t *s);
+void ngx_http_paygw_metrics_streams(ngx_http_paygw_main_conf_t *mcf,
     ngx_http_paygw_subject_t *subject, ngx_paygw_exposition_t *e,
     ngx_paygw_exposition_sample_t *s);
 void ngx_http_paygw_metrics_since(ngx_http_paygw_main_conf_t *mcf,

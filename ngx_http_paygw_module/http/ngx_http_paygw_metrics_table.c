@@ -312,6 +312,22 @@ const ngx_http_paygw_family_t  ngx_http_paygw_families[] = {
       NGX_HTTP_PAYGW_AT_FALLBACKS, 1, 0,
       ngx_http_paygw_labels0, NULL, NULL },
 
+    /* streams of events */
+
+    { ngx_http_paygw_gauge("paygw_event_streams",
+                           "Streams of events that are open."),
+      NGX_HTTP_PAYGW_SUBJECT_NGINX, 0, 0, 0,
+      ngx_http_paygw_labels0, NULL,
+      ngx_http_paygw_metrics_streams },
+
+    { ngx_http_paygw_counter("paygw_event_streams_refused_total",
+                             "Streams of events that were not opened, by "
+                             "what was against it."),
+      NGX_HTTP_PAYGW_SUBJECT_NGINX,
+      NGX_HTTP_PAYGW_AT_TURNED_AWAY, 3, 0,
+      ngx_http_paygw_labels1("cause"),
+      ngx_http_paygw_metrics_turned_away, NULL },
+
     /* the store */
 
     { ngx_http_paygw_counter("paygw_store_operations_total",

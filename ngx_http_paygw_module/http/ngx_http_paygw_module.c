@@ -10,6 +10,7 @@
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_auth.h"
 #include "ngx_http_paygw_conf.h"
+#include "ngx_http_paygw_events.h"
 #include "ngx_http_paygw_exchange.h"
 #include "ngx_http_paygw_keyring.h"
 #include "ngx_http_paygw_metrics.h"
@@ -168,6 +169,7 @@ ngx_http_paygw_init_process(ngx_cycle_t *cycle)
     }
 
     ngx_http_paygw_transport_init_process(cycle, mcf);
+    ngx_http_paygw_events_reset(mcf);
 
     return ngx_http_paygw_keyring_init_process(cycle, mcf);
 }
@@ -183,6 +185,7 @@ ngx_http_paygw_exit_process(ngx_cycle_t *cycle)
     ngx_http_paygw_pass_exit_process();
 
     if (mcf && mcf->store) {
+        ngx_http_paygw_events_reset(mcf);
         ngx_http_paygw_keyring_exit_process(mcf);
         ngx_paygw_store_exit_process(mcf->store);
     }

@@ -140,6 +140,7 @@ ngx_paygw_book_valid(ngx_paygw_book_t *book)
                && book->refund_amount <= NGX_PAYGW_BOOK_AMOUNT_MAX
                && (book->refund_amount > 0
                    || (book->verb != NGX_PAYGW_BOOK_RESERVE
+                       && book->verb != NGX_PAYGW_BOOK_DOUBT
                        && book->refund_amount == NGX_PAYGW_BOOK_ANY));
     }
 

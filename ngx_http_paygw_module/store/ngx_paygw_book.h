@@ -58,9 +58,22 @@
  *                                            PART_REFUNDED or REFUNDED
  *            done:                           NGX_DONE, unchanged
  *            no record of the order:         NGX_DECLINED
- *   give     held:                           NGX_OK, given back
+ *   give     held, no call is under way:     NGX_OK, given back
  *   back     not held, and not done:         NGX_DONE
+ *            done, a call is under way, or
+ *            no order:                       NGX_DECLINED, unchanged
+ *   refuse   held, by this call alone:       NGX_OK, given back
+ *            held, others are under way or
+ *            nobody knows of one of them:    NGX_DONE, stays held
+ *            not held, and not done:         NGX_DONE
  *            done, or no order:              NGX_DECLINED, unchanged
+ *   fail     as refuse, but whatever was
+ *            not known of others before
+ *   doubt    held:                           NGX_DONE, stays held
+ *            given back meanwhile, as far
+ *            as it fits in:                  NGX_OK, held
+ *            done:                           NGX_DONE, unchanged
+ *            else:                           NGX_DECLINED, unchanged
  *   any      the store could not answer:     NGX_ERROR
  *
  * A refund is held before it is sent, so that all that are under way and all
@@ -68,6 +81,14 @@
  * says that it was not made, and stays held while nobody knows.  Whoever gets
  * NGX_DONE and HELD may send it again, under the same id.  A refund that was
  * done without having been held, elsewhere, counts all the same.
+ *
+ * What one call of a refund hears is not true of another one: while the first
+ * is refused a second one of the same id may be taken.  So who reserves is
+ * counted, for the time of "fresh", and says once how it has ended: confirm;
+ * refuse, this call has done nothing; fail, the provider says that of the
+ * refund; doubt, nobody knows, or it is not decided yet.  What nobody has heard
+ * of in time is in doubt.  "Give back" is what others say, who are no such
+ * call.
  *
  * With a move or a learn, unless it is declined, an answer may be kept, which a
  * look tells as long as it is fresh: whatever changes the order forgets it.
@@ -90,7 +111,10 @@ typedef enum {
     NGX_PAYGW_BOOK_LOOK,
     NGX_PAYGW_BOOK_RESERVE,
     NGX_PAYGW_BOOK_CONFIRM,
-    NGX_PAYGW_BOOK_GIVE_BACK
+    NGX_PAYGW_BOOK_GIVE_BACK,
+    NGX_PAYGW_BOOK_REFUSE,
+    NGX_PAYGW_BOOK_FAIL,
+    NGX_PAYGW_BOOK_DOUBT
 } ngx_paygw_book_verb_e;
 
 
@@ -169,7 +193,10 @@ typedef struct {
                                                the caller wants to be told
                                                again; empty: it stays */
     ngx_str_t                    answer;    /* of learn and move: to be kept, */
-    ngx_msec_t                   fresh;     /* for so long; 0: none is */
+    ngx_msec_t                   fresh;     /* for so long; 0: none is; of
+                                               reserve: how long the call can
+                                               be under way, 0: it is not
+                                               counted */
     ngx_str_t                    refund_id; /* of those about a refund */
     int64_t                      refund_amount;
 

@@ -31,7 +31,10 @@ static const ngx_str_t  ngx_paygw_redis_book_verbs[] = {
     ngx_string("look"),
     ngx_string("reserve"),
     ngx_string("confirm"),
-    ngx_string("back")
+    ngx_string("back"),
+    ngx_string("refuse"),
+    ngx_string("fail"),
+    ngx_string("doubt")
 };
 
 

@@ -18,7 +18,9 @@
  *
  * "-" for a text that is empty, times in milliseconds, the answer in any bytes.
  * A mark of one that was made elsewhere ends behind END, and "void" is none.
- * That of a refund is "STATE AMOUNT": "held", "done", or "free" again.
+ * That of a refund is "STATE AMOUNT": "held", "done", or "free" again; if calls
+ * of it are counted "held AMOUNT CALLS END DOUBT", with the end of their time
+ * and 1 if nobody knows of one that was.
  *
  * Needs t, the time.  get() returns nil if there is no record, false if it is
  * none of ours; put() keeps what has changed (o.z) for so long at least; conf()
@@ -73,11 +75,20 @@
 #define NGX_PAYGW_REDIS_LUA_REFUND                                            \
     "local function ref(key)\n"                                               \
     " local v=redis.call('GET',key)\n"                                        \
-    " if not v then return 'free','0' end\n"                                  \
-    " return string.match(v,'^(%l+) (%d+)$')\n"                               \
+    " if not v then return 'free','0',{n=0,e=0} end\n"                        \
+    " local s,r,x=string.match(v,'^(%l+) (%d+)(.*)$')\n"                      \
+    " if x=='' then return s,r,{n=0,e=0,d=true} end\n"                        \
+    " local n,e,d=string.match(x or '','^ (%d+) (%d+) ([01])$')\n"            \
+    " if not n then return nil end\n"                                         \
+    " local q={n=tonumber(n),e=tonumber(e),d=d=='1'}\n"                       \
+    " if q.n>0 and q.e<=t then q.n,q.d=0,true end\n"                          \
+    " return s,r,q\n"                                                         \
     "end\n"                                                                   \
-    "local function rset(key,o,s,a,life)\n"                                   \
-    " redis.call('SET',key,s..' '..a,'PX',"                                   \
+    "local function rset(key,o,s,a,life,q)\n"                                 \
+    " if q then\n"                                                            \
+    "  a=a..' '..q.n..' '..num(q.e)..' '..(q.d and 1 or 0)\n"                 \
+    " end\n"                                                                  \
+    " redis.call('SET',key,s..' '..a,'PX',"                                 \
     "num(math.max(o.e,t+life)-t))\n"                                          \
     "end\n"                                                                   \
     "local function conf(key,o,s,r,a,life)\n"                                 \
@@ -95,12 +106,27 @@
     " rset(key,o,'done',a,life)\n"                                            \
     " return 'ok'\n"                                                          \
     "end\n"                                                                   \
-    "local function back(key,o,s,r,life)\n"                                   \
-    " if s=='done' then return 'no' end\n"                                    \
+    "local function back(key,o,s,r,life,q)\n"                                 \
+    " if s=='done' or s=='held' and q.n>0 then return 'no' end\n"             \
     " if s~='held' then return 'done' end\n"                                  \
     " o.h=o.h-r\n"                                                            \
     " old(o)\n"                                                               \
     " rset(key,o,'free',r,life)\n"                                            \
+    " return 'ok'\n"                                                          \
+    "end\n"                                                                   \
+    "local function over(key,o,s,r,life,q,d)\n"                               \
+    " if s~='held' then return back(key,o,s,r,life,q) end\n"                  \
+    " q.n=math.max(q.n-1,0)\n"                                                \
+    " q.d=d\n"                                                                \
+    " if q.n==0 and not d then return back(key,o,s,r,life,q) end\n"           \
+    " rset(key,o,s,r,1,q)\n"                                                  \
+    " return 'done'\n"                                                        \
+    "end\n"                                                                   \
+    "local function hold(key,o,a,life,q)\n"                                   \
+    " if L[o.s]<4 or a+o.d+o.h>tonumber(o.a) then return 'no' end\n"          \
+    " o.h=o.h+a\n"                                                            \
+    " o.z=true\n"                                                             \
+    " rset(key,o,'held',a,life,q)\n"                                          \
     " return 'ok'\n"                                                          \
     "end\n"
 
@@ -136,10 +162,10 @@
     "  put(" key ",o,life)\n"                                                 \
     "  if to~='paid' and L[o.s]>=4 then return -2 end\n"                      \
     " elseif known and " rkey " then\n"                                       \
-    "  local s,r=ref(" rkey ")\n"                                             \
+    "  local s,r,q=ref(" rkey ")\n"                                           \
     "  if not s then return " NGX_PAYGW_REDIS_LUA_BAD " end\n"                \
     "  if b[1]=='refunded' then conf(" rkey ",o,s,r,b[7],life)\n"             \
-    "  else back(" rkey ",o,s,r,life) end\n"                                  \
+    "  else back(" rkey ",o,s,r,life,q) end\n"                                \
     "  put(" key ",o,life)\n"                                                 \
     " end\n"                                                                  \
     "end\n"
@@ -155,7 +181,8 @@
  *                                  ARGV[6]  account
  *                                  ARGV[7]  state to move to, or "none"
  *                                  ARGV[8]  note
- *                                  ARGV[9]  time for which the answer is kept
+ *                                  ARGV[9]  time for which the answer is kept,
+ *                                           or a call may be under way
  *                                  ARGV[10] answer
  *
  * What it returns is described with ngx_paygw_book_read().
@@ -166,9 +193,9 @@
     "local o=get(KEYS[1])\n"                                                  \
     "if o==false then return " NGX_PAYGW_REDIS_LUA_BAD " end\n"               \
     "local known=o and o.a\n"                                                 \
-    "local s,r='free','0'\n"                                                  \
+    "local s,r,q='free','0'\n"                                                \
     "if KEYS[2] then\n"                                                       \
-    " s,r=ref(KEYS[2])\n"                                                     \
+    " s,r,q=ref(KEYS[2])\n"                                                   \
     " if not s then return " NGX_PAYGW_REDIS_LUA_BAD " end\n"                 \
     "end\n"                                                                   \
     "local rc='no'\n"                                                         \
@@ -211,21 +238,34 @@
     "elseif not known then\n"                                                 \
     " rc='no'\n"                                                              \
     "elseif V=='reserve' then\n"                                              \
-    " if s~='free' then rc=r==a and 'done' or 'other'\n"                      \
-    " elseif L[o.s]>=4 and a+o.d+o.h<=tonumber(o.a) then\n"                   \
-    "  o.h=o.h+a\n"                                                           \
-    "  o.z=true\n"                                                            \
-    "  rset(KEYS[2],o,'held',a,life)\n"                                       \
-    "  rc='ok'\n"                                                             \
+    " local f=tonumber(ARGV[9])\n"                                            \
+    " if s=='free' then\n"                                                    \
+    "  rc=hold(KEYS[2],o,a,life,f>0 and {n=1,e=t+f})\n"                       \
+    " elseif r~=a then rc='other'\n"                                          \
+    " else\n"                                                                 \
+    "  rc='done'\n"                                                           \
+    "  if s=='held' and f>0 then\n"                                           \
+    "   q.n,q.e=q.n+1,math.max(q.e,t+f)\n"                                    \
+    "   rset(KEYS[2],o,s,r,1,q)\n"                                            \
+    "  end\n"                                                                 \
     " end\n"                                                                  \
     "elseif V=='confirm' then\n"                                              \
     " rc=conf(KEYS[2],o,s,r,a,life)\n"                                        \
+    "elseif V=='back' then\n"                                                 \
+    " rc=back(KEYS[2],o,s,r,life,q)\n"                                        \
+    "elseif V~='doubt' then\n"                                                \
+    " rc=over(KEYS[2],o,s,r,life,q,V=='refuse' and q.d)\n"                    \
+    "elseif s=='free' then\n"                                                 \
+    " rc=hold(KEYS[2],o,a,life,{n=0,e=0,d=true})\n"                           \
+    "elseif s=='held' then\n"                                                 \
+    " rc=over(KEYS[2],o,s,r,life,q,true)\n"                                   \
     "else\n"                                                                  \
-    " rc=back(KEYS[2],o,s,r,life)\n"                                          \
+    " rc='done'\n"                                                            \
     "end\n"                                                                   \
     "if o and o.z then put(KEYS[1],o,rc=='ok' and life or 1) end\n"           \
     "if KEYS[2] and rc=='ok' then\n"                                          \
-    " s=V=='reserve' and 'held' or V=='confirm' and 'done' or 'free'\n"       \
+    " s=(V=='reserve' or V=='doubt') and 'held' or V=='confirm' and 'done' "  \
+    "or 'free'\n"                                                             \
     "end\n"                                                                   \
     "if s=='free' then s='-' end\n"                                           \
     "local w={rc,o and o.s or 'none','-1','-','-','0','0',s,'-',''}\n"        \

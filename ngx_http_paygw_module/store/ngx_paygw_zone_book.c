@@ -28,7 +28,10 @@ static ngx_int_t ngx_paygw_zone_book_cross_out(ngx_paygw_zone_ask_t *ask);
 static ngx_int_t ngx_paygw_zone_book_move(ngx_paygw_zone_ask_t *ask);
 static ngx_int_t ngx_paygw_zone_book_reserve(ngx_paygw_zone_ask_t *ask);
 static ngx_int_t ngx_paygw_zone_book_confirm(ngx_paygw_zone_ask_t *ask);
+static ngx_int_t ngx_paygw_zone_book_hold(ngx_paygw_zone_ask_t *ask);
 static ngx_int_t ngx_paygw_zone_book_give_back(ngx_paygw_zone_ask_t *ask);
+static ngx_int_t ngx_paygw_zone_book_over(ngx_paygw_zone_ask_t *ask);
+static ngx_int_t ngx_paygw_zone_book_doubt(ngx_paygw_zone_ask_t *ask);
 static ngx_int_t ngx_paygw_zone_book_says(ngx_paygw_zone_ask_t *ask,
     ngx_paygw_store_says_e says);
 static ngx_uint_t ngx_paygw_zone_book_step(ngx_paygw_zone_order_t *order,
@@ -103,8 +106,11 @@ ngx_paygw_zone_book_ask(ngx_paygw_zone_ask_t *ask)
     case NGX_PAYGW_BOOK_CONFIRM:
         return ngx_paygw_zone_book_confirm(ask);
 
-    default: /* NGX_PAYGW_BOOK_GIVE_BACK */
+    case NGX_PAYGW_BOOK_GIVE_BACK:
         return ngx_paygw_zone_book_give_back(ask);
+
+    default: /* NGX_PAYGW_BOOK_REFUSE, FAIL, DOUBT */
+        return ngx_paygw_zone_book_over(ask);
     }
 }
 
@@ -219,19 +225,58 @@ ngx_paygw_zone_book_move(ngx_paygw_zone_ask_t *ask)
 static ngx_int_t
 ngx_paygw_zone_book_reserve(ngx_paygw_zone_ask_t *ask)
 {
+    ngx_int_t                 rc;
+    ngx_msec_t                end;
+    ngx_paygw_zone_refund_t  *refund;
+
+    if (ask->order == NULL) {
+        return NGX_DECLINED;
+    }
+
+    refund = ask->refund;
+
+    if (refund && refund->rec.state != NGX_PAYGW_BOOK_NO_REFUND) {
+
+        if (refund->rec.amount != ask->book->refund_amount) {
+            return NGX_ABORT;
+        }
+
+        rc = NGX_DONE;
+
+    } else {
+        rc = ngx_paygw_zone_book_hold(ask);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        refund = ask->refund;
+        refund->doubt = (ask->book->fresh == 0);
+    }
+
+    if (refund->rec.state == NGX_PAYGW_BOOK_HELD && ask->book->fresh) {
+
+        end = ngx_current_msec + ask->book->fresh;
+
+        if (refund->calls++ == 0
+            || (ngx_msec_int_t) (end - refund->end) > 0)
+        {
+            refund->end = end;
+        }
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_paygw_zone_book_hold(ngx_paygw_zone_ask_t *ask)
+{
     int64_t                  amount;
     ngx_paygw_zone_order_t  *order;
 
     order = ask->order;
     amount = ask->book->refund_amount;
-
-    if (order == NULL) {
-        return NGX_DECLINED;
-    }
-
-    if (ask->refund && ask->refund->rec.state != NGX_PAYGW_BOOK_NO_REFUND) {
-        return (ask->refund->rec.amount == amount) ? NGX_DONE : NGX_ABORT;
-    }
 
     if (!ngx_paygw_book_paid(order->rec.state)
         || amount > order->rec.amount - order->refunded - order->held)
@@ -245,6 +290,7 @@ ngx_paygw_zone_book_reserve(ngx_paygw_zone_ask_t *ask)
 
     ask->refund->rec.state = NGX_PAYGW_BOOK_HELD;
     ask->refund->rec.amount = amount;
+    ask->refund->calls = 0;
 
     order->held += amount;
 
@@ -320,7 +366,7 @@ ngx_paygw_zone_book_give_back(ngx_paygw_zone_ask_t *ask)
         return NGX_DONE;
     }
 
-    if (ask->refund->rec.state == NGX_PAYGW_BOOK_DONE) {
+    if (ask->refund->rec.state == NGX_PAYGW_BOOK_DONE || ask->refund->calls) {
         return NGX_DECLINED;
     }
 
@@ -332,6 +378,62 @@ ngx_paygw_zone_book_give_back(ngx_paygw_zone_ask_t *ask)
     ngx_paygw_zone_book_last(ask);
 
     return NGX_OK;
+}
+
+
+/* a call that was counted has ended, without money that has moved for sure */
+
+static ngx_int_t
+ngx_paygw_zone_book_over(ngx_paygw_zone_ask_t *ask)
+{
+    ngx_paygw_zone_refund_t  *refund;
+
+    refund = ask->refund;
+
+    if (refund && refund->rec.state == NGX_PAYGW_BOOK_HELD) {
+
+        if (refund->calls) {
+            refund->calls--;
+        }
+
+        if (ask->book->verb != NGX_PAYGW_BOOK_REFUSE) {
+            refund->doubt = (ask->book->verb == NGX_PAYGW_BOOK_DOUBT);
+        }
+
+        if (refund->calls || refund->doubt) {
+            return NGX_DONE;
+        }
+
+    } else if (ask->book->verb == NGX_PAYGW_BOOK_DOUBT) {
+        return ngx_paygw_zone_book_doubt(ask);
+    }
+
+    return ngx_paygw_zone_book_give_back(ask);
+}
+
+
+/* it is not held any more: money may move all the same */
+
+static ngx_int_t
+ngx_paygw_zone_book_doubt(ngx_paygw_zone_ask_t *ask)
+{
+    ngx_int_t  rc;
+
+    if (ask->order == NULL) {
+        return NGX_DECLINED;
+    }
+
+    if (ask->refund && ask->refund->rec.state == NGX_PAYGW_BOOK_DONE) {
+        return NGX_DONE;
+    }
+
+    rc = ngx_paygw_zone_book_hold(ask);
+
+    if (rc == NGX_OK) {
+        ask->refund->doubt = 1;
+    }
+
+    return rc;
 }
 
 

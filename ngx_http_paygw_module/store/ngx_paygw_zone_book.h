@@ -47,6 +47,9 @@ typedef struct {
 
 typedef struct {
     ngx_paygw_zone_entry_t       rec;
+    ngx_uint_t                   calls;     /* under way, */
+    ngx_msec_t                   end;       /* until then */
+    ngx_uint_t                   doubt;     /* 1: nobody knows of another one */
     ngx_paygw_zone_key_t         key;
 } ngx_paygw_zone_refund_t;
 

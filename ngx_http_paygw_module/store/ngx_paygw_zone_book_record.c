@@ -67,6 +67,15 @@ ngx_paygw_zone_book_find(ngx_paygw_zone_ask_t *ask)
                                       ngx_paygw_zone_book_refund_key(ask));
         ask->refund = (ngx_paygw_zone_refund_t *) rec;
     }
+
+    if (ask->refund && ask->refund->calls
+        && ngx_paygw_zone_over(ask->refund->end))
+    {
+        /* they have never said how they have ended */
+
+        ask->refund->calls = 0;
+        ask->refund->doubt = 1;
+    }
 }
 
 
@@ -168,6 +177,9 @@ ngx_paygw_zone_book_add_refund(ngx_paygw_zone_ask_t *ask)
     refund->rec.amount = 0;
     refund->rec.state = NGX_PAYGW_BOOK_NO_REFUND;
     refund->rec.refund = 1;
+    refund->calls = 0;
+    refund->end = ngx_current_msec;
+    refund->doubt = 0;
 
     ngx_paygw_zone_book_insert(ask, &refund->rec,
                                offsetof(ngx_paygw_zone_refund_t, key), key);

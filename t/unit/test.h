@@ -61,6 +61,7 @@ void test_aead(void);
 void test_ecb(void);
 void test_call(void);
 void test_slots(void);
+void test_gunzip(void);
 void test_idem(void);
 void test_metrics(void);
 void test_breaker(void);

@@ -42,6 +42,7 @@ main(int argc, char **argv)
     test_ecb();
     test_call();
     test_slots();
+    test_gunzip();
     test_idem();
     test_order();
     test_told();
