@@ -322,7 +322,7 @@ ngx_http_paygw_download_begin(ngx_http_paygw_try_t *t)
     }
 
     if (how.len
-        && ngx_http_paygw_pass_field(r, "X-Paygw-Verified", &how) != NGX_OK)
+        && ngx_http_paygw_headers_tell(r, "X-Paygw-Verified", &how) != NGX_OK)
     {
         d->rc = NGX_ERROR;
         return NGX_ERROR;

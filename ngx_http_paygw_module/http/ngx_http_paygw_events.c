@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_paygw_events.h"
+#include "ngx_http_paygw_headers.h"
 
 
 /*
@@ -301,8 +302,8 @@ ngx_http_paygw_events_begin(ngx_http_paygw_stream_t *st)
     ngx_str_set(&no, "no");
     ngx_str_set(&type, "no-store");
 
-    if (ngx_http_paygw_pass_field(r, "Cache-Control", &type) != NGX_OK
-        || ngx_http_paygw_pass_field(r, "X-Accel-Buffering", &no) != NGX_OK)
+    if (ngx_http_paygw_headers_tell(r, "Cache-Control", &type) != NGX_OK
+        || ngx_http_paygw_headers_tell(r, "X-Accel-Buffering", &no) != NGX_OK)
     {
         ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
         return;

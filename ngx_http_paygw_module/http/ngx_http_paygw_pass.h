@@ -308,8 +308,6 @@ void ngx_http_paygw_pass_send(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *type, ngx_str_t *body);
 ngx_int_t ngx_http_paygw_pass_soon(ngx_http_paygw_pass_ctx_t *ctx);
 
-#define ngx_http_paygw_pass_field  ngx_http_paygw_headers_tell
-
 /* as ngx_http_paygw_value(), of a call; NGX_DECLINED if it has no such value */
 ngx_int_t ngx_http_paygw_pass_value(ngx_http_paygw_pass_ctx_t *ctx,
     ngx_http_paygw_value_e which, ngx_str_t *value);
