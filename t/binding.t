@@ -427,7 +427,8 @@ my $err = sub {
 };
 for my $case ([ 'PARAM_ERROR', 400, 1 ], [ 'NO_AUTH', 403, 1 ],
               [ 'OUT_TRADE_NO_USED', 403, 0 ], [ 'SYSTEM_ERROR', 500, 0 ],
-              [ 'BRAND_NEW', 500, 0 ], [ 'ORDERPAID', 400, 0 ]) {
+              [ 'BRAND_NEW', 500, 0 ], [ 'ORDERPAID', 400, 0 ],
+              [ 'BANK_ERROR', 400, 0 ], [ 'USERPAYING', 400, 0 ]) {
     my ($code, $status, $gone) = @$case;
     my $o = order();
     $::Peer->plan($err->($code, $status), {});

@@ -54,11 +54,13 @@ void ngx_paygw_alipay_bound(ngx_paygw_exchange_t *x, ngx_str_t *method,
     ngx_str_t *code, ngx_str_t *sub_code);
 
 ngx_int_t ngx_paygw_wechat_v3_bind(ngx_paygw_exchange_t *x);
-void ngx_paygw_wechat_v3_bound(ngx_paygw_exchange_t *x, ngx_str_t *code);
+void ngx_paygw_wechat_v3_bound(ngx_paygw_exchange_t *x,
+    const ngx_paygw_code_word_t *words, ngx_str_t *code);
 
 ngx_int_t ngx_paygw_wechat_v2_bind(ngx_paygw_exchange_t *x,
     ngx_paygw_form_t *form);
-void ngx_paygw_wechat_v2_bound(ngx_paygw_exchange_t *x, ngx_str_t *code);
+void ngx_paygw_wechat_v2_bound(ngx_paygw_exchange_t *x,
+    const ngx_paygw_code_word_t *words, ngx_str_t *code);
 
 void ngx_paygw_unionpay_bind(ngx_paygw_exchange_t *x, ngx_paygw_form_t *form);
 void ngx_paygw_unionpay_bound(ngx_paygw_exchange_t *x, ngx_str_t *code);

@@ -14,7 +14,8 @@
 
 static ngx_paygw_json_t *ngx_paygw_wechat_bind_body(ngx_paygw_exchange_t *x,
     ngx_int_t *rc);
-static void ngx_paygw_wechat_bound(ngx_paygw_exchange_t *x, ngx_str_t *code);
+static void ngx_paygw_wechat_bound(ngx_paygw_exchange_t *x,
+    const ngx_paygw_code_word_t *words, ngx_str_t *code);
 
 
 static const ngx_str_t  ngx_paygw_wechat_v3_creates[] = {
@@ -128,12 +129,13 @@ ngx_paygw_wechat_bind_body(ngx_paygw_exchange_t *x, ngx_int_t *rc)
 
 
 void
-ngx_paygw_wechat_v3_bound(ngx_paygw_exchange_t *x, ngx_str_t *code)
+ngx_paygw_wechat_v3_bound(ngx_paygw_exchange_t *x,
+    const ngx_paygw_code_word_t *words, ngx_str_t *code)
 {
     if (ngx_paygw_exchange_method(x, "POST")
         && ngx_paygw_exchange_among(ngx_paygw_wechat_v3_creates, &x->path))
     {
-        ngx_paygw_wechat_bound(x, code);
+        ngx_paygw_wechat_bound(x, words, code);
     }
 }
 
@@ -179,19 +181,27 @@ ngx_paygw_wechat_v2_bind(ngx_paygw_exchange_t *x, ngx_paygw_form_t *form)
 
 
 void
-ngx_paygw_wechat_v2_bound(ngx_paygw_exchange_t *x, ngx_str_t *code)
+ngx_paygw_wechat_v2_bound(ngx_paygw_exchange_t *x,
+    const ngx_paygw_code_word_t *words, ngx_str_t *code)
 {
     if (ngx_paygw_exchange_among(ngx_paygw_wechat_v2_creates, &x->path)) {
-        ngx_paygw_wechat_bound(x, code);
+        ngx_paygw_wechat_bound(x, words, code);
     }
 }
 
 
-/* an error, with its code */
+/* an error, with its code: what the account may not do has not been done */
 
 static void
-ngx_paygw_wechat_bound(ngx_paygw_exchange_t *x, ngx_str_t *code)
+ngx_paygw_wechat_bound(ngx_paygw_exchange_t *x,
+    const ngx_paygw_code_word_t *words, ngx_str_t *code)
 {
-    x->refused = !x->open && x->status < 500 && x->status != 429
+    ngx_paygw_code_e  what;
+
+    what = ngx_paygw_code_find(words, code, 0)->code;
+
+    x->refused = (what == NGX_PAYGW_CODE_ACCOUNT
+                  || !ngx_paygw_codes[what].again)
+                 && x->status < 500 && x->status != 429
                  && !ngx_paygw_exchange_among(ngx_paygw_wechat_exists, code);
 }

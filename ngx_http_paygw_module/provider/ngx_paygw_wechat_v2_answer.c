@@ -355,7 +355,7 @@ ngx_paygw_wechat_v2_sense(ngx_paygw_exchange_t *x, ngx_paygw_form_t *form)
     }
 
     if (value) {
-        ngx_paygw_wechat_v2_bound(x, value);
+        ngx_paygw_wechat_v2_bound(x, ngx_paygw_wechat_v2_codes, value);
     }
 
     return ngx_paygw_exchange_about(x, &call->asked, form,

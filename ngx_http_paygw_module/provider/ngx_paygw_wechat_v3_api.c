@@ -448,7 +448,7 @@ ngx_paygw_wechat_v3_sense(ngx_paygw_exchange_t *x)
     if (error && ((x->status >= 400 && x->status < 600) || x->status == 202))
     {
         ngx_paygw_exchange_word(x, ngx_paygw_wechat_v3_codes, &code);
-        ngx_paygw_wechat_v3_bound(x, &code);
+        ngx_paygw_wechat_v3_bound(x, ngx_paygw_wechat_v3_codes, &code);
         return NGX_OK;
     }
 
