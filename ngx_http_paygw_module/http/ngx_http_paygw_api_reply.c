@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 #include "ngx_http_paygw_api.h"
 #include "ngx_http_paygw_events.h"
+#include "ngx_http_paygw_metrics.h"
 
 
 static ngx_int_t ngx_http_paygw_api_soon(ngx_http_paygw_api_ctx_t *ctx);
@@ -27,6 +28,10 @@ ngx_http_paygw_api_reply(ngx_http_paygw_api_ctx_t *ctx)
     r = ctx->request;
     o = &ctx->order;
     code = &ngx_paygw_codes[o->code];
+
+    ctx->answered = 1;
+
+    ngx_http_paygw_metrics_operation(ctx);
 
     if (ctx->call) {
 
