@@ -36,39 +36,47 @@ my $nginx = PaygwNginx->start(http => <<"CONF", server => <<'CONF');
         merchant_private_key  $keys/mch.key;
         merchant_certificate  $keys/mch.crt;
         endpoint              http://127.0.0.1:1;
+        notify_url            https://pay.example.com/n;
     }
     paygw_merchant shop { key k text:0123456789012345678901234567890123456; }
 CONF
     location = /metrics { paygw_metrics; }
     location = /api { paygw_auth shop; return 200; }
     location /wxpay/ { paygw_pass wxpay; }
+    location /pay/ { paygw_api wxpay; }
 CONF
+$nginx->get('/pay/nothing');
 my $have = metrics_ok($nginx->get('/metrics') . "\n", undef, 'metrics');
 $nginx->quit;
 
-my %family;
-for (keys %$have) {
-    my ($name, $labels) = /^(\w+)(?:\{(.*)\})?$/;
-    for (split /,/, $labels // '') {
-        my ($label, $value) = split /=/, $_, 2;
-        $family{$name}{$label}{$value} = 1;
-    }
-    $family{$name} //= {};
-}
+my $family = families_of($have);
 
 (my $exprs = $Rules) =~ s/^ +summary:.*$//mg;
 my %seen;
-while ($exprs =~ /\b(paygw_\w+)(?:\{([^}]*)\})?/g) {
-    my ($name, $labels) = ($1, $2 // '');
-    next if $seen{"$name $labels"}++;
-    ok($family{$name}, "$name is there");
-    while ($labels =~ /(\w+)(=|!=)"([^"]*)"/g) {
-        ok($family{$name}{$1}{$3}, "$name: $1 \"$3\" is there");
-    }
-}
+is(join("\n", unknown_in($exprs, $family, \%seen)), '',
+   'what rules name is there');
 ok(keys %seen > 15, 'metrics in rules');
 
-is(scalar @Alerts, 27, 'alerts');
+# it would be seen
+
+for (['paygw_order_total', 'paygw_order_total'],
+     ['paygw_acks_total{code="6xx"}', 'paygw_acks_total: code "6xx"'],
+     ['paygw_acks_total{status="2xx"}', 'paygw_acks_total: status'],
+     ['paygw_acks_total{code!~"5xx|6xx|4xx"}', 'paygw_acks_total: code "6xx"'],
+     ['paygw_acks_total{channel="$channel", code=~"5xx"}', ''])
+{
+    is(join(' ', unknown_in($_->[0], $family, {})), $_->[1], $_->[0]);
+}
+
+# the table for people has each of them, and no other
+
+my ($table) = PaygwTest::file_from("$PaygwMetrics::Root/docs/metrics.md", 0)
+              =~ /^### Alert rules\n(.*?)^##/ms;
+my @told = map { /`(Paygw\w+)`/g }
+           map { /^\|([^|]*)\|/ } split /\n/, $table;
+is(join(' ', sort @told), join(' ', sort @Alerts), 'docs/metrics.md');
+
+is(scalar @Alerts, 29, 'alerts');
 for my $alert (@Alerts) {
     my @expect = $Tests =~ /alertname: $alert\n +exp_alerts:(.*)$/mg;
     ok(grep({ $_ eq '' } @expect), "$alert: a test in which it fires");
@@ -97,7 +105,7 @@ SKIP: {
     };
 
     my $checked = `$promtool check rules $Dir/paygw-alerts.yml 2>&1`;
-    like($checked, qr/SUCCESS: 27 rules found/, 'promtool check rules');
+    like($checked, qr/SUCCESS: 29 rules found/, 'promtool check rules');
     is($run->($Rules), 'all good', 'promtool test rules');
 
     # the last comparison of an expression; "unless" has one of its own
