@@ -6,6 +6,7 @@ use warnings;
 use lib 't/lib';
 
 use Test::More;
+use JSON::PP ();
 
 BEGIN {
     plan skip_all => 'the rules do not know which store there is'
@@ -42,6 +43,7 @@ my $nginx = PaygwNginx->start(http => <<"CONF", server => <<'CONF');
 CONF
     location = /metrics { paygw_metrics; }
     location = /api { paygw_auth shop; return 200; }
+    location = /few { paygw_limit $uri rate=9r/s; return 200; }
     location /wxpay/ { paygw_pass wxpay; }
     location /pay/ { paygw_api wxpay; }
 CONF
@@ -86,10 +88,37 @@ is(scalar(() = $Rules =~ /^ +summary: "\S/mg), scalar @Alerts,
    'each says what it is about');
 
 
+# -- a dashboard for Grafana, and where alerts go --
+
+my $board = JSON::PP->new->decode(
+    PaygwTest::file_from("$Dir/paygw-dashboard.json", 0));
+my @panels = grep { $_->{type} ne 'row' } @{ $board->{panels} };
+my @exprs = map { $_->{expr} } map { @{ $_->{targets} } } @panels;
+my @queries = map { $_->{query} } @{ $board->{templating}{list} };
+is(join("\n", unknown_in(join("\n", @exprs, @queries), $family, {})), '',
+   'what the dashboard names is there');
+cmp_ok(scalar @exprs, '>', 15, 'panels');
+my %id = map { ($_->{id}, 1) } @{ $board->{panels} };
+is(scalar keys %id, scalar @{ $board->{panels} }, 'each has an id of its own');
+ok(!grep({ /paygw_\w+_(?:total|sum|count|bucket)\b/
+           && !/(?:rate|increase)\(/ } @exprs), 'counters are rates');
+
+my $To = PaygwTest::file_from("$Dir/alertmanager.yml", 0);
+my %severity = map { ($_, 1) } $Rules =~ /severity: (\w+)/g;
+my %routed = map { ($_, 1) } $To =~ /\[severity="(\w+)"\]/g;
+is(join(' ', sort keys %routed), join(' ', sort keys %severity),
+   'each severity has its receiver');
+my %receiver = map { ($_, 1) } $To =~ /^  - name: ([\w-]+)$/mg;
+is(join(' ', grep { !$receiver{$_} } $To =~ /receiver: ([\w-]+)$/mg), '',
+   'receivers are there');
+is(join(' ', grep { my $name = $_; !grep { $_ eq $name } @Alerts }
+             $To =~ /\b(Paygw\w+)/g), '', 'alerts that it names are there');
+
+
 # -- promtool --
 
 SKIP: {
-    my $promtool = promtool() or skip 'no promtool here', 4;
+    my $promtool = promtool() or skip 'no promtool here', 5;
     my $dir = PaygwProcess::folder('alerts');
 
     my $run = sub {
@@ -107,6 +136,18 @@ SKIP: {
     my $checked = `$promtool check rules $Dir/paygw-alerts.yml 2>&1`;
     like($checked, qr/SUCCESS: 29 rules found/, 'promtool check rules');
     is($run->($Rules), 'all good', 'promtool test rules');
+
+    # what a panel asks for can be asked: Grafana puts a time there
+
+    open my $fh, '>', "$dir/board.yml" or die $!;
+    print $fh "groups:\n  - name: board\n    rules:\n";
+    for my $n (1 .. @exprs) {
+        (my $expr = $exprs[$n - 1]) =~ s/\$__rate_interval/5m/g;
+        print $fh "      - record: board:$n\n        expr: '$expr'\n";
+    }
+    close $fh;
+    like(`$promtool check rules $dir/board.yml 2>&1`,
+         qr/SUCCESS: ${\ scalar @exprs} rules found/, 'panels: promtool');
 
     # the last comparison of an expression; "unless" has one of its own
 

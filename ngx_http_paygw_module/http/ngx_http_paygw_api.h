@@ -132,8 +132,8 @@ ngx_int_t ngx_http_paygw_api_channel(ngx_http_paygw_api_ctx_t *ctx,
 void ngx_http_paygw_api_reply(ngx_http_paygw_api_ctx_t *ctx);
 
 /*
- * As ngx_http_paygw_pass_value(): what is verified of the answer, and amount and
- * currency of an order that was sent, or made here.
+ * As ngx_http_paygw_pass_value(): what is verified of the answer, and amount
+ * and currency of an order that was sent, or made here.
  */
 ngx_int_t ngx_http_paygw_api_value(ngx_http_paygw_api_ctx_t *ctx,
     ngx_http_paygw_value_e which, ngx_str_t *value);
