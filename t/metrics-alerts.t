@@ -6,6 +6,7 @@ use warnings;
 use lib 't/lib';
 
 use Test::More;
+use JSON::PP ();
 
 BEGIN {
     plan skip_all => 'the rules do not know which store there is'
@@ -36,39 +37,48 @@ my $nginx = PaygwNginx->start(http => <<"CONF", server => <<'CONF');
         merchant_private_key  $keys/mch.key;
         merchant_certificate  $keys/mch.crt;
         endpoint              http://127.0.0.1:1;
+        notify_url            https://pay.example.com/n;
     }
     paygw_merchant shop { key k text:0123456789012345678901234567890123456; }
 CONF
     location = /metrics { paygw_metrics; }
     location = /api { paygw_auth shop; return 200; }
+    location = /few { paygw_limit $uri rate=9r/s; return 200; }
     location /wxpay/ { paygw_pass wxpay; }
+    location /pay/ { paygw_api wxpay; }
 CONF
+$nginx->get('/pay/nothing');
 my $have = metrics_ok($nginx->get('/metrics') . "\n", undef, 'metrics');
 $nginx->quit;
 
-my %family;
-for (keys %$have) {
-    my ($name, $labels) = /^(\w+)(?:\{(.*)\})?$/;
-    for (split /,/, $labels // '') {
-        my ($label, $value) = split /=/, $_, 2;
-        $family{$name}{$label}{$value} = 1;
-    }
-    $family{$name} //= {};
-}
+my $family = families_of($have);
 
 (my $exprs = $Rules) =~ s/^ +summary:.*$//mg;
 my %seen;
-while ($exprs =~ /\b(paygw_\w+)(?:\{([^}]*)\})?/g) {
-    my ($name, $labels) = ($1, $2 // '');
-    next if $seen{"$name $labels"}++;
-    ok($family{$name}, "$name is there");
-    while ($labels =~ /(\w+)(=|!=)"([^"]*)"/g) {
-        ok($family{$name}{$1}{$3}, "$name: $1 \"$3\" is there");
-    }
-}
+is(join("\n", unknown_in($exprs, $family, \%seen)), '',
+   'what rules name is there');
 ok(keys %seen > 15, 'metrics in rules');
 
-is(scalar @Alerts, 27, 'alerts');
+# it would be seen
+
+for (['paygw_order_total', 'paygw_order_total'],
+     ['paygw_acks_total{code="6xx"}', 'paygw_acks_total: code "6xx"'],
+     ['paygw_acks_total{status="2xx"}', 'paygw_acks_total: status'],
+     ['paygw_acks_total{code!~"5xx|6xx|4xx"}', 'paygw_acks_total: code "6xx"'],
+     ['paygw_acks_total{channel="$channel", code=~"5xx"}', ''])
+{
+    is(join(' ', unknown_in($_->[0], $family, {})), $_->[1], $_->[0]);
+}
+
+# the table for people has each of them, and no other
+
+my ($table) = PaygwTest::file_from("$PaygwMetrics::Root/docs/metrics.md", 0)
+              =~ /^### Alert rules\n(.*?)^##/ms;
+my @told = map { /`(Paygw\w+)`/g }
+           map { /^\|([^|]*)\|/ } split /\n/, $table;
+is(join(' ', sort @told), join(' ', sort @Alerts), 'docs/metrics.md');
+
+is(scalar @Alerts, 29, 'alerts');
 for my $alert (@Alerts) {
     my @expect = $Tests =~ /alertname: $alert\n +exp_alerts:(.*)$/mg;
     ok(grep({ $_ eq '' } @expect), "$alert: a test in which it fires");
@@ -78,10 +88,37 @@ is(scalar(() = $Rules =~ /^ +summary: "\S/mg), scalar @Alerts,
    'each says what it is about');
 
 
+# -- a dashboard for Grafana, and where alerts go --
+
+my $board = JSON::PP->new->decode(
+    PaygwTest::file_from("$Dir/paygw-dashboard.json", 0));
+my @panels = grep { $_->{type} ne 'row' } @{ $board->{panels} };
+my @exprs = map { $_->{expr} } map { @{ $_->{targets} } } @panels;
+my @queries = map { $_->{query} } @{ $board->{templating}{list} };
+is(join("\n", unknown_in(join("\n", @exprs, @queries), $family, {})), '',
+   'what the dashboard names is there');
+cmp_ok(scalar @exprs, '>', 15, 'panels');
+my %id = map { ($_->{id}, 1) } @{ $board->{panels} };
+is(scalar keys %id, scalar @{ $board->{panels} }, 'each has an id of its own');
+ok(!grep({ /paygw_\w+_(?:total|sum|count|bucket)\b/
+           && !/(?:rate|increase)\(/ } @exprs), 'counters are rates');
+
+my $To = PaygwTest::file_from("$Dir/alertmanager.yml", 0);
+my %severity = map { ($_, 1) } $Rules =~ /severity: (\w+)/g;
+my %routed = map { ($_, 1) } $To =~ /\[severity="(\w+)"\]/g;
+is(join(' ', sort keys %routed), join(' ', sort keys %severity),
+   'each severity has its receiver');
+my %receiver = map { ($_, 1) } $To =~ /^  - name: ([\w-]+)$/mg;
+is(join(' ', grep { !$receiver{$_} } $To =~ /receiver: ([\w-]+)$/mg), '',
+   'receivers are there');
+is(join(' ', grep { my $name = $_; !grep { $_ eq $name } @Alerts }
+             $To =~ /\b(Paygw\w+)/g), '', 'alerts that it names are there');
+
+
 # -- promtool --
 
 SKIP: {
-    my $promtool = promtool() or skip 'no promtool here', 4;
+    my $promtool = promtool() or skip 'no promtool here', 5;
     my $dir = PaygwProcess::folder('alerts');
 
     my $run = sub {
@@ -97,8 +134,20 @@ SKIP: {
     };
 
     my $checked = `$promtool check rules $Dir/paygw-alerts.yml 2>&1`;
-    like($checked, qr/SUCCESS: 27 rules found/, 'promtool check rules');
+    like($checked, qr/SUCCESS: 29 rules found/, 'promtool check rules');
     is($run->($Rules), 'all good', 'promtool test rules');
+
+    # what a panel asks for can be asked: Grafana puts a time there
+
+    open my $fh, '>', "$dir/board.yml" or die $!;
+    print $fh "groups:\n  - name: board\n    rules:\n";
+    for my $n (1 .. @exprs) {
+        (my $expr = $exprs[$n - 1]) =~ s/\$__rate_interval/5m/g;
+        print $fh "      - record: board:$n\n        expr: '$expr'\n";
+    }
+    close $fh;
+    like(`$promtool check rules $dir/board.yml 2>&1`,
+         qr/SUCCESS: ${\ scalar @exprs} rules found/, 'panels: promtool');
 
     # the last comparison of an expression; "unless" has one of its own
 

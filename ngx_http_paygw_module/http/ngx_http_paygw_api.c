@@ -123,7 +123,9 @@ ngx_http_paygw_api_start(ngx_http_request_t *r)
     ngx_http_paygw_pass_conf_t  *call;
 
     call = NULL;
+
     ctx = ngx_http_paygw_api_ctx(r);
+    ctx->started = 1;
 
     rc = ngx_http_paygw_api_route(ctx);
 

@@ -58,6 +58,9 @@ struct ngx_http_paygw_api_ctx_s {
     ngx_http_paygw_api_book_t    book;
 
     unsigned                     opened:1;    /* events, by their token */
+    unsigned                     started:1;   /* it is no question for events */
+    unsigned                     routed:1;    /* order.op is what was asked */
+    unsigned                     answered:1;  /* order.code is decided */
 };
 
 
@@ -128,7 +131,10 @@ ngx_int_t ngx_http_paygw_api_channel(ngx_http_paygw_api_ctx_t *ctx,
 
 void ngx_http_paygw_api_reply(ngx_http_paygw_api_ctx_t *ctx);
 
-/* as ngx_http_paygw_pass_value() */
+/*
+ * As ngx_http_paygw_pass_value(): what is verified of the answer, and amount
+ * and currency of an order that was sent, or made here.
+ */
 ngx_int_t ngx_http_paygw_api_value(ngx_http_paygw_api_ctx_t *ctx,
     ngx_http_paygw_value_e which, ngx_str_t *value);
 

@@ -123,6 +123,7 @@ ngx_http_paygw_api_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
 {
     const char                  *other;
     ngx_uint_t                   i, k;
+    ngx_http_paygw_keyring_t    *kr;
     ngx_http_core_loc_conf_t    *clcf;
     ngx_http_paygw_api_conf_t   *api;
     ngx_http_paygw_main_conf_t  *mcf;
@@ -190,9 +191,13 @@ ngx_http_paygw_api_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
         {
             return NGX_CONF_ERROR;
         }
+
+        kr = call[i].channel->upper;
+        kr->api = 1;
     }
 
     api->resolved = 1;
+    mcf->unnamed |= (api->ncalls > 1);
 
     return ngx_http_paygw_api_home_name(cf, conf, mcf);
 }

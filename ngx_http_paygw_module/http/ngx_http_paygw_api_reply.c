@@ -10,10 +10,23 @@
 #include "ngx_http_paygw_api.h"
 #include "ngx_http_paygw_events.h"
 #include "ngx_http_paygw_headers.h"
+#include "ngx_http_paygw_metrics.h"
+#include "ngx_http_paygw_variables.h"
+#include "ngx_paygw_event.h"
 
 
 static ngx_int_t ngx_http_paygw_api_soon(ngx_http_paygw_api_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_api_bill(ngx_http_paygw_api_ctx_t *ctx);
+static void ngx_http_paygw_api_outcome(ngx_http_paygw_api_ctx_t *ctx,
+    ngx_str_t *value);
+static int64_t ngx_http_paygw_api_terms(ngx_http_paygw_api_ctx_t *ctx,
+    ngx_str_t *currency);
+static int64_t ngx_http_paygw_api_refunded(ngx_http_paygw_api_ctx_t *ctx);
+
+
+/* what is told of it is verified */
+#define ngx_http_paygw_api_told(ctx)                                          \
+    ((ctx)->answered && (ctx)->order.code == NGX_PAYGW_CODE_OK)
 
 
 void
@@ -28,6 +41,10 @@ ngx_http_paygw_api_reply(ngx_http_paygw_api_ctx_t *ctx)
     r = ctx->request;
     o = &ctx->order;
     code = &ngx_paygw_codes[o->code];
+
+    ctx->answered = 1;
+
+    ngx_http_paygw_metrics_operation(ctx);
 
     if (ctx->call) {
 
@@ -133,9 +150,13 @@ ngx_int_t
 ngx_http_paygw_api_value(ngx_http_paygw_api_ctx_t *ctx,
     ngx_http_paygw_value_e which, ngx_str_t *value)
 {
+    int64_t             amount;
+    ngx_str_t           currency;
     ngx_paygw_order_t  *o;
 
     o = &ctx->order;
+
+    ngx_str_null(value);
 
     switch (which) {
 
@@ -147,9 +168,114 @@ ngx_http_paygw_api_value(ngx_http_paygw_api_ctx_t *ctx,
         *value = o->told.trade_no;
         break;
 
+    case NGX_HTTP_PAYGW_VALUE_REFUND_ID:
+        *value = o->refund_id;
+        break;
+
+    case NGX_HTTP_PAYGW_VALUE_OUTCOME:
+        ngx_http_paygw_api_outcome(ctx, value);
+        break;
+
+    case NGX_HTTP_PAYGW_VALUE_AMOUNT:
+        amount = ngx_http_paygw_api_terms(ctx, &currency);
+        return ngx_http_paygw_number(ctx->request->pool, amount, value);
+
+    case NGX_HTTP_PAYGW_VALUE_CURRENCY:
+        (void) ngx_http_paygw_api_terms(ctx, value);
+        break;
+
+    case NGX_HTTP_PAYGW_VALUE_REFUND_AMOUNT:
+        return ngx_http_paygw_number(ctx->request->pool,
+                                     ngx_http_paygw_api_refunded(ctx), value);
+
     default:
         return NGX_DECLINED;
     }
 
     return NGX_OK;
+}
+
+
+/* the word of the answer; of a bill, and of what was not done, there is none */
+
+static void
+ngx_http_paygw_api_outcome(ngx_http_paygw_api_ctx_t *ctx, ngx_str_t *value)
+{
+    ngx_paygw_order_t  *o;
+
+    o = &ctx->order;
+
+    if (ngx_http_paygw_api_told(ctx)) {
+
+        if (o->op != NGX_PAYGW_OP_BILL) {
+            *value = ngx_paygw_outcomes[o->told.outcome];
+        }
+
+    } else if (ctx->answered && ngx_paygw_codes[o->code].unknown) {
+        *value = ngx_paygw_outcomes[NGX_PAYGW_OUTCOME_UNKNOWN];
+    }
+}
+
+
+/*
+ * Amount and currency of the order, -1 and empty if they are not known: those
+ * that the provider has told, else those of an order that has left, or was made
+ * here.
+ */
+
+static int64_t
+ngx_http_paygw_api_terms(ngx_http_paygw_api_ctx_t *ctx, ngx_str_t *currency)
+{
+    int64_t             amount;
+    ngx_uint_t          made;
+    ngx_paygw_order_t  *o;
+
+    o = &ctx->order;
+    amount = -1;
+
+    made = (o->op == NGX_PAYGW_OP_CREATE && ctx->call
+            && (ctx->call->placed || ngx_http_paygw_api_told(ctx)));
+
+    ngx_str_null(currency);
+
+    if (ngx_http_paygw_api_told(ctx)) {
+        amount = o->told.amount;
+        *currency = o->told.currency;
+    }
+
+    if (made && amount < 0) {
+        amount = o->amount;
+    }
+
+    if (made && currency->len == 0) {
+        *currency = o->currency;
+    }
+
+    return amount;
+}
+
+
+static int64_t
+ngx_http_paygw_api_refunded(ngx_http_paygw_api_ctx_t *ctx)
+{
+    ngx_paygw_order_t  *o;
+
+    o = &ctx->order;
+
+    if (!ngx_http_paygw_api_told(ctx)) {
+        return -1;
+    }
+
+    switch (o->op) {
+
+    case NGX_PAYGW_OP_REFUND:
+        return (o->told.refund_amount >= 0) ? o->told.refund_amount
+                                            : o->refund_amount;
+
+    case NGX_PAYGW_OP_REFUND_QUERY:
+        return o->told.refund_amount;
+
+    default:
+        return -1;
+    }
 }

@@ -79,6 +79,7 @@ ngx_http_paygw_api_route(ngx_http_paygw_api_ctx_t *ctx)
         }
 
         ctx->order.op = p->op;
+        ctx->routed = 1;
 
         return ngx_http_paygw_api_ids(ctx, p, segments);
     }

@@ -49,8 +49,9 @@ typedef struct {
     /* of the configuration */
     ngx_http_paygw_host_t        hosts[NGX_HTTP_PAYGW_HOSTS];
     ngx_uint_t                   nhosts;
-    ngx_uint_t                   orders;     /* paygw_pass names it;
-                                                unsigned:1 */
+    ngx_uint_t                   orders;     /* paygw_pass or paygw_api names
+                                                it; unsigned:1 */
+    ngx_uint_t                   api;        /* paygw_api does; unsigned:1 */
     ngx_str_t                    trusted;   /* CA certificates of the TLS */
     ngx_ssl_t                   *ssl;       /* NULL: no host has TLS */
     ngx_array_t                 *keys;      /* ch->keys as configured */

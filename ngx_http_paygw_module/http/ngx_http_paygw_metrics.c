@@ -20,6 +20,9 @@ static ngx_int_t ngx_http_paygw_metrics_channels(ngx_conf_t *cf,
     ngx_http_paygw_main_conf_t *mcf);
 static ngx_int_t ngx_http_paygw_metrics_orders(ngx_conf_t *cf,
     ngx_http_paygw_main_conf_t *mcf, ngx_paygw_channel_t *ch);
+static ngx_int_t ngx_http_paygw_metrics_of_channel(ngx_conf_t *cf,
+    ngx_http_paygw_main_conf_t *mcf, ngx_http_paygw_subject_e kind,
+    ngx_paygw_channel_t *ch, ngx_http_paygw_subject_t **of);
 static ngx_int_t ngx_http_paygw_metrics_provider(ngx_conf_t *cf,
     ngx_http_paygw_main_conf_t *mcf, ngx_uint_t n);
 static ngx_int_t ngx_http_paygw_metrics_merchants(ngx_conf_t *cf,
@@ -154,7 +157,6 @@ static ngx_int_t
 ngx_http_paygw_metrics_channels(ngx_conf_t *cf,
     ngx_http_paygw_main_conf_t *mcf)
 {
-    ngx_str_t                  of;
     ngx_uint_t                 i, n;
     ngx_paygw_channel_t      **ch;
     ngx_http_paygw_metrics_t  *metrics;
@@ -163,29 +165,34 @@ ngx_http_paygw_metrics_channels(ngx_conf_t *cf,
     ch = mcf->channels.elts;
     n = mcf->channels.nelts;
 
-    metrics->channels = ngx_pcalloc(cf->pool, (3 * n + 1) * sizeof(void *));
+    metrics->channels = ngx_pcalloc(cf->pool, (4 * n + 2) * sizeof(void *));
     if (metrics->channels == NULL) {
         return NGX_ERROR;
     }
 
     metrics->orders = metrics->channels + n;
     metrics->providers = metrics->orders + n;
+    metrics->api = metrics->providers + n;
 
     for (i = 0; i < n; i++) {
         ch[i]->index = i;
-        of = ch[i]->provider->name;
 
-        metrics->channels[i] = ngx_http_paygw_metrics_subject(cf, mcf,
-                                            NGX_HTTP_PAYGW_SUBJECT_CHANNEL,
-                                            &ch[i]->name, &of);
-        if (metrics->channels[i] == NULL) {
+        if (ngx_http_paygw_metrics_of_channel(cf, mcf,
+                                              NGX_HTTP_PAYGW_SUBJECT_CHANNEL,
+                                              ch[i], &metrics->channels[i])
+            != NGX_OK
+            || ngx_http_paygw_metrics_orders(cf, mcf, ch[i]) != NGX_OK)
+        {
             return NGX_ERROR;
         }
+    }
 
-        metrics->channels[i]->channel = ch[i];
-        metrics->channels[i]->provider = ch[i]->provider;
-
-        if (ngx_http_paygw_metrics_orders(cf, mcf, ch[i]) != NGX_OK) {
+    if (mcf->unnamed) {
+        metrics->api[n] = ngx_http_paygw_metrics_subject(cf, mcf,
+                                                NGX_HTTP_PAYGW_SUBJECT_API,
+                                                &ngx_http_paygw_metrics_none,
+                                                &ngx_http_paygw_metrics_none);
+        if (metrics->api[n] == NULL) {
             return NGX_ERROR;
         }
     }
@@ -207,21 +214,46 @@ static ngx_int_t
 ngx_http_paygw_metrics_orders(ngx_conf_t *cf,
     ngx_http_paygw_main_conf_t *mcf, ngx_paygw_channel_t *ch)
 {
-    ngx_str_t                  of;
     ngx_http_paygw_keyring_t  *kr;
-    ngx_http_paygw_subject_t  *subject;
+    ngx_http_paygw_metrics_t  *metrics;
 
     kr = ch->upper;
+    metrics = mcf->metrics;
 
     if (kr == NULL || !kr->orders) {
         return NGX_OK;
     }
 
-    of = ch->provider->name;
+    if (ngx_http_paygw_metrics_of_channel(cf, mcf,
+                                          NGX_HTTP_PAYGW_SUBJECT_ORDERS, ch,
+                                          &metrics->orders[ch->index])
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
-    subject = ngx_http_paygw_metrics_subject(cf, mcf,
-                                             NGX_HTTP_PAYGW_SUBJECT_ORDERS,
-                                             &ch->name, &of);
+    if (!kr->api) {
+        return NGX_OK;
+    }
+
+    return ngx_http_paygw_metrics_of_channel(cf, mcf,
+                                             NGX_HTTP_PAYGW_SUBJECT_API, ch,
+                                             &metrics->api[ch->index]);
+}
+
+
+static ngx_int_t
+ngx_http_paygw_metrics_of_channel(ngx_conf_t *cf,
+    ngx_http_paygw_main_conf_t *mcf, ngx_http_paygw_subject_e kind,
+    ngx_paygw_channel_t *ch, ngx_http_paygw_subject_t **of)
+{
+    ngx_str_t                  provider;
+    ngx_http_paygw_subject_t  *subject;
+
+    provider = ch->provider->name;
+
+    subject = ngx_http_paygw_metrics_subject(cf, mcf, kind, &ch->name,
+                                             &provider);
     if (subject == NULL) {
         return NGX_ERROR;
     }
@@ -229,7 +261,7 @@ ngx_http_paygw_metrics_orders(ngx_conf_t *cf,
     subject->channel = ch;
     subject->provider = ch->provider;
 
-    mcf->metrics->orders[ch->index] = subject;
+    *of = subject;
 
     return NGX_OK;
 }
@@ -380,6 +412,7 @@ ngx_http_paygw_metrics_subject(ngx_conf_t *cf,
         ngx_string("nginx"),
         ngx_string("channel"),
         ngx_string("orders"),
+        ngx_string("api"),
         ngx_string("merchant"),
         ngx_string("limit")
     };

@@ -13,6 +13,7 @@
 #include "ngx_http_paygw_pass.h"
 #include "ngx_paygw_exposition.h"
 #include "ngx_paygw_metrics.h"
+#include "ngx_paygw_order.h"
 
 
 /*
@@ -20,7 +21,8 @@
  *
  *   ngx_http_paygw_metrics.c        of a configuration: blocks of counters
  *   ngx_http_paygw_metrics_count.c  what is counted
- *   ngx_http_paygw_metrics_order.c  of calls by paygw_pass: both
+ *   ngx_http_paygw_metrics_order.c  of calls of providers: both
+ *   ngx_http_paygw_metrics_api.c    of operations of paygw_api: both
  *   ngx_http_paygw_events_room.c    of streams of events: both
  *   ngx_http_paygw_metrics_table.c  the families: names, labels, slots
  *   ngx_http_paygw_metrics_gauge.c  what is looked at when they are shown
@@ -41,6 +43,7 @@ typedef enum {
     NGX_HTTP_PAYGW_SUBJECT_NGINX = 0,      /* all of it: no labels */
     NGX_HTTP_PAYGW_SUBJECT_CHANNEL,        /* channel, provider */
     NGX_HTTP_PAYGW_SUBJECT_ORDERS,         /* the same, of a paygw_pass */
+    NGX_HTTP_PAYGW_SUBJECT_API,            /* the same, of a paygw_api */
     NGX_HTTP_PAYGW_SUBJECT_MERCHANT,       /* merchant */
     NGX_HTTP_PAYGW_SUBJECT_LIMIT,          /* limit */
     NGX_HTTP_PAYGW_SUBJECTS
@@ -64,6 +67,8 @@ struct ngx_http_paygw_metrics_s {
 
     ngx_http_paygw_subject_t   **channels;    /* by channel->index, */
     ngx_http_paygw_subject_t   **orders;      /* NULL: of no paygw_pass, */
+    ngx_http_paygw_subject_t   **api;         /* of no paygw_api, and the last:
+                                                 of no channel, */
     ngx_http_paygw_subject_t   **providers;   /* of no channel in particular, */
     ngx_http_paygw_subject_t   **merchants;   /* by merchant->index, and the
                                                  last: of none */
@@ -97,6 +102,19 @@ typedef enum {
     NGX_HTTP_PAYGW_IDEM_IS_NOT_KEPT,
     NGX_HTTP_PAYGW_IDEM_IS
 } ngx_http_paygw_idem_is_e;
+
+/* what an operation of paygw_api has come to; begins as ngx_paygw_outcome_e */
+typedef enum {
+    NGX_HTTP_PAYGW_OP_UNKNOWN = NGX_PAYGW_OUTCOME_UNKNOWN,
+    NGX_HTTP_PAYGW_OP_SUCCESS = NGX_PAYGW_OUTCOME_SUCCESS,
+    NGX_HTTP_PAYGW_OP_REFUSED = NGX_PAYGW_OUTCOME_FAILED + 1,
+    NGX_HTTP_PAYGW_OP_UNAVAILABLE,
+    NGX_HTTP_PAYGW_OP_OUTCOMES
+} ngx_http_paygw_op_outcome_e;
+
+/* each operation, and what is none, with each of them */
+#define NGX_HTTP_PAYGW_OPERATIONS                                             \
+    ((NGX_PAYGW_OPS + 1) * NGX_HTTP_PAYGW_OP_OUTCOMES)
 
 
 /* processes whose streams are counted */
@@ -149,6 +167,12 @@ typedef enum {
 } ngx_http_paygw_at_orders_e;
 
 typedef enum {
+    NGX_HTTP_PAYGW_AT_OPERATIONS = 0,
+    NGX_HTTP_PAYGW_AT_API_END = NGX_HTTP_PAYGW_AT_OPERATIONS
+                                + NGX_HTTP_PAYGW_OPERATIONS
+} ngx_http_paygw_at_api_e;
+
+typedef enum {
     NGX_HTTP_PAYGW_AT_CALLS = 0,
     NGX_HTTP_PAYGW_AT_RESPONSES = NGX_HTTP_PAYGW_AT_CALLS
                                   + NGX_HTTP_PAYGW_DECISIONS,
@@ -156,8 +180,10 @@ typedef enum {
                                    + NGX_HTTP_PAYGW_CODES,
     NGX_HTTP_PAYGW_AT_IDEM = NGX_HTTP_PAYGW_AT_CALL_TIMES
                              + NGX_PAYGW_METRICS_HISTOGRAM,
-    NGX_HTTP_PAYGW_AT_MERCHANT_END = NGX_HTTP_PAYGW_AT_IDEM
-                                     + NGX_HTTP_PAYGW_IDEM_IS
+    NGX_HTTP_PAYGW_AT_OF_MERCHANT = NGX_HTTP_PAYGW_AT_IDEM
+                                    + NGX_HTTP_PAYGW_IDEM_IS,
+    NGX_HTTP_PAYGW_AT_MERCHANT_END = NGX_HTTP_PAYGW_AT_OF_MERCHANT
+                                     + NGX_HTTP_PAYGW_OPERATIONS
 } ngx_http_paygw_at_merchant_e;
 
 /* by ngx_http_paygw_limit_status_e */
@@ -207,6 +233,10 @@ extern const ngx_uint_t  ngx_http_paygw_subject_slots[];
     ((uint64_t) 1 << NGX_PAYGW_REASON_##reason)
 
 /* values of labels */
+ngx_uint_t ngx_http_paygw_metrics_callback_value(ngx_uint_t i,
+    ngx_str_t *values);
+ngx_uint_t ngx_http_paygw_metrics_call_value(ngx_uint_t i,
+    ngx_str_t *values);
 ngx_uint_t ngx_http_paygw_metrics_code(ngx_uint_t i, ngx_str_t *values);
 ngx_uint_t ngx_http_paygw_metrics_order_value(ngx_uint_t i,
     ngx_str_t *values);
@@ -214,6 +244,8 @@ ngx_uint_t ngx_http_paygw_metrics_cause(ngx_uint_t i, ngx_str_t *values);
 ngx_uint_t ngx_http_paygw_metrics_breaker_state(ngx_uint_t i,
     ngx_str_t *values);
 ngx_uint_t ngx_http_paygw_metrics_turned_away(ngx_uint_t i,
+    ngx_str_t *values);
+ngx_uint_t ngx_http_paygw_metrics_operation_value(ngx_uint_t i,
     ngx_str_t *values);
 
 
@@ -261,8 +293,9 @@ ngx_int_t ngx_http_paygw_status_handler(ngx_http_request_t *r);
 
 /*
  * What is counted, if mcf->metrics is there: a callback, and a call or what
- * else has passed the gate, at their end; a fetch of keys; an order at its end,
- * each try of it that was sent, when it has ended, and each one but the first.
+ * has passed the gate, at their end; a fetch of keys; an order at its end,
+ * each try of it that was sent, when it has ended, and each one but the first;
+ * an operation of paygw_api, when it is answered.
  */
 void ngx_http_paygw_metrics_callback(ngx_http_paygw_ctx_t *ctx);
 void ngx_http_paygw_metrics_gate(ngx_http_paygw_gate_ctx_t *ctx);
@@ -271,6 +304,7 @@ void ngx_http_paygw_metrics_fetch(ngx_http_paygw_main_conf_t *mcf,
 void ngx_http_paygw_metrics_order(ngx_http_paygw_pass_ctx_t *ctx);
 void ngx_http_paygw_metrics_tried(ngx_http_paygw_pass_ctx_t *ctx);
 void ngx_http_paygw_metrics_retry(ngx_http_paygw_pass_ctx_t *ctx);
+void ngx_http_paygw_metrics_operation(ngx_http_paygw_api_ctx_t *ctx);
 
 /* one that may not be sent once more, and a breaker that changes its state */
 void ngx_http_paygw_metrics_exhausted(ngx_http_paygw_pass_ctx_t *ctx);

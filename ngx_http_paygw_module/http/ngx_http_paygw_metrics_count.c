@@ -12,9 +12,13 @@
 #include "ngx_http_paygw_idem.h"
 #include "ngx_http_paygw_limit.h"
 #include "ngx_http_paygw_metrics.h"
+#include "ngx_http_paygw_variables.h"
 
 
-/* What is counted of a request, once, at its end. */
+/*
+ * What is counted of a request, once, at its end; and the words of what was
+ * decided.
+ */
 
 
 static ngx_http_paygw_subject_t *ngx_http_paygw_metrics_of(
@@ -29,6 +33,126 @@ static void ngx_http_paygw_metrics_limits(ngx_http_paygw_metrics_t *metrics,
     ngx_http_paygw_limits_t *limits);
 static void ngx_http_paygw_metrics_decided(ngx_paygw_metrics_t *m,
     ngx_uint_t at, ngx_http_paygw_result_e result, ngx_paygw_reason_e reason);
+static ngx_uint_t ngx_http_paygw_metrics_decision(ngx_uint_t i,
+    ngx_str_t *values);
+
+
+/* the reasons that there are; others are shown once they have occurred */
+
+#define NGX_HTTP_PAYGW_CALLBACK_REFUSED                                       \
+    (ngx_http_paygw_reason_bit(METHOD)                                        \
+     | ngx_http_paygw_reason_bit(CONTENT_TYPE)                                \
+     | ngx_http_paygw_reason_bit(TOO_LARGE)                                   \
+     | ngx_http_paygw_reason_bit(MISSING_HEADER)                              \
+     | ngx_http_paygw_reason_bit(REPEATED_HEADER)                             \
+     | ngx_http_paygw_reason_bit(MALFORMED)                                   \
+     | ngx_http_paygw_reason_bit(DUPLICATE_FIELD)                             \
+     | ngx_http_paygw_reason_bit(UNKNOWN_KEY)                                 \
+     | ngx_http_paygw_reason_bit(UNKNOWN_ACCOUNT)                             \
+     | ngx_http_paygw_reason_bit(CLOCK)                                       \
+     | ngx_http_paygw_reason_bit(SIGN_TYPE)                                   \
+     | ngx_http_paygw_reason_bit(SIGNATURE)                                   \
+     | ngx_http_paygw_reason_bit(PROBE)                                       \
+     | ngx_http_paygw_reason_bit(DECRYPT)                                     \
+     | ngx_http_paygw_reason_bit(ACCOUNT_MISMATCH)                            \
+     | ngx_http_paygw_reason_bit(ORDER_MISMATCH)                              \
+     | ngx_http_paygw_reason_bit(ORDER_UNKNOWN))
+
+#define NGX_HTTP_PAYGW_CALLBACK_UNAVAILABLE                                   \
+    (ngx_http_paygw_reason_bit(NONE)                                          \
+     | ngx_http_paygw_reason_bit(INTERNAL)                                    \
+     | ngx_http_paygw_reason_bit(STORE)                                       \
+     | ngx_http_paygw_reason_bit(REPLICAS)                                    \
+     | ngx_http_paygw_reason_bit(KEYRING))
+
+#define NGX_HTTP_PAYGW_CALL_REFUSED                                           \
+    (ngx_http_paygw_reason_bit(CONTENT_TYPE)                                  \
+     | ngx_http_paygw_reason_bit(TOO_LARGE)                                   \
+     | ngx_http_paygw_reason_bit(MISSING_HEADER)                              \
+     | ngx_http_paygw_reason_bit(REPEATED_HEADER)                             \
+     | ngx_http_paygw_reason_bit(MALFORMED)                                   \
+     | ngx_http_paygw_reason_bit(DUPLICATE_FIELD)                             \
+     | ngx_http_paygw_reason_bit(UNKNOWN_KEY)                                 \
+     | ngx_http_paygw_reason_bit(CLOCK)                                       \
+     | ngx_http_paygw_reason_bit(SIGN_TYPE)                                   \
+     | ngx_http_paygw_reason_bit(SIGNATURE)                                   \
+     | ngx_http_paygw_reason_bit(REPLAYED)                                    \
+     | ngx_http_paygw_reason_bit(LIMIT)                                       \
+     | ngx_http_paygw_reason_bit(FAILURES)                                    \
+     | ngx_http_paygw_reason_bit(IDEM_REQUIRED)                               \
+     | ngx_http_paygw_reason_bit(IDEM_KEY)                                    \
+     | ngx_http_paygw_reason_bit(IDEM_MISMATCH)                               \
+     | ngx_http_paygw_reason_bit(IDEM_RUNNING)                                \
+     | ngx_http_paygw_reason_bit(IDEM_NOT_KEPT))
+
+#define NGX_HTTP_PAYGW_CALL_UNAVAILABLE                                       \
+    (ngx_http_paygw_reason_bit(INTERNAL) | ngx_http_paygw_reason_bit(STORE))
+
+
+ngx_uint_t
+ngx_http_paygw_metrics_callback_value(ngx_uint_t i, ngx_str_t *values)
+{
+    uint64_t  reasons;
+
+    if (i < NGX_HTTP_PAYGW_REFUSED_AT) {
+        (void) ngx_http_paygw_metrics_decision(i, values);
+
+        return i != NGX_HTTP_PAYGW_NONE && i != NGX_HTTP_PAYGW_REFUSED
+               && i != NGX_HTTP_PAYGW_UNAVAILABLE;
+    }
+
+    reasons = (i < NGX_HTTP_PAYGW_UNAVAILABLE_AT)
+              ? NGX_HTTP_PAYGW_CALLBACK_REFUSED
+              : NGX_HTTP_PAYGW_CALLBACK_UNAVAILABLE;
+
+    return (reasons >> ngx_http_paygw_metrics_decision(i, values)) & 1;
+}
+
+
+ngx_uint_t
+ngx_http_paygw_metrics_call_value(ngx_uint_t i, ngx_str_t *values)
+{
+    uint64_t  reasons;
+
+    if (i < NGX_HTTP_PAYGW_REFUSED_AT) {
+        ngx_str_set(&values[0], "authenticated");
+        ngx_str_set(&values[1], "");
+
+        return i == NGX_HTTP_PAYGW_VERIFIED;
+    }
+
+    reasons = (i < NGX_HTTP_PAYGW_UNAVAILABLE_AT)
+              ? NGX_HTTP_PAYGW_CALL_REFUSED : NGX_HTTP_PAYGW_CALL_UNAVAILABLE;
+
+    return (reasons >> ngx_http_paygw_metrics_decision(i, values)) & 1;
+}
+
+
+/* the words of $paygw_result and $paygw_reason; returns the reason */
+
+static ngx_uint_t
+ngx_http_paygw_metrics_decision(ngx_uint_t i, ngx_str_t *values)
+{
+    ngx_uint_t  result, reason;
+
+    if (i < NGX_HTTP_PAYGW_REFUSED_AT) {
+        result = i;
+        reason = NGX_PAYGW_REASON_NONE;
+
+    } else if (i < NGX_HTTP_PAYGW_UNAVAILABLE_AT) {
+        result = NGX_HTTP_PAYGW_REFUSED;
+        reason = i - NGX_HTTP_PAYGW_REFUSED_AT;
+
+    } else {
+        result = NGX_HTTP_PAYGW_UNAVAILABLE;
+        reason = i - NGX_HTTP_PAYGW_UNAVAILABLE_AT;
+    }
+
+    values[0] = ngx_http_paygw_results[result];
+    values[1] = ngx_paygw_reasons[reason];
+
+    return reason;
+}
 
 
 void

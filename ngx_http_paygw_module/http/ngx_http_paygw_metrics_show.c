@@ -187,10 +187,17 @@ ngx_http_paygw_metrics_labels(ngx_http_paygw_subject_t *subject,
 
     case NGX_HTTP_PAYGW_SUBJECT_CHANNEL:
     case NGX_HTTP_PAYGW_SUBJECT_ORDERS:
+    case NGX_HTTP_PAYGW_SUBJECT_API:
         ngx_str_set(&label->key, "channel");
         label++->value = subject->name;
         ngx_str_set(&label->key, "provider");
-        label++->value = subject->provider->name;
+        ngx_str_null(&label->value);
+
+        if (subject->provider) {
+            label->value = subject->provider->name;
+        }
+
+        label++;
         break;
 
     case NGX_HTTP_PAYGW_SUBJECT_MERCHANT:

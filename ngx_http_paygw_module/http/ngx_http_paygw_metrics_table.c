@@ -10,18 +10,11 @@
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_limit.h"
 #include "ngx_http_paygw_metrics.h"
-#include "ngx_http_paygw_variables.h"
 
 
 /* The families of metrics; docs/metrics.md says the same to those who read. */
 
 
-static ngx_uint_t ngx_http_paygw_metrics_callback_value(ngx_uint_t i,
-    ngx_str_t *values);
-static ngx_uint_t ngx_http_paygw_metrics_call_value(ngx_uint_t i,
-    ngx_str_t *values);
-static ngx_uint_t ngx_http_paygw_metrics_decision(ngx_uint_t i,
-    ngx_str_t *values);
 static ngx_uint_t ngx_http_paygw_metrics_delivery(ngx_uint_t i,
     ngx_str_t *values);
 static ngx_uint_t ngx_http_paygw_metrics_fetched(ngx_uint_t i,
@@ -30,62 +23,10 @@ static ngx_uint_t ngx_http_paygw_metrics_idem(ngx_uint_t i,
     ngx_str_t *values);
 static ngx_uint_t ngx_http_paygw_metrics_limit(ngx_uint_t i,
     ngx_str_t *values);
-static ngx_uint_t ngx_http_paygw_metrics_operation(ngx_uint_t i,
+static ngx_uint_t ngx_http_paygw_metrics_store_value(ngx_uint_t i,
     ngx_str_t *values);
 static ngx_uint_t ngx_http_paygw_metrics_full(ngx_uint_t i,
     ngx_str_t *values);
-
-
-/* the reasons that there are; others are shown once they have occurred */
-
-#define NGX_HTTP_PAYGW_CALLBACK_REFUSED                                       \
-    (ngx_http_paygw_reason_bit(METHOD)                                        \
-     | ngx_http_paygw_reason_bit(CONTENT_TYPE)                                \
-     | ngx_http_paygw_reason_bit(TOO_LARGE)                                   \
-     | ngx_http_paygw_reason_bit(MISSING_HEADER)                              \
-     | ngx_http_paygw_reason_bit(REPEATED_HEADER)                             \
-     | ngx_http_paygw_reason_bit(MALFORMED)                                   \
-     | ngx_http_paygw_reason_bit(DUPLICATE_FIELD)                             \
-     | ngx_http_paygw_reason_bit(UNKNOWN_KEY)                                 \
-     | ngx_http_paygw_reason_bit(UNKNOWN_ACCOUNT)                             \
-     | ngx_http_paygw_reason_bit(CLOCK)                                       \
-     | ngx_http_paygw_reason_bit(SIGN_TYPE)                                   \
-     | ngx_http_paygw_reason_bit(SIGNATURE)                                   \
-     | ngx_http_paygw_reason_bit(PROBE)                                       \
-     | ngx_http_paygw_reason_bit(DECRYPT)                                     \
-     | ngx_http_paygw_reason_bit(ACCOUNT_MISMATCH)                            \
-     | ngx_http_paygw_reason_bit(ORDER_MISMATCH)                              \
-     | ngx_http_paygw_reason_bit(ORDER_UNKNOWN))
-
-#define NGX_HTTP_PAYGW_CALLBACK_UNAVAILABLE                                   \
-    (ngx_http_paygw_reason_bit(NONE)                                          \
-     | ngx_http_paygw_reason_bit(INTERNAL)                                    \
-     | ngx_http_paygw_reason_bit(STORE)                                       \
-     | ngx_http_paygw_reason_bit(REPLICAS)                                    \
-     | ngx_http_paygw_reason_bit(KEYRING))
-
-#define NGX_HTTP_PAYGW_CALL_REFUSED                                           \
-    (ngx_http_paygw_reason_bit(CONTENT_TYPE)                                  \
-     | ngx_http_paygw_reason_bit(TOO_LARGE)                                   \
-     | ngx_http_paygw_reason_bit(MISSING_HEADER)                              \
-     | ngx_http_paygw_reason_bit(REPEATED_HEADER)                             \
-     | ngx_http_paygw_reason_bit(MALFORMED)                                   \
-     | ngx_http_paygw_reason_bit(DUPLICATE_FIELD)                             \
-     | ngx_http_paygw_reason_bit(UNKNOWN_KEY)                                 \
-     | ngx_http_paygw_reason_bit(CLOCK)                                       \
-     | ngx_http_paygw_reason_bit(SIGN_TYPE)                                   \
-     | ngx_http_paygw_reason_bit(SIGNATURE)                                   \
-     | ngx_http_paygw_reason_bit(REPLAYED)                                    \
-     | ngx_http_paygw_reason_bit(LIMIT)                                       \
-     | ngx_http_paygw_reason_bit(FAILURES)                                    \
-     | ngx_http_paygw_reason_bit(IDEM_REQUIRED)                               \
-     | ngx_http_paygw_reason_bit(IDEM_KEY)                                    \
-     | ngx_http_paygw_reason_bit(IDEM_MISMATCH)                               \
-     | ngx_http_paygw_reason_bit(IDEM_RUNNING)                                \
-     | ngx_http_paygw_reason_bit(IDEM_NOT_KEPT))
-
-#define NGX_HTTP_PAYGW_CALL_UNAVAILABLE                                       \
-    (ngx_http_paygw_reason_bit(INTERNAL) | ngx_http_paygw_reason_bit(STORE))
 
 
 #define ngx_http_paygw_counter(name, help)                                    \
@@ -106,6 +47,7 @@ const ngx_uint_t  ngx_http_paygw_subject_slots[] = {
     NGX_HTTP_PAYGW_AT_NGINX_END,
     NGX_HTTP_PAYGW_AT_CHANNEL_END,
     NGX_HTTP_PAYGW_AT_ORDERS_END,
+    NGX_HTTP_PAYGW_AT_API_END,
     NGX_HTTP_PAYGW_AT_MERCHANT_END,
     NGX_HTTP_PAYGW_AT_LIMIT_END
 };
@@ -205,8 +147,8 @@ const ngx_http_paygw_family_t  ngx_http_paygw_families[] = {
     /* calls of providers */
 
     { ngx_http_paygw_counter("paygw_orders_total",
-                             "Calls of the provider by paygw_pass, by what "
-                             "came of them."),
+                             "Calls of the provider by paygw_pass and "
+                             "paygw_api, by what came of them."),
       NGX_HTTP_PAYGW_SUBJECT_ORDERS,
       NGX_HTTP_PAYGW_AT_ORDERS, NGX_HTTP_PAYGW_ORDERS, 0,
       ngx_http_paygw_labels2("result", "reason"),
@@ -256,6 +198,24 @@ const ngx_http_paygw_family_t  ngx_http_paygw_families[] = {
       NGX_HTTP_PAYGW_AT_BREAKER, NGX_PAYGW_BREAKER_STATES, 0,
       ngx_http_paygw_labels1("to"),
       ngx_http_paygw_metrics_breaker_state, NULL },
+
+    /* operations of paygw_api */
+
+    { ngx_http_paygw_counter("paygw_api_operations_total",
+                             "Operations of paygw_api, by what they have come "
+                             "to."),
+      NGX_HTTP_PAYGW_SUBJECT_API,
+      NGX_HTTP_PAYGW_AT_OPERATIONS, NGX_HTTP_PAYGW_OPERATIONS, 0,
+      ngx_http_paygw_labels2("operation", "outcome"),
+      ngx_http_paygw_metrics_operation_value, NULL },
+
+    { ngx_http_paygw_counter("paygw_merchant_operations_total",
+                             "Operations of paygw_api by merchant, by what "
+                             "they have come to."),
+      NGX_HTTP_PAYGW_SUBJECT_MERCHANT,
+      NGX_HTTP_PAYGW_AT_OF_MERCHANT, NGX_HTTP_PAYGW_OPERATIONS, 1,
+      ngx_http_paygw_labels2("operation", "outcome"),
+      ngx_http_paygw_metrics_operation_value, NULL },
 
     /* calls of merchants */
 
@@ -335,7 +295,7 @@ const ngx_http_paygw_family_t  ngx_http_paygw_families[] = {
       NGX_HTTP_PAYGW_SUBJECT_NGINX,
       NGX_PAYGW_METRICS_ASKED, NGX_PAYGW_METRICS_STORE, 0,
       ngx_http_paygw_labels1("operation"),
-      ngx_http_paygw_metrics_operation, NULL },
+      ngx_http_paygw_metrics_store_value, NULL },
 
     { ngx_http_paygw_counter("paygw_store_errors_total",
                              "Operations that the store has not answered, or "
@@ -343,7 +303,7 @@ const ngx_http_paygw_family_t  ngx_http_paygw_families[] = {
       NGX_HTTP_PAYGW_SUBJECT_NGINX,
       NGX_PAYGW_METRICS_FAILED, NGX_PAYGW_METRICS_STORE, 0,
       ngx_http_paygw_labels1("operation"),
-      ngx_http_paygw_metrics_operation, NULL },
+      ngx_http_paygw_metrics_store_value, NULL },
 
     { ngx_http_paygw_histogram("paygw_store_duration_seconds",
                                "How long Redis took for an operation that is "
@@ -351,7 +311,7 @@ const ngx_http_paygw_family_t  ngx_http_paygw_families[] = {
       NGX_HTTP_PAYGW_SUBJECT_NGINX,
       NGX_PAYGW_METRICS_TIMES, NGX_PAYGW_METRICS_WAITED, 0,
       ngx_http_paygw_labels1("operation"),
-      ngx_http_paygw_metrics_operation, NULL },
+      ngx_http_paygw_metrics_store_value, NULL },
 
     { ngx_http_paygw_counter("paygw_zone_full_total",
                              "Records for which the zone had no room."),
@@ -387,72 +347,6 @@ const ngx_http_paygw_family_t  ngx_http_paygw_families[] = {
     { { ngx_null_string, ngx_null_string, 0 }, 0, 0, 0, 0,
       ngx_http_paygw_labels0, NULL, NULL }
 };
-
-
-static ngx_uint_t
-ngx_http_paygw_metrics_callback_value(ngx_uint_t i, ngx_str_t *values)
-{
-    uint64_t  reasons;
-
-    if (i < NGX_HTTP_PAYGW_REFUSED_AT) {
-        (void) ngx_http_paygw_metrics_decision(i, values);
-
-        return i != NGX_HTTP_PAYGW_NONE && i != NGX_HTTP_PAYGW_REFUSED
-               && i != NGX_HTTP_PAYGW_UNAVAILABLE;
-    }
-
-    reasons = (i < NGX_HTTP_PAYGW_UNAVAILABLE_AT)
-              ? NGX_HTTP_PAYGW_CALLBACK_REFUSED
-              : NGX_HTTP_PAYGW_CALLBACK_UNAVAILABLE;
-
-    return (reasons >> ngx_http_paygw_metrics_decision(i, values)) & 1;
-}
-
-
-static ngx_uint_t
-ngx_http_paygw_metrics_call_value(ngx_uint_t i, ngx_str_t *values)
-{
-    uint64_t  reasons;
-
-    if (i < NGX_HTTP_PAYGW_REFUSED_AT) {
-        ngx_str_set(&values[0], "authenticated");
-        ngx_str_set(&values[1], "");
-
-        return i == NGX_HTTP_PAYGW_VERIFIED;
-    }
-
-    reasons = (i < NGX_HTTP_PAYGW_UNAVAILABLE_AT)
-              ? NGX_HTTP_PAYGW_CALL_REFUSED : NGX_HTTP_PAYGW_CALL_UNAVAILABLE;
-
-    return (reasons >> ngx_http_paygw_metrics_decision(i, values)) & 1;
-}
-
-
-/* the words of $paygw_result and $paygw_reason; returns the reason */
-
-static ngx_uint_t
-ngx_http_paygw_metrics_decision(ngx_uint_t i, ngx_str_t *values)
-{
-    ngx_uint_t  result, reason;
-
-    if (i < NGX_HTTP_PAYGW_REFUSED_AT) {
-        result = i;
-        reason = NGX_PAYGW_REASON_NONE;
-
-    } else if (i < NGX_HTTP_PAYGW_UNAVAILABLE_AT) {
-        result = NGX_HTTP_PAYGW_REFUSED;
-        reason = i - NGX_HTTP_PAYGW_REFUSED_AT;
-
-    } else {
-        result = NGX_HTTP_PAYGW_UNAVAILABLE;
-        reason = i - NGX_HTTP_PAYGW_UNAVAILABLE_AT;
-    }
-
-    values[0] = ngx_http_paygw_results[result];
-    values[1] = ngx_paygw_reasons[reason];
-
-    return reason;
-}
 
 
 ngx_uint_t
@@ -548,7 +442,7 @@ ngx_http_paygw_metrics_limit(ngx_uint_t i, ngx_str_t *values)
 
 
 static ngx_uint_t
-ngx_http_paygw_metrics_operation(ngx_uint_t i, ngx_str_t *values)
+ngx_http_paygw_metrics_store_value(ngx_uint_t i, ngx_str_t *values)
 {
     /* in the order of ngx_paygw_metrics_store_e */
 

@@ -47,6 +47,8 @@ typedef struct {
     ngx_http_paygw_metrics_t    *metrics;      /* NULL: nothing is counted */
     u_char                      *shown_file;   /* where the first one stands */
     ngx_uint_t                   shown_line;
+    ngx_uint_t                   unnamed;      /* a paygw_api has channels to
+                                                  choose from; unsigned:1 */
 
     /* when a worker has last logged what could be each request */
     ngx_msec_t                   limits_over;

@@ -13,6 +13,8 @@
 #include "ngx_http_paygw_headers.h"
 #include "ngx_http_paygw_pass.h"
 #include "ngx_http_paygw_refusal.h"
+#include "ngx_http_paygw_variables.h"
+#include "ngx_paygw_event.h"
 
 
 /*
@@ -32,6 +34,8 @@ typedef struct {
 static void ngx_http_paygw_pass_say(ngx_http_paygw_pass_ctx_t *ctx,
     const ngx_http_paygw_pass_words_t *words, ngx_str_t *message);
 static void ngx_http_paygw_pass_unverified(ngx_http_paygw_pass_ctx_t *ctx);
+static ngx_int_t ngx_http_paygw_pass_term(ngx_http_paygw_pass_ctx_t *ctx,
+    ngx_http_paygw_value_e which, ngx_str_t *value);
 
 
 #define NGX_HTTP_PAYGW_PASS_UNKNOWN  ngx_string(",\"outcome\":\"unknown\"")
@@ -414,8 +418,66 @@ ngx_http_paygw_pass_value(ngx_http_paygw_pass_ctx_t *ctx,
 
     default:
         return ctx->api ? ngx_http_paygw_api_value(ctx->api, which, value)
-                        : NGX_DECLINED;
+                        : ngx_http_paygw_pass_term(ctx, which, value);
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * Of the order that a call creates, once that has left, or was made here; what
+ * has become of it stands in the answer, and is the provider's own word.
+ */
+
+static ngx_int_t
+ngx_http_paygw_pass_term(ngx_http_paygw_pass_ctx_t *ctx,
+    ngx_http_paygw_value_e which, ngx_str_t *value)
+{
+    ngx_uint_t                   gone;
+    ngx_paygw_exchange_order_t  *order;
+
+    order = &ctx->exchange.order;
+
+    gone = order->id.len
+           && (ctx->placed || (ctx->built == NGX_DONE
+                               && ctx->result == NGX_HTTP_PAYGW_PASS_PASSED));
+
+    ngx_str_null(value);
+
+    switch (which) {
+
+    case NGX_HTTP_PAYGW_VALUE_OUTCOME:
+
+        if (ctx->result == NGX_HTTP_PAYGW_PASS_UNANSWERED
+            || ctx->result == NGX_HTTP_PAYGW_PASS_UNVERIFIED)
+        {
+            *value = ngx_paygw_outcomes[NGX_PAYGW_OUTCOME_UNKNOWN];
+        }
+
+        return NGX_OK;
+
+    case NGX_HTTP_PAYGW_VALUE_ORDER_ID:
+
+        if (gone) {
+            *value = order->id;
+        }
+
+        return NGX_OK;
+
+    case NGX_HTTP_PAYGW_VALUE_AMOUNT:
+        return ngx_http_paygw_number(ctx->request->pool,
+                                     gone ? order->amount : -1, value);
+
+    case NGX_HTTP_PAYGW_VALUE_CURRENCY:
+
+        if (gone) {
+            *value = order->currency;
+        }
+
+        return NGX_OK;
+
+    default:
+        return NGX_DECLINED;
+    }
 }

@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_paygw_module.h"
+#include "ngx_http_paygw_api.h"
 #include "ngx_http_paygw_auth.h"
 #include "ngx_http_paygw_ctx.h"
 #include "ngx_http_paygw_limit.h"
@@ -18,8 +19,8 @@
 
 static ngx_int_t ngx_http_paygw_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_paygw_number(ngx_pool_t *pool, int64_t n,
-    ngx_str_t *value);
+static ngx_int_t ngx_http_paygw_variable_call(ngx_http_request_t *r,
+    ngx_http_paygw_value_e which, ngx_str_t *value);
 
 
 /* the order of ngx_http_paygw_result_e */
@@ -97,14 +98,18 @@ static ngx_int_t
 ngx_http_paygw_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     uintptr_t data)
 {
-    ngx_str_t                   value;
-    ngx_http_paygw_ctx_t       *ctx;
-    ngx_http_paygw_pass_ctx_t  *pass;
+    ngx_int_t              rc;
+    ngx_str_t              value;
+    ngx_http_paygw_ctx_t  *ctx;
 
-    pass = ngx_http_paygw_pass_ctx(r);
+    rc = ngx_http_paygw_variable_call(r, data, &value);
 
-    if (pass && ngx_http_paygw_pass_value(pass, data, &value) == NGX_OK) {
+    if (rc == NGX_OK) {
         goto found;
+    }
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
     }
 
     ctx = ngx_http_paygw_ctx_get(r->main);
@@ -133,6 +138,30 @@ found:
     v->not_found = 0;
 
     return NGX_OK;
+}
+
+
+/* of a provider; NGX_DECLINED if it has no such value, or there is none */
+
+static ngx_int_t
+ngx_http_paygw_variable_call(ngx_http_request_t *r,
+    ngx_http_paygw_value_e which, ngx_str_t *value)
+{
+    ngx_http_paygw_api_ctx_t   *api;
+    ngx_http_paygw_pass_ctx_t  *pass;
+
+    pass = ngx_http_paygw_pass_ctx(r);
+
+    if (pass) {
+        return ngx_http_paygw_pass_value(pass, which, value);
+    }
+
+    /* one that no channel has been found for */
+
+    api = ngx_http_paygw_api_ctx(r);
+
+    return (api && api->started) ? ngx_http_paygw_api_value(api, which, value)
+                                 : NGX_DECLINED;
 }
 
 
@@ -266,9 +295,7 @@ ngx_http_paygw_value(ngx_http_paygw_ctx_t *ctx, ngx_http_paygw_value_e which,
 }
 
 
-/* a negative number is one that is not known */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_paygw_number(ngx_pool_t *pool, int64_t n, ngx_str_t *value)
 {
     if (n < 0) {

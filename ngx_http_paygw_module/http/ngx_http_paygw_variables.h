@@ -52,6 +52,10 @@ ngx_int_t ngx_http_paygw_value(ngx_http_paygw_ctx_t *ctx,
 ngx_int_t ngx_http_paygw_value_of(ngx_http_request_t *r,
     ngx_http_paygw_value_e which, ngx_str_t *value);
 
+/* a number as text; one below 0 is not known: empty.  NGX_OK or NGX_ERROR */
+ngx_int_t ngx_http_paygw_number(ngx_pool_t *pool, int64_t n,
+    ngx_str_t *value);
+
 /* $paygw_...: preconfiguration of the module */
 ngx_int_t ngx_http_paygw_variables_add(ngx_conf_t *cf);
 

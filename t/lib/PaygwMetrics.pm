@@ -15,7 +15,8 @@ use Test::More ();
 
 use PaygwProcess ();
 
-our @EXPORT = qw(metrics_of metrics_ok counts_ok promtool);
+our @EXPORT = qw(metrics_of metrics_ok counts_ok promtool families_of
+                 unknown_in);
 
 our $Root = Cwd::realpath(File::Basename::dirname(__FILE__) . '/../..');
 
@@ -128,6 +129,62 @@ sub counts_ok {
         or Test::More::diag(substr $text, 0, 4000);
 
     return $have;
+}
+
+
+# What there is to be asked for: the values of each label of each family, by
+# the keys of samples.
+
+sub families_of {
+    my ($samples) = @_;
+
+    my %family;
+    for (keys %$samples) {
+        my ($name, $labels) = /^(\w+)(?:\{(.*)\})?$/;
+        $family{$name} //= {};
+        for (split /,/, $labels // '') {
+            my ($label, $value) = split /=/, $_, 2;
+            $family{$name}{$label}{$value} = 1;
+        }
+    }
+    return \%family;
+}
+
+
+# What of it an expression of PromQL names that is not there: families, labels,
+# and their values, each alternative of a pattern for itself.  Counts into seen
+# what it has looked at.  A value may be a variable of a dashboard.
+
+sub unknown_in {
+    my ($expr, $family, $seen) = @_;
+
+    my @bad;
+    while ($expr =~ /\b(paygw_\w+)(?:\{([^}]*)\})?/g) {
+        my ($name, $labels) = ($1, $2 // '');
+        next if $seen->{"$name $labels"}++;
+
+        if (!$family->{$name}) {
+            push @bad, $name;
+            next;
+        }
+
+        my $rest = $labels;
+        while ($rest =~ s/^\s*(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"\s*(?:,|$)//) {
+            my ($label, $op, $value) = ($1, $2, $3);
+            my $values = $family->{$name}{$label};
+
+            # those of the target, not ours
+
+            next if $label =~ /^(?:job|instance)$/;
+            push @bad, "$name: $label" if !$values;
+            next if !$values || $value =~ /^\$/;
+            push @bad, map { "$name: $label \"$_\"" }
+                       grep { !$values->{$_} }
+                       $op =~ /~/ ? split /\|/, $value, -1 : $value;
+        }
+        push @bad, "$name: what is \"$rest\"" if $rest =~ /\S/;
+    }
+    return @bad;
 }
 
 
