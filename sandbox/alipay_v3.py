@@ -9,7 +9,9 @@ import secrets
 import time
 
 from .alipay import ApiError
+from .alipay_api import opened
 from .keys import sign, verify
+from .sealed import aes_seal
 from .wire import Response
 
 PREFIX = "/v3/alipay/"
@@ -37,7 +39,7 @@ class Api:
 
     def handle(self, request):
         """The answer: an error has a status of its own, and a word."""
-        signed, cert = False, None
+        signed, cert, aes = False, None, False
         try:
             cert = self._authorized(request)
             signed = True
@@ -46,14 +48,17 @@ class Api:
             if call is None:
                 raise ApiError("40002", "isv.invalid-method",
                                "no such method")
-            biz = self._biz(request)
+            text = self._text(request)
+            biz = self._biz(text)
+            aes = "alipay-encrypt-type" in request.headers
             status, value = 200, call(biz, {
                 "method": method, "notify_url": biz.get("notify_url", "")})
         except ApiError as error:
             word = error.content["sub_code"]
             status = 500 if word.endswith("SYSTEM_ERROR") else 400
-            value = {"code": word, "message": error.content["sub_msg"]}
-        return self._answer(status, value, signed, cert)
+            value, aes = {"code": word,
+                          "message": error.content["sub_msg"]}, False
+        return self._answer(status, value, signed, cert, aes)
 
     def _authorized(self, request):
         """The SN of the application's certificate, if it names one."""
@@ -84,10 +89,28 @@ class Api:
         self.nonces.add(nonce)
         return cert
 
-    @staticmethod
-    def _biz(request):
+    def _text(self, request):
+        """The body; one that is encrypted says so, and has another type."""
+        kind = request.headers.get("content-type", "").partition(";")[0]
+        aes = request.headers.get("alipay-encrypt-type")
+        if aes not in (None, "AES"):
+            raise ApiError("40002", "isv.invalid-encrypt-type", "AES")
+        if request.body and (kind == "text/plain") != (aes is not None):
+            raise ApiError("40002", "isv.invalid-parameter",
+                           "Content-Type is text/plain of what is encrypted")
+        if aes:
+            return opened(self.keys, request, "body",
+                          request.body.decode("latin-1"))
         try:
-            value = json.loads(request.body.decode("utf-8") or "{}")
+            return request.body.decode("utf-8")
+        except UnicodeDecodeError:
+            raise ApiError("40002", "isv.invalid-parameter",
+                           "the body is not UTF-8") from None
+
+    @staticmethod
+    def _biz(text):
+        try:
+            value = json.loads(text or "{}")
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
@@ -95,11 +118,16 @@ class Api:
                            "the body is not a JSON object")
         return value
 
-    def _answer(self, status, value, signed, cert):
+    def _answer(self, status, value, signed, cert, aes):
         body = json.dumps(value, ensure_ascii=False,
                           separators=(",", ":")).encode("utf-8")
         head = {"Content-Type": "application/json;charset=utf-8",
                 "alipay-trace-id": secrets.token_hex(16)}
+        if aes:
+            # errors are told in clear
+            body = aes_seal(self.keys.aes_key, body)
+            head["Content-Type"] = "text/plain;charset=utf-8"
+            head["alipay-encrypt-type"] = "AES"
         if signed:
             stamp = "%d" % (time.time() * 1000)
             nonce = secrets.token_hex(16)

@@ -5,12 +5,16 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Request:
-    """A request; names of header fields are in lower case."""
+    """A request; names of header fields are in lower case.
+
+    opened has what was encrypted in it, once somebody has opened that.
+    """
 
     method: str
     target: str
     headers: dict = field(default_factory=dict)
     body: bytes = b""
+    opened: dict = field(default_factory=dict)
 
     @property
     def path(self):
