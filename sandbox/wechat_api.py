@@ -325,7 +325,11 @@ class Api:
         query = dict(urllib.parse.parse_qsl(request.query))
         if not re.fullmatch(r"\d{4}-\d\d-\d\d", query.get("bill_date", "")):
             raise ApiError(400, "PARAM_ERROR", "bill_date is YYYY-MM-DD")
-        data = trade_bill(self.store, PROVIDER, query["bill_date"])
+        sub = query.get("sub_mchid")
+        if sub not in (None, self.keys.ids["sub_mchid"]):
+            raise ApiError(400, "PARAM_ERROR", "no such sub_mchid")
+        data = trade_bill(self.store, PROVIDER, query["bill_date"],
+                          sub is not None)
         if data is None:
             raise ApiError(400, "NO_STATEMENT_EXIST", "no bill of that day")
         data = self.bills.padded(data)
