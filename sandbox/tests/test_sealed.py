@@ -5,6 +5,8 @@ import json
 import os
 import re
 import secrets
+import shutil
+import tempfile
 import time
 import unittest
 
@@ -13,7 +15,7 @@ from cryptography import x509
 from sandbox import sealed, unionpay, wechat_v3
 from sandbox.alipay import build_form
 from sandbox.alipay_v3 import answer_message
-from sandbox.keys import sign, verify
+from sandbox.keys import Keys, sign, verify
 from sandbox.sealed import Unreadable
 
 from .support import DATA, Running
@@ -39,6 +41,21 @@ class Forms(unittest.TestCase):
                     sealed.oaep_seal(self.keys.rogue.public_key(), WHO)):
             with self.assertRaises(Unreadable):
                 sealed.oaep_open(key, bad)
+
+    def test_older_directory(self):
+        """One from before there were these keys gets them."""
+        with tempfile.TemporaryDirectory() as path:
+            shutil.copytree(self.keys.dir, path, dirs_exist_ok=True)
+            for part in ("alipay/aes.key", "unionpay/enc.cer",
+                         "unionpay/enc_private.pem"):
+                os.unlink(os.path.join(path, part))
+            made = Keys(path)
+            self.assertEqual(len(made.aes_key), 16)
+            self.assertNotEqual(made.unionpay("enc")[1],
+                                self.keys.unionpay("enc")[1])
+            again = Keys(path)
+            self.assertEqual((made.aes_key, made.unionpay_ids),
+                             (again.aes_key, again.unionpay_ids))
 
     def test_longest(self):
         key = self.keys.merchant
