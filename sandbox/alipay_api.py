@@ -1,6 +1,7 @@
 """The Alipay gateway (gateway.do): what an application calls."""
 
 import base64
+import hashlib
 import html
 import json
 import re
@@ -16,10 +17,11 @@ from .keys import cert_sn, sign, verify
 from .lies import MANNERS, forged_pem, merchant_pem
 from .orders import Order, OrderError
 from .sealed import Unreadable, aes_open, aes_seal
-from .wire import Response, flip_digit
+from .wire import Response, flip_digit, parts
 
 
 DOWNLOAD = "alipay.open.app.alipaycert.download"
+UPLOAD = "alipay.open.file.upload"
 BILL = "alipay.data.dataservice.bill.downloadurl.query"
 
 
@@ -61,6 +63,7 @@ class Api:
             "alipay.trade.fastpay.refund.query": self._refund_query,
             BILL: self._bill,
             DOWNLOAD: self._certificate,
+            UPLOAD: self.upload,
         }
 
     def handle(self, request):
@@ -72,8 +75,11 @@ class Api:
                                "use GET or POST", False)
             params = self._params(request)
             self._check(params)
-            self._open(request, params)
-            biz = self._biz(params)
+            if params["method"] == UPLOAD:
+                biz = params
+            else:
+                self._open(request, params)
+                biz = self._biz(params)
             if params["method"] in PAGES:
                 order = self._page(params, biz)
                 return Response(200, self.cashier(order).encode("utf-8"),
@@ -83,7 +89,10 @@ class Api:
                 raise ApiError("40002", "isv.invalid-method",
                                "no such method")
             content = {"code": "10000", "msg": "Success"}
-            content.update(call(biz, params))
+            if params["method"] == UPLOAD:
+                content.update(call(params, self._files(request)))
+            else:
+                content.update(call(biz, params))
             signed = True
         except ApiError as error:
             content, signed = error.content, error.signed
@@ -127,7 +136,14 @@ class Api:
         if it names none: the cause of many an invalid signature, kept here.
         """
         query = parse_form(request.query.encode("latin-1"))
-        pairs = query + parse_form(request.body)
+        try:
+            found = parts(request)
+        except ValueError:
+            raise ApiError("40002", "isv.invalid-parameter",
+                           "the upload cannot be read", False) from None
+        pairs = query + (parse_form(request.body) if found is None else
+                         [(name.encode(), data) for name, file, data in found
+                          if file is None])
         charset = dict(query).get(b"charset", b"GBK").decode("latin-1")
         if charset.lower() not in ("utf-8", "utf8", "gbk", "gb2312",
                                    "gb18030"):
@@ -140,6 +156,19 @@ class Api:
                 raise ApiError("40002", "isv.invalid-parameter",
                                "two values of " + name, False)
         return params
+
+    @staticmethod
+    def _files(request):
+        return [data for _, file, data in parts(request) or []
+                if file is not None]
+
+    @staticmethod
+    def upload(told, files):
+        """A file, which nobody has signed; what it is for is."""
+        if not told.get("biz_code") or len(files) != 1:
+            raise ApiError("40002", "isv.invalid-parameter",
+                           "a biz_code and one file")
+        return {"file_id": hashlib.sha256(files[0]).hexdigest()}
 
     def _check(self, params):
         """System parameters, then the signature."""

@@ -9,10 +9,10 @@ import secrets
 import time
 
 from .alipay import ApiError
-from .alipay_api import opened
+from .alipay_api import UPLOAD, opened
 from .keys import sign, verify
 from .sealed import aes_seal
-from .wire import Response
+from .wire import Response, parts
 
 PREFIX = "/v3/alipay/"
 WINDOW = 300
@@ -41,17 +41,17 @@ class Api:
         """The answer: an error has a status of its own, and a word."""
         signed, cert, aes = False, None, False
         try:
-            cert = self._authorized(request)
+            body, files = self._signed(request)
+            cert = self._authorized(request, body)
             signed = True
             method = request.path[len("/v3/"):].replace("/", ".")
             call = self.gateway.operations.get(method)
             if call is None:
                 raise ApiError("40002", "isv.invalid-method",
                                "no such method")
-            text = self._text(request)
-            biz = self._biz(text)
+            biz = self._biz(self._text(request, body))
             aes = "alipay-encrypt-type" in request.headers
-            status, value = 200, call(biz, {
+            status, value = 200, call(biz, files if method == UPLOAD else {
                 "method": method, "notify_url": biz.get("notify_url", "")})
         except ApiError as error:
             word = error.content["sub_code"]
@@ -60,7 +60,22 @@ class Api:
                           "message": error.content["sub_msg"]}, False
         return self._answer(status, value, signed, cert, aes)
 
-    def _authorized(self, request):
+    @staticmethod
+    def _signed(request):
+        """The bytes of a body that are signed, and files beside them."""
+        try:
+            found = parts(request)
+        except ValueError:
+            raise ApiError("40002", "isv.invalid-parameter",
+                           "the upload cannot be read") from None
+        if found is None:
+            return request.body, []
+        text = [data for name, file, data in found
+                if name == "data" and file is None]
+        return (text or [b""])[0], [data for _, file, data in found
+                                    if file is not None]
+
+    def _authorized(self, request, body):
         """The SN of the application's certificate, if it names one."""
         match = AUTHORIZATION.fullmatch(
             request.headers.get("authorization", ""))
@@ -79,7 +94,7 @@ class Api:
             raise ApiError("40002", "isv.invalid-timestamp",
                            "too old, or seen before")
         message = "\n".join((auth, request.method, request.target, ""))
-        message = message.encode() + request.body + b"\n"
+        message = message.encode() + body + b"\n"
         token = request.headers.get("alipay-app-auth-token")
         if token:
             message += token.encode() + b"\n"
@@ -89,20 +104,20 @@ class Api:
         self.nonces.add(nonce)
         return cert
 
-    def _text(self, request):
+    def _text(self, request, body):
         """The body; one that is encrypted says so, and has another type."""
         kind = request.headers.get("content-type", "").partition(";")[0]
         aes = request.headers.get("alipay-encrypt-type")
         if aes not in (None, "AES"):
             raise ApiError("40002", "isv.invalid-encrypt-type", "AES")
-        if request.body and (kind == "text/plain") != (aes is not None):
+        if body and (kind == "text/plain") != (aes is not None):
             raise ApiError("40002", "isv.invalid-parameter",
                            "Content-Type is text/plain of what is encrypted")
         if aes:
             return opened(self.keys, request, "body",
-                          request.body.decode("latin-1"))
+                          body.decode("latin-1"))
         try:
-            return request.body.decode("utf-8")
+            return body.decode("utf-8")
         except UnicodeDecodeError:
             raise ApiError("40002", "isv.invalid-parameter",
                            "the body is not UTF-8") from None

@@ -196,6 +196,7 @@ class Api:
                 or len(values.get("termId", "")) != 8:
             raise ApiError("10")
         order = self._new(values, "barcode", True)
+        order.extra["termId"] = values["termId"]
         if not code.endswith("3"):
             self.notify(order, self.store.pay(order))
         return {}

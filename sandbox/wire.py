@@ -1,5 +1,7 @@
 """The HTTP messages that the providers' sides take and give."""
 
+import email.parser
+import email.policy
 from dataclasses import dataclass, field
 
 
@@ -39,6 +41,29 @@ class Response:
     body: bytes = b""
     headers: dict = field(default_factory=dict)
     manner: str = ""
+
+
+def parts(request):
+    """The parts of an upload: name, file name or None, bytes of each.
+
+    None if the body is not multipart/form-data; ValueError if it is broken.
+    """
+    kind = request.headers.get("content-type", "")
+    if not kind.lower().startswith("multipart/"):
+        return None
+    head = "Content-Type: %s\r\n\r\n" % kind
+    found = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(
+        head.encode("latin-1") + request.body)
+    if found.get_content_type() != "multipart/form-data" or found.defects:
+        raise ValueError("not multipart/form-data")
+    result = []
+    for part in found.iter_parts():
+        name = part.get_param("name", header="content-disposition")
+        if part.defects or not name or name in [one[0] for one in result]:
+            raise ValueError("a part has no name, or that of another one")
+        result.append((name, part.get_filename(),
+                       part.get_payload(decode=True)))
+    return result
 
 
 def flip_digit(data, at):

@@ -456,6 +456,62 @@ for ([ '02' => 'BUSY' ], [ '06' => 'BUSY' ], [ '11' => 'ACCOUNT' ],
 v_plan({ qrCode => undef });
 wrong(u => ask(u => 'create'), 'unionpay: no code');
 
+# by a code of the payer's
+
+my @Code = (method => 'barcode', terminal => '00000001',
+            payer => { auth_code => '6220000000000000001' });
+
+for my $word (qw(00 03 04 05 A6 01 34 60)) {
+    $Peer->plan({ fields => { respCode => $word } });
+    $Api{u}->ok(ask(u => 'create', @Code), "unionpay code: $word",
+                outcome => 'pending', state => 'PAYING', amount => 100,
+                provider_state => $word eq '00' ? undef : $word);
+    is(scalar $Peer->requests, 1, "unionpay code: $word: one call");
+}
+for ([ '02' => 'BUSY' ], [ '06' => 'BUSY' ], [ '11' => 'ACCOUNT' ],
+     [ '10' => 'REFUSED' ], [ '13' => 'REFUSED' ], [ '61' => 'REFUSED' ])
+{
+    my ($word, $short) = @$_;
+    $Peer->plan(map { { fields => { respCode => $word } } } 1 .. 3);
+    code(u => ask(u => 'create', @Code), $word, $short,
+         "unionpay code: $word");
+    $Peer->plan;
+}
+
+# 12: it is there, and is asked for
+
+for ([ '00' => 'success', 'PAID' ], [ A6 => 'success', 'PAID' ],
+     (map { [ $_ => 'pending', 'PAYING' ] } qw(03 04 05)),
+     (map { [ $_ => 'pending', undef ] } qw(01 12 34 60)),
+     [ '61' => 'failed', 'FAILED' ])
+{
+    my ($word, $outcome, $state) = @$_;
+    v_plan({ respCode => '12' }, { %Up, origRespCode => $word });
+    $Api{u}->ok(ask(u => 'create', @Code), "unionpay code: there, $word",
+                outcome => $outcome, state => $state, amount => 100,
+                provider_state => $word);
+    v_plan({ %Up, origRespCode => $word });
+    $Api{u}->ok(ask(u => 'query', ref => "${Ref}b"),
+                "unionpay code: query $word", outcome => $outcome,
+                state => $state, ref => "${Ref}b");
+}
+v_plan({ respCode => '12' }, { %Up, txnAmt => '101' });
+$Api{u}->problem(ask(u => 'create', @Code), 409, 'CLIENT-ORDER_MISMATCH',
+                 'unionpay code: there, with another amount');
+v_plan({ respCode => '12' }, { respCode => '34' });
+$Api{u}->problem(ask(u => 'create', @Code), 409, 'CLIENT-ORDER_STATE',
+                 'unionpay code: there, of another time');
+$Peer->plan({ fields => { respCode => '12' } },
+            map { { fields => { respCode => '06' } } } 1 .. 3);
+code(u => ask(u => 'create', @Code), '06', 'UNCLEAR',
+     'unionpay code: there, and nobody tells');
+$Peer->plan;
+v_plan({ respCode => '12' }, { %Up, orderId => 'T202501020002' });
+wrong(u => ask(u => 'create', @Code), 'unionpay code: of another order');
+v_plan({ respCode => '34' });
+$Api{u}->ok(ask(u => 'query', ref => "${Ref}b"), 'unionpay code: not found',
+            outcome => 'pending', state => undef);
+
 ok($Nginx->quit, 'quits');
 unlike($Nginx->log, qr/secret_x/, 'no secret in the log');
 unlike($Nginx->log, qr/\[(?:alert|crit|emerg)\]/, 'no alert');

@@ -188,6 +188,19 @@ for ([ 'a duplicate', { respCode => '12' } ],
     unclear(u => refund('u', ref => $Ref), "unionpay: closed, then $name");
 }
 
+# a scan that was closed, then a duplicate that nobody knows by its time
+
+my @Code = (method => 'barcode', terminal => '00000001',
+            payer => { auth_code => '6220000000000000001' });
+for my $word (qw(34 06)) {
+    warm(u => { fields => \%Up });
+    $Peer->plan({ drop => 1 }, { fields => { respCode => '12' } },
+                map { { fields => { respCode => $word } } } 1 .. 3);
+    unclear(u => create('u', @Code), "unionpay: a code, closed, then $word",
+            $word);
+    $Peer->plan;
+}
+
 ok($Nginx->quit, 'quits');
 unlike($Nginx->log, qr/\[(?:alert|crit|emerg)\]/, 'no alert');
 

@@ -81,6 +81,10 @@ for my $field (qw(order_id amount currency subject method)) {
                   'CLIENT-MISSING_FIELD', "no $field", field => $field);
 }
 
+$Api->problem($Api->post('/orders', text(terminal => $_)), 400,
+              'CLIENT-INVALID_FIELD', "terminal: $_", field => 'terminal')
+    for qw(1 null "" {}), '"a b"', '"00000001"';
+
 my %Payer = (
     id => [ qw(1 null ""), '"a b"', '"' . ('x' x 129) . '"' ],
     appid => [ qw(1 null ""), '"wxother"' ],

@@ -22,8 +22,11 @@ my $Nginx = PaygwNginx->start(
     http => "    paygw_zone paygw:2m;\n    paygw_deadline 20s;\n"
         . $Sandbox->stripe(@Wait)
         . $Sandbox->wechat_v2(notify_url => $Url, @Wait)
-        . $Sandbox->unionpay(notify_url => $Url, @Wait),
-    server => 'location /pay/ { paygw_api stripe wxv2 unionpay; }');
+        . $Sandbox->unionpay(notify_url => $Url, termId => 'T0000001', @Wait)
+        . ($Sandbox->unionpay(notify_url => $Url, @Wait)
+               =~ s/unionpay \{/noterm {/r),
+    server => 'location /pay/ { paygw_api stripe wxv2 unionpay; }'
+        . 'location /noterm/ { paygw_api noterm; }');
 
 my $Api = PaygwApi->new($Nginx, '/pay');
 
@@ -59,7 +62,9 @@ my %Methods = (
                                          '130000000000000001' } } ] },
     unionpay => { qr => [ 'qr_code', {} ], app => [ 'app', {} ],
                   page => [ 'form', { @Back } ],
-                  wap => [ 'form', { @Back } ] },
+                  wap => [ 'form', { @Back } ],
+                  barcode => [ 'none', { payer => { auth_code =>
+                                             '6220000000000000001' } } ] },
 );
 
 for my $channel (sort keys %Methods) {
@@ -84,7 +89,7 @@ for my $channel (sort keys %Methods) {
                             channel => $channel, amount => 100,
                             currency => $order->{currency});
         is($data->{action}{type}, $known->[0], "$name: action");
-        is($data->{outcome}, $method eq 'barcode' ? 'success' : 'pending',
+        is($data->{outcome}, $name eq 'wxv2 barcode' ? 'success' : 'pending',
            "$name: outcome");
         is(!!$data->{ref}, $channel ne 'wxv2', "$name: ref");
 
@@ -94,7 +99,7 @@ for my $channel (sort keys %Methods) {
         is($got && $got->{amount},
            $data->{action}{type} eq 'form' ? undef : 100, "$name: made");
         is($got->{notify_url}, $Url, "$name: notify_url")
-            if $got && $channel ne 'stripe' && $method ne 'barcode';
+            if $got && $channel ne 'stripe' && $name ne 'wxv2 barcode';
 
         if ($channel eq 'stripe') {
             like($data->{ref}, $data->{action}{type} eq 'redirect'
@@ -341,6 +346,75 @@ for my $case ([ '130000000000000003', 'pending', 'PAYING' ],
     }
 }
 
+# and at UnionPay, which only accepts it: the rest is told later
+
+sub calls_after {
+    my $before = shift;
+    return map { $_->{operation} }
+           @{ $Sandbox->get("calls?after=$before")->{calls} };
+}
+
+{
+    my %code = (method => 'barcode', channel => 'unionpay');
+    my @scan = map { (payer => { auth_code => "622000000000000000$_" }) } 1, 3;
+    my $order = $Api->order(%code, @scan[0, 1]);
+    my $id = $order->{order_id};
+    my $made = $Api->ok($Api->post('/orders', $order), 'code',
+                        outcome => 'pending', state => 'PAYING',
+                        amount => 100, provider_state => undef);
+
+    like($made->{ref}, qr/^\d{14}b$/, 'code: its ref');
+    is((made($id))[0]{extra}{termId}, 'T0000001', 'code: of the channel');
+    $Api->ok($Api->get("/orders/$id"), 'code: paid', outcome => 'success',
+             state => 'PAID', amount => 100, ref => $made->{ref});
+    $Api->problem($Api->post('/orders', $order), 409, 'CLIENT-ORDER_PAID',
+                  'code: again, it is known');
+    $Api->ok($Api->post("/orders/$id/refunds",
+                        { refund_id => "R$id", amount => 30 }),
+             'code: refund', outcome => 'pending');
+    $Api->ok($Api->get("/orders/$id/refunds/R$id"), 'code: refunded',
+             outcome => 'success', amount => 30);
+
+    # not paid yet: the same again asks, and makes no second one
+
+    $order = $Api->order(%code, @scan[2, 3], terminal => 'TILL0007');
+    $id = $order->{order_id};
+    $made = $Api->ok($Api->post('/orders', $order), 'code 3',
+                     outcome => 'pending', state => 'PAYING');
+    is((made($id))[0]{extra}{termId}, 'TILL0007', 'code 3: of the order');
+
+    my $before = $Sandbox->get('calls')->{count};
+    $Api->ok($Api->post('/orders', $order), 'code 3: again',
+             outcome => 'pending', state => 'PAYING', ref => $made->{ref});
+    is(join(' + ', calls_after($before)),
+       'backTransReq.do 01/06 + queryTrans.do 00/00',
+       'code 3: a duplicate is asked for');
+    my %qr = %$order;
+    delete @qr{qw(payer terminal)};
+    $Api->problem($Api->post('/orders', \%qr), 400, 'CLIENT-MISSING_FIELD',
+                  'code 3: no code', field => 'payer.auth_code');
+    $Api->problem($Api->post('/orders', { %qr, method => 'qr' }), 409,
+                  'CLIENT-ORDER_MISMATCH', 'code 3: another method');
+    is(scalar made($id), 1, 'code 3: one order');
+
+    pay($id, 'unionpay');
+    $Api->ok($Api->post('/orders', $order), 'code 3: again, paid',
+             outcome => 'success', state => 'PAID', ref => $made->{ref});
+
+    # a channel without a terminal
+
+    my $none = PaygwApi->new($Nginx, '/noterm');
+    $order = $none->order(method => 'barcode', @scan[0, 1]);
+    $none->problem($none->post('/orders', $order), 400,
+                   'CLIENT-MISSING_FIELD', 'no terminal', field =>
+                   'terminal');
+    is(scalar made($order->{order_id}), 0, 'no terminal: nothing is made');
+    $none->ok($none->post('/orders', { %$order, terminal => '00000002' }),
+              'a terminal', outcome => 'pending');
+    is((made($order->{order_id}))[0]{extra}{termId}, '00000002',
+       'a terminal: that one');
+}
+
 
 # -- what a channel does not take --
 
@@ -375,8 +449,27 @@ for my $case (
     (map { [ unionpay => 'subject', subject => "a${_}b" ] }
          qw(& = { } [ ] "), "'"),
     [ unionpay => '!return_url', method => 'page' ],
+    [ unionpay => '!payer.auth_code', method => 'barcode' ],
+    [ unionpay => 'payer.auth_code',
+      payer => { auth_code => '6220000000000000001' } ],
+    (map { [ unionpay => 'payer.auth_code', method => 'barcode',
+             payer => { auth_code => $_ } ] }
+         qw(622000000000000001 62200000000000000001 622000000000000000a
+            6320000000000000001 280000000000000001 130000000000000001)),
+    (map { [ unionpay => 'terminal', method => 'barcode', terminal => $_,
+             payer => { auth_code => '6220000000000000001' } ] }
+         qw(0000001 000000001 0000-001 0000_001 0000&001)),
+    [ unionpay => 'terminal', terminal => '00000001' ],
+    [ wxv2 => 'terminal', method => 'barcode', terminal => '00000001',
+      payer => { auth_code => '130000000000000001' } ],
+    [ stripe => 'terminal', terminal => '00000001' ],
+    [ unionpay => 'order_id', order_id => 'A' x 33, method => 'barcode',
+      payer => { auth_code => '6220000000000000001' } ],
+    [ unionpay => 'ref', ref => '20250102030405q', method => 'barcode',
+      payer => { auth_code => '6220000000000000001' } ],
     (map { [ unionpay => 'ref', ref => $_ ] }
          qw(2025010203040 20251302030405q 20250102030405 20250102030405x
+            20250102030405b 20250102030405qb 20250102030405bq
             20250102030405q-20250102030405)),
 )
 {

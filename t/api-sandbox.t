@@ -260,6 +260,10 @@ for my $channel (qw(wxpay alipay)) {
     my $data = $Api->ok($Api->get('/bills/alipay/' . today()),
                         'alipay: bill');
     like($data->{action}{url}, qr/downloadBillFile/, 'alipay: a URL');
+    is_deeply([ sort keys %$data ], [ sort qw(action channel date) ],
+              'alipay: bill: nothing about the file');
+    is($Api->get('/bills/alipay/' . today())->{header}{'x-paygw-verified'},
+       undef, 'alipay: bill: which nobody has checked');
     $Api->problem($Api->get('/bills/alipay/2020-02-02'), 404,
                   'CLIENT-BILL_NOT_FOUND', 'alipay: no bill');
 }

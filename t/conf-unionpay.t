@@ -280,3 +280,33 @@ middle_cert $TEST_NGINX_KEYS/up_root.crt;
 --- must_die
 --- error_log
 up_root.crt" is a root, no other CA has issued it
+
+=== TEST 31: a terminal that is too short
+--- unionpay
+termId 0000001;
+--- must_die
+--- error_log
+invalid "termId" of channel "unionpay": "0000001", it must be 8 letters and digits
+
+=== TEST 32: a terminal that is too long
+--- unionpay
+termId 000000012;
+--- must_die
+--- error_log
+invalid "termId" of channel "unionpay": "000000012", it must be 8 letters and digits
+
+=== TEST 33: a terminal that is no letters and digits
+--- unionpay
+termId 0000-001;
+--- must_die
+--- error_log
+invalid "termId" of channel "unionpay": "0000-001", it must be 8 letters and digits
+
+=== TEST 34: a terminal
+--- unionpay
+termId 0000000A;
+--- config
+location = /n { paygw_notify unionpay; return 204; }
+--- request
+GET /none
+--- error_code: 404

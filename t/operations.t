@@ -26,6 +26,7 @@ my @Styles = qw(md5 xml hmac ed);
 my $D = $Sandbox->{dir};
 my $Ids = $Sandbox->{ids};
 my $Json = JSON::PP->new->utf8->canonical;
+my $File = 'x' x 1000;
 my $Notify = 'http://127.0.0.1:1/n';
 my $Root = $PaygwTest::Root;
 my @Own = (notify_url => $Notify, proxy_read_timeout => '20s');
@@ -41,7 +42,7 @@ my $Nginx = PaygwNginx->start(
         . $Sandbox->wechat_v2(@Own)
         . $Sandbox->alipay(alipay_public_key => "$D/alipay/alipay_public.pem",
                            @Own)
-        . $Sandbox->unionpay(@Own)
+        . $Sandbox->unionpay(@Own, termId => '00000001')
         . $Sandbox->stripe(proxy_read_timeout => '20s')
         . join('', map { gateway($Peer, $_, $PeerUrl) } @Styles),
     server => join('', map { "location /$_/ { paygw_pass $_; }" }
@@ -159,17 +160,18 @@ sub wx_account {
                     : (mchid => $Ids->{mchid});
 }
 
+# a file in a part of that name; what describes it in the part before it
+
 sub upload {
-    my $path = shift;
-    my $file = 'x' x 1000;
-    my $meta = $Json->encode({ filename => 'a.jpg', sha256 =>
-                               Digest::SHA::sha256_hex($file) });
+    my ($path, $name, $about, $told) = @_;
     my $head = 'Content-Disposition: form-data; name=';
+    my $text = '';
+    $text = qq(--b\r\n$head"$about"\r\nContent-Type: application/json)
+        . "\r\n\r\n" . $Json->encode($told) . "\r\n" if $about;
     return call($Nginx, POST => $path, heads => {
         'Content-Type' => 'multipart/form-data; boundary=b' },
-        body => qq(--b\r\n$head"meta"\r\nContent-Type: application/json)
-            . qq(\r\n\r\n$meta\r\n--b\r\n$head"file"; filename="a.jpg")
-            . qq(\r\nContent-Type: image/jpg\r\n\r\n$file\r\n--b--\r\n));
+        body => qq($text--b\r\n$head"$name"; filename="a.jpg"\r\n)
+            . "Content-Type: image/jpg\r\n\r\n$File\r\n--b--\r\n");
 }
 
 sub wx_make {
@@ -205,7 +207,9 @@ sub wx_rest {
                             $partner ? (sub_mchid => $Ids->{sub_mchid}) : (),
                             %amount }) if $name eq 'refund';
     return get("$at/v3/certificates") if $name eq 'certificates';
-    return upload("$at/v3/merchant/media/upload") if $name eq 'upload';
+    return upload("$at/v3/merchant/media/upload", 'file', 'meta',
+                  { filename => 'a.jpg', sha256 =>
+                    Digest::SHA::sha256_hex($File) }) if $name eq 'upload';
     my $bill = $name eq 'fund bill' ? 'fundflowbill?account_type=BASIC&'
                                     : 'tradebill?bill_type=ALL&';
     $bill .= "sub_mchid=$Ids->{sub_mchid}&" if $partner;
@@ -271,6 +275,10 @@ sub ali_op {
                          biz_content => $Json->encode($biz));
     };
 
+    return $v3 ? upload('/alipay/v3/alipay/open/file/upload', 'file_content',
+                        data => { biz_code => 'x' })
+               : upload("/alipay/gateway.do?method=$row->{call}&biz_code=x",
+                        'file_content') if $name eq 'upload';
     return first_good(sub { $one->({ bill_type => 'trade',
                                      bill_date => $_[0] }) },
                       days('%Y-%m-%d')) if $name eq 'bill';
@@ -392,7 +400,10 @@ my %Method = (native => 'qr', 'unifiedorder NATIVE' => 'qr', qr => 'qr',
               'unifiedorder APP' => 'app', 'app.pay' => 'app',
               intent => 'app', h5 => 'h5', 'unifiedorder MWEB' => 'h5',
               'page.pay' => 'page', session => 'page', web => 'page',
-              'wap.pay' => 'wap', micropay => 'barcode', pay => 'barcode');
+              'wap.pay' => 'wap', micropay => 'barcode', pay => 'barcode',
+              barcode => 'barcode');
+my %Code = (alipay => '280000000000000001', wechat_v2 =>
+            '130000000000000001', unionpay => '6220000000000000001');
 
 my %Ref;
 
@@ -411,8 +422,7 @@ sub by_api {
                                              ? '2088101122136241' : 'o1' })
             : $method eq 'h5' ? (payer => { ip => '203.0.113.9' })
             : $method eq 'barcode'
-              ? (payer => { auth_code => $p eq 'alipay'
-                            ? '280000000000000001' : '130000000000000001' })
+              ? (payer => { auth_code => $Code{$p} })
             : ()));
         my $data = $res->{json}{data};
         $Ref{$id} = $data->{ref};
@@ -481,7 +491,7 @@ sub prepared {
 }
 
 my @Rows = rows();
-cmp_ok(scalar @Rows, '>=', 85, 'operations');
+cmp_ok(scalar @Rows, '>=', 87, 'operations');
 
 for my $row (@Rows) {
     my ($p, $name) = @$row{qw(provider name)};

@@ -168,6 +168,9 @@ typedef struct {
     ngx_uint_t               v3;               /* of the REST form */
     ngx_uint_t               sealed;           /* what is asked is encrypted */
     ngx_uint_t               ours;             /* by the module, with aes_key */
+    ngx_uint_t               upload;           /* multipart */
+    ngx_str_t                covered;          /* of the REST form: what is
+                                                  signed of the body */
     ngx_paygw_json_t        *content;          /* of the answer, once that is
                                                   verified */
 } ngx_paygw_alipay_call_t;
@@ -179,6 +182,28 @@ typedef struct {
 ngx_int_t ngx_paygw_alipay_business(ngx_paygw_exchange_t *x,
     ngx_paygw_alipay_call_t *call, ngx_str_t *biz);
 ngx_paygw_repeat_e ngx_paygw_alipay_repeat(ngx_paygw_alipay_call_t *call);
+
+/* 1 if a parameter of this name is the module's, whatever a caller says */
+ngx_uint_t ngx_paygw_alipay_own(ngx_str_t *name);
+
+/* a parameter of the caller's: as ngx_paygw_alipay_business() */
+ngx_int_t ngx_paygw_alipay_param(ngx_paygw_exchange_t *x,
+    ngx_paygw_form_t *form, ngx_paygw_field_t *field);
+
+
+/*
+ * ngx_paygw_alipay_upload.c: whether a body is multipart; that the channel and
+ * the call may have one; its parameters, added to a form, and which part of it
+ * is signed in the REST form.  As ngx_paygw_alipay_business().
+ */
+
+ngx_uint_t ngx_paygw_alipay_multipart(ngx_paygw_exchange_t *x);
+ngx_int_t ngx_paygw_alipay_uploads(ngx_paygw_exchange_t *x,
+    ngx_paygw_alipay_call_t *call);
+ngx_int_t ngx_paygw_alipay_upload(ngx_paygw_exchange_t *x,
+    ngx_paygw_form_t *form);
+ngx_int_t ngx_paygw_alipay_v3_upload(ngx_paygw_exchange_t *x,
+    ngx_str_t *covered);
 
 
 /*
@@ -218,14 +243,15 @@ extern const ngx_str_t  ngx_paygw_alipay_busy[];
 /*
  * ngx_paygw_alipay_form.c: a request is a form.  What the gateway wants in
  * every request, but for "method"; and the whole, signed with the app's key and
- * written, a twin among its names being NGX_ABORT with *err.
+ * written, but for what points into body, which may be NULL, a twin among its
+ * names being NGX_ABORT with *err.
  */
 
 ngx_int_t ngx_paygw_alipay_add_system(ngx_pool_t *pool,
     ngx_paygw_form_t *form, ngx_paygw_alipay_conf_t *conf, time_t now);
 ngx_int_t ngx_paygw_alipay_write(ngx_pool_t *pool, ngx_log_t *log,
-    ngx_paygw_form_t *form, ngx_paygw_alipay_conf_t *conf, ngx_str_t *out,
-    char **err);
+    ngx_paygw_form_t *form, ngx_paygw_alipay_conf_t *conf, ngx_str_t *body,
+    ngx_str_t *out, char **err);
 
 /*
  * 1 if the text that is signed could be cut so that it is another call: that is

@@ -40,8 +40,6 @@ static const ngx_paygw_alipay_method_t *ngx_paygw_alipay_known(
 static ngx_int_t ngx_paygw_alipay_preflight(ngx_paygw_exchange_t *x);
 static ngx_int_t ngx_paygw_alipay_take(ngx_paygw_exchange_t *x,
     ngx_paygw_form_t *form, ngx_str_t *text);
-static ngx_int_t ngx_paygw_alipay_param(ngx_paygw_exchange_t *x,
-    ngx_paygw_form_t *form, ngx_paygw_field_t *field);
 static ngx_uint_t ngx_paygw_alipay_plain(ngx_str_t *name);
 static ngx_int_t ngx_paygw_alipay_method(ngx_paygw_exchange_t *x,
     ngx_paygw_form_t *form);
@@ -152,6 +150,8 @@ ngx_paygw_alipay_build(ngx_paygw_exchange_t *x)
         args.len = x->in.target.data + x->in.target.len - args.data;
     }
 
+    call->upload = ngx_paygw_alipay_multipart(x);
+
     rc = ngx_paygw_alipay_preflight(x);
 
     if (rc == NGX_OK) {
@@ -159,11 +159,16 @@ ngx_paygw_alipay_build(ngx_paygw_exchange_t *x)
     }
 
     if (rc == NGX_OK) {
-        rc = ngx_paygw_alipay_take(x, &form, &x->in.body);
+        rc = call->upload ? ngx_paygw_alipay_upload(x, &form)
+                          : ngx_paygw_alipay_take(x, &form, &x->in.body);
     }
 
     if (rc == NGX_OK) {
         rc = ngx_paygw_alipay_method(x, &form);
+    }
+
+    if (rc == NGX_OK && call->upload) {
+        rc = ngx_paygw_alipay_uploads(x, call);
     }
 
     if (rc == NGX_OK) {
@@ -180,7 +185,9 @@ ngx_paygw_alipay_build(ngx_paygw_exchange_t *x)
         return ngx_paygw_exchange_wrong(x, "too many parameters");
     }
 
-    rc = ngx_paygw_alipay_write(x->n.pool, x->n.log, &form, conf, &out, &err);
+    rc = ngx_paygw_alipay_write(x->n.pool, x->n.log, &form, conf,
+                                call->upload ? &x->in.body : NULL, &out,
+                                &err);
 
     if (rc == NGX_ABORT) {
         return ngx_paygw_refuse(&x->n, NGX_DECLINED,
@@ -224,8 +231,9 @@ ngx_paygw_alipay_repeat(ngx_paygw_alipay_call_t *call)
 {
     /* what cannot be read may lack its out_request_no */
 
-    if (call->sealed
-        && ngx_paygw_alipay_is(&call->method, "alipay.trade.refund"))
+    if (call->upload
+        || (call->sealed
+            && ngx_paygw_alipay_is(&call->method, "alipay.trade.refund")))
     {
         return NGX_PAYGW_REPEAT_NEVER;
     }
@@ -237,7 +245,8 @@ ngx_paygw_alipay_repeat(ngx_paygw_alipay_call_t *call)
 static ngx_int_t
 ngx_paygw_alipay_preflight(ngx_paygw_exchange_t *x)
 {
-    size_t  len;
+    size_t                    len;
+    ngx_paygw_alipay_call_t  *call = x->data;
 
     if (x->path.len > 1
         && (x->path.len != sizeof(NGX_PAYGW_ALIPAY_PATH) - 1
@@ -260,7 +269,7 @@ ngx_paygw_alipay_preflight(ngx_paygw_exchange_t *x)
 
     len = sizeof(NGX_PAYGW_ALIPAY_FORM) - 1;
 
-    if (x->in.body.len
+    if (x->in.body.len && !call->upload
         && (x->type.len < len
             || ngx_strncasecmp(x->type.data,
                                (u_char *) NGX_PAYGW_ALIPAY_FORM, len)
@@ -314,11 +323,17 @@ ngx_paygw_alipay_take(ngx_paygw_exchange_t *x, ngx_paygw_form_t *form,
 }
 
 
-static ngx_int_t
+ngx_uint_t
+ngx_paygw_alipay_own(ngx_str_t *name)
+{
+    return ngx_paygw_exchange_among(ngx_paygw_alipay_owned, name);
+}
+
+
+ngx_int_t
 ngx_paygw_alipay_param(ngx_paygw_exchange_t *x, ngx_paygw_form_t *form,
     ngx_paygw_field_t *field)
 {
-    const ngx_str_t          *own;
     ngx_paygw_alipay_conf_t  *conf;
 
     conf = x->n.channels[0]->conf;
@@ -334,15 +349,7 @@ ngx_paygw_alipay_param(ngx_paygw_exchange_t *x, ngx_paygw_form_t *form,
         return NGX_OK;
     }
 
-    for (own = ngx_paygw_alipay_owned; own->len; own++) {
-        if (own->len == field->name.len
-            && ngx_strncmp(own->data, field->name.data, own->len) == 0)
-        {
-            break;
-        }
-    }
-
-    if (own->len == 0) {
+    if (!ngx_paygw_alipay_own(&field->name)) {
 
         if (form->nfields == NGX_PAYGW_FORM_MAX_FIELDS) {
             return ngx_paygw_exchange_wrong(x, "too many parameters");
@@ -355,7 +362,7 @@ ngx_paygw_alipay_param(ngx_paygw_exchange_t *x, ngx_paygw_form_t *form,
 
     /* an SDK may well send all of them, signed with a key of its own */
 
-    if (ngx_strncmp(own->data, "app_id", 6) == 0
+    if (ngx_paygw_alipay_is(&field->name, "app_id")
         && (field->value.len != conf->app_id.len
             || ngx_strncmp(field->value.data, conf->app_id.data,
                            conf->app_id.len)
@@ -364,7 +371,7 @@ ngx_paygw_alipay_param(ngx_paygw_exchange_t *x, ngx_paygw_form_t *form,
         return ngx_paygw_exchange_wrong(x, "app_id is not that of the channel");
     }
 
-    if (ngx_strncmp(own->data, "charset", 7) == 0
+    if (ngx_paygw_alipay_is(&field->name, "charset")
         && (field->value.len != 5
             || ngx_strncasecmp(field->value.data, (u_char *) "utf-8", 5)
                != 0))
@@ -500,7 +507,8 @@ ngx_paygw_alipay_business(ngx_paygw_exchange_t *x,
 static ngx_int_t
 ngx_paygw_alipay_send(ngx_paygw_exchange_t *x, ngx_str_t *form)
 {
-    ngx_str_t  path;
+    ngx_str_t                 path, args;
+    ngx_paygw_alipay_call_t  *call = x->data;
 
     static ngx_str_t  post = ngx_string("POST");
     static ngx_str_t  agent = ngx_string("paygw");
@@ -513,21 +521,31 @@ ngx_paygw_alipay_send(ngx_paygw_exchange_t *x, ngx_str_t *form)
         ngx_str_set(&path, NGX_PAYGW_ALIPAY_PATH);
     }
 
-    /* the gateway decodes the body by the charset in the URL */
+    /*
+     * The gateway decodes the body by the charset in the URL; of an upload all
+     * that is not in the body stands there
+     */
 
-    x->target.len = path.len + sizeof("?charset=utf-8") - 1;
+    ngx_str_set(&args, "charset=utf-8");
+
+    if (call->upload) {
+        args = *form;
+    }
+
+    x->target.len = path.len + 1 + args.len;
     x->target.data = ngx_pnalloc(x->n.pool, x->target.len);
     if (x->target.data == NULL) {
         return ngx_paygw_exchange_broken(x);
     }
 
-    (void) ngx_sprintf(x->target.data, "%V?charset=utf-8", &path);
+    (void) ngx_sprintf(x->target.data, "%V?%V", &path, &args);
 
     x->method = post;
-    x->body = *form;
+    x->body = call->upload ? x->in.body : *form;
     x->nfields = 0;
 
-    if (ngx_paygw_exchange_add(x, "Content-Type", "content-type", &type)
+    if (ngx_paygw_exchange_add(x, "Content-Type", "content-type",
+                               call->upload ? &x->type : &type)
         != NGX_OK
         || ngx_paygw_exchange_add(x, "User-Agent", "user-agent", &agent)
            != NGX_OK)

@@ -91,8 +91,8 @@ ngx_paygw_alipay_add_system(ngx_pool_t *pool, ngx_paygw_form_t *form,
 
 ngx_int_t
 ngx_paygw_alipay_write(ngx_pool_t *pool, ngx_log_t *log,
-    ngx_paygw_form_t *form, ngx_paygw_alipay_conf_t *conf, ngx_str_t *out,
-    char **err)
+    ngx_paygw_form_t *form, ngx_paygw_alipay_conf_t *conf, ngx_str_t *body,
+    ngx_str_t *out, char **err)
 {
     u_char             *p;
     size_t              len;
@@ -132,6 +132,12 @@ ngx_paygw_alipay_write(ngx_pool_t *pool, ngx_log_t *log,
 
     for (i = 0; i < form->nfields; i++) {
         field = &form->fields[i];
+
+        if (body && field->value.data >= body->data
+            && field->value.data < body->data + body->len)
+        {
+            continue;
+        }
 
         p = ngx_cpymem(p, field->name.data, field->name.len);
         *p++ = '=';

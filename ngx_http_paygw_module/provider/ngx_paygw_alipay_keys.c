@@ -284,7 +284,8 @@ ngx_paygw_alipay_body(ngx_paygw_source_fetch_t *f, ngx_paygw_form_t *form)
     (void) ngx_sprintf(f->target.data, "%V?charset=utf-8", &f->path);
 
     if (ngx_paygw_alipay_add_system(f->pool, form, conf, f->now) != NGX_OK
-        || ngx_paygw_alipay_write(f->pool, f->log, form, conf, &f->body, &err)
+        || ngx_paygw_alipay_write(f->pool, f->log, form, conf, NULL,
+                                  &f->body, &err)
            != NGX_OK)
     {
         return NGX_ERROR;

@@ -90,7 +90,8 @@ const ngx_paygw_orders_t  ngx_paygw_alipay_orders = {
     },
     ngx_paygw_alipay_normalise,
     0,
-    NULL
+    NULL,
+    0
 };
 
 

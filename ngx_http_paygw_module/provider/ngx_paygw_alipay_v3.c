@@ -89,9 +89,14 @@ ngx_paygw_alipay_v3_build(ngx_paygw_exchange_t *x)
     x->body = x->in.body;
     x->nfields = 0;
 
-    rc = ngx_paygw_alipay_seal_body(x);
-    if (rc != NGX_OK) {
-        return rc;
+    if (!call->upload) {
+
+        rc = ngx_paygw_alipay_seal_body(x);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        call->covered = x->body;
     }
 
     x->repeat = ngx_paygw_exchange_method(x, "GET")
@@ -142,12 +147,12 @@ ngx_paygw_alipay_v3_preflight(ngx_paygw_exchange_t *x,
         call->sealed = 1;
     }
 
-    if (x->in.body.len
+    call->upload = ngx_paygw_alipay_multipart(x);
+
+    if (x->in.body.len && !call->upload
         && !ngx_paygw_exchange_type(x, call->sealed ? "text/plain"
                                                     : "application/json"))
     {
-        /* of an upload one part is signed, which is not found here */
-
         return ngx_paygw_refuse(&x->n, NGX_DECLINED,
                                 NGX_PAYGW_REASON_CONTENT_TYPE,
                                 call->sealed
@@ -165,8 +170,9 @@ static ngx_int_t
 ngx_paygw_alipay_v3_call(ngx_paygw_exchange_t *x,
     ngx_paygw_alipay_call_t *call)
 {
-    u_char  c;
-    size_t  i;
+    u_char     c;
+    size_t     i;
+    ngx_int_t  rc;
 
     call->method.len = x->path.len - 4;
     call->method.data = ngx_pnalloc(x->n.pool, call->method.len);
@@ -200,11 +206,26 @@ ngx_paygw_alipay_v3_call(ngx_paygw_exchange_t *x,
         return ngx_paygw_exchange_wrong(x, "the path must be one of the API");
     }
 
+    call->covered = x->in.body;
+
+    if (call->upload) {
+
+        rc = ngx_paygw_alipay_uploads(x, call);
+
+        if (rc == NGX_OK) {
+            rc = ngx_paygw_alipay_v3_upload(x, &call->covered);
+        }
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
     if (call->sealed || x->in.body.len == 0) {
         return NGX_OK;
     }
 
-    return ngx_paygw_alipay_business(x, call, &x->in.body);
+    return ngx_paygw_alipay_business(x, call, &call->covered);
 }
 
 
@@ -214,6 +235,7 @@ ngx_paygw_alipay_v3_authorize(ngx_paygw_exchange_t *x, ngx_str_t *value)
     u_char                   *p, nonce[NGX_PAYGW_ALIPAY_V3_NONCE];
     ngx_str_t                 parts[10], base64, *token;
     ngx_uint_t                n;
+    ngx_paygw_alipay_call_t  *call = x->data;
     ngx_paygw_alipay_conf_t  *conf;
 
     conf = x->n.channels[0]->conf;
@@ -249,7 +271,7 @@ ngx_paygw_alipay_v3_authorize(ngx_paygw_exchange_t *x, ngx_str_t *value)
 
     parts[2] = x->method;
     parts[4] = x->target;
-    parts[6] = x->body;
+    parts[6] = call->covered;
     n = 8;
 
     if (token->len) {
@@ -311,7 +333,8 @@ ngx_paygw_alipay_v3_fields(ngx_paygw_exchange_t *x, ngx_str_t *authorization)
            != NGX_OK
         || (x->body.len
             && ngx_paygw_exchange_add(x, "Content-Type", "content-type",
-                                      call->sealed ? &text : &json)
+                                      call->upload ? &x->type
+                                      : call->sealed ? &text : &json)
                != NGX_OK)
         || (conf->root_sn.len
             && ngx_paygw_exchange_add(x, "alipay-root-cert-sn",

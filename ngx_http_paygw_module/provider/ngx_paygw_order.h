@@ -159,6 +159,7 @@ struct ngx_paygw_order_s {
     ngx_str_t                payer_appid;  /* whose openid that is */
     ngx_str_t                payer_ip;
     ngx_str_t                auth_code;    /* of a barcode */
+    ngx_str_t                terminal;     /* that has scanned it */
     ngx_str_t                return_url;
     time_t                   expires;      /* Unix seconds, 0: not said */
     ngx_paygw_field_t        meta[NGX_PAYGW_ORDER_META];
@@ -258,6 +259,9 @@ struct ngx_paygw_orders_s {
      */
     ngx_int_t                (*refund_ref)(ngx_paygw_exchange_t *x,
                                            ngx_paygw_order_t *o);
+
+    ngx_uint_t               terminals;    /* it asks for order.terminal;
+                                              unsigned:1 */
 };
 
 

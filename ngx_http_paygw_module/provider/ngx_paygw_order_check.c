@@ -52,6 +52,16 @@ ngx_paygw_order_check(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
             return ngx_paygw_order_invalid(o, "payer.auth_code",
                                            "goes with the method barcode");
         }
+
+        if (o->terminal.len && !orders->terminals) {
+            return ngx_paygw_order_invalid(o, "terminal", "is not known in "
+                                           "this channel");
+        }
+
+        if (o->terminal.len && o->method != NGX_PAYGW_METHOD_BARCODE) {
+            return ngx_paygw_order_invalid(o, "terminal",
+                                           "goes with the method barcode");
+        }
     }
 
     return orders->check(x, o);

@@ -113,6 +113,10 @@ static const ngx_paygw_order_field_t  ngx_paygw_order_fields[] = {
     { "payer", ngx_paygw_order_bit(CREATE), 0,
       ngx_paygw_order_payer, 0, 0 },
 
+    { "terminal", ngx_paygw_order_bit(CREATE), 0,
+      ngx_paygw_order_word, offsetof(ngx_paygw_order_t, terminal),
+      NGX_PAYGW_ORDER_ID_MAX },
+
     { "return_url", ngx_paygw_order_bit(CREATE), 0,
       ngx_paygw_order_url, offsetof(ngx_paygw_order_t, return_url),
       NGX_PAYGW_ORDER_URL_MAX },

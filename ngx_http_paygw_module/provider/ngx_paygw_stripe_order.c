@@ -81,7 +81,8 @@ const ngx_paygw_orders_t  ngx_paygw_stripe_orders = {
     },
     ngx_paygw_stripe_normalise,
     1,
-    NULL
+    NULL,
+    0
 };
 
 

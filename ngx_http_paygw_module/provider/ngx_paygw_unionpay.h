@@ -40,6 +40,8 @@ typedef struct {
                                                      certificates; NULL: that
                                                      of UnionPay */
     ngx_array_t                        *secrets;  /* of ngx_str_t */
+    ngx_str_t                           term_id;  /* of orders that name no
+                                                     terminal; may be empty */
 
     /* our own, of method 01; NULL: none */
     ngx_paygw_key_t                    *private_key;
@@ -157,18 +159,36 @@ extern const ngx_paygw_orders_t  ngx_paygw_unionpay_orders;
 ngx_int_t ngx_paygw_unionpay_normalise(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o);
 
+/* ngx_paygw_unionpay_limits.c: as ngx_paygw_orders_t.check */
+ngx_int_t ngx_paygw_unionpay_order_check(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o);
+
+/* ngx_paygw_unionpay_ref.c */
+
 /* the parts of order.ref */
 typedef struct {
     ngx_str_t                           order;    /* txnTime of the payment */
     ngx_str_t                           refund;   /* that of the refund; may be
                                                      empty */
     ngx_str_t                           head;     /* the ref of the payment */
-    ngx_uint_t                          qr;       /* unsigned:1 */
+    u_char                              kind;     /* of the payment */
 } ngx_paygw_unionpay_ref_t;
+
+#define NGX_PAYGW_UNIONPAY_PAGE   0               /* 01/01 */
+#define NGX_PAYGW_UNIONPAY_QR     'q'             /* 01/07 */
+#define NGX_PAYGW_UNIONPAY_CODE   'b'             /* 01/06 */
 
 /* they point into text: NGX_OK, or NGX_DECLINED if it is none */
 ngx_int_t ngx_paygw_unionpay_ref(ngx_str_t *text,
     ngx_paygw_unionpay_ref_t *ref);
+
+/* the kind of an order's method */
+u_char ngx_paygw_unionpay_way(ngx_paygw_order_t *o);
+
+/* termId is exactly eight letters and digits */
+#define NGX_PAYGW_UNIONPAY_TERM_LEN  8
+
+ngx_uint_t ngx_paygw_unionpay_terminal(ngx_str_t *id);
 
 /* as ngx_paygw_orders_t.refund_ref */
 ngx_int_t ngx_paygw_unionpay_refund_ref(ngx_paygw_exchange_t *x,

@@ -13,6 +13,8 @@
 
 static char *ngx_paygw_unionpay_merid(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     ngx_str_t *args, ngx_uint_t nargs);
+static char *ngx_paygw_unionpay_term_id(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
 static char *ngx_paygw_unionpay_method(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch, ngx_str_t *args, ngx_uint_t nargs);
 static char *ngx_paygw_unionpay_root(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
@@ -65,6 +67,9 @@ const ngx_paygw_param_t  ngx_paygw_unionpay_params[] = {
 
     { ngx_string("merId"), 1, 1, 0,
       ngx_paygw_unionpay_merid },
+
+    { ngx_string("termId"), 1, 1, 0,
+      ngx_paygw_unionpay_term_id },
 
     { ngx_string("signMethod"), 1, 1, 0,
       ngx_paygw_unionpay_method },
@@ -125,6 +130,26 @@ ngx_paygw_unionpay_merid(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     ngx_paygw_unionpay_conf_t  *conf = ch->conf;
 
     return ngx_paygw_channel_value(&conf->merid, &args[0]);
+}
+
+
+static char *
+ngx_paygw_unionpay_term_id(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    ngx_str_t *args, ngx_uint_t nargs)
+{
+    ngx_paygw_unionpay_conf_t  *conf = ch->conf;
+
+    if (!ngx_paygw_unionpay_terminal(&args[0])) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"termId\" of channel \"%V\": \"%V\", it "
+                           "must be 8 letters and digits",
+                           &ch->name, &args[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    conf->term_id = args[0];
+
+    return NGX_CONF_OK;
 }
 
 

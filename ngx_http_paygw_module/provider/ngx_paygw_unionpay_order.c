@@ -14,29 +14,17 @@
 /*
  * An order in the words of UnionPay's gateway, which knows a transaction by its
  * number and the time of its sending.  That time is our "ref": 14 digits, "q"
- * if the payer scans; of a refund it is that of the order, "-", and its own.
+ * if the payer scans, "b" if a code of his is scanned; of a refund it is that
+ * of the order, "-", and its own.
  */
-
-
-#define NGX_PAYGW_UNIONPAY_ID_MIN    8
-#define NGX_PAYGW_UNIONPAY_ID_MAX    40
-#define NGX_PAYGW_UNIONPAY_QR_MAX    32
-
-/* a day has no year there */
-#define NGX_PAYGW_UNIONPAY_BILLS     (300 * 24 * 60 * 60)
 
 
 static char *ngx_paygw_unionpay_orders_conf(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch);
-static ngx_int_t ngx_paygw_unionpay_order_check(ngx_paygw_exchange_t *x,
-    ngx_paygw_order_t *o);
-static ngx_uint_t ngx_paygw_unionpay_id(ngx_str_t *id);
-static ngx_int_t ngx_paygw_unionpay_check_ref(ngx_paygw_order_t *o);
-static ngx_int_t ngx_paygw_unionpay_check_create(ngx_paygw_order_t *o);
-static ngx_int_t ngx_paygw_unionpay_check_bill(ngx_paygw_exchange_t *x,
-    ngx_paygw_order_t *o);
 static ngx_int_t ngx_paygw_unionpay_order_create(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o);
+static ngx_int_t ngx_paygw_unionpay_scan(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o, ngx_paygw_form_t *form);
 static ngx_int_t ngx_paygw_unionpay_optional(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o, ngx_paygw_form_t *form);
 static ngx_int_t ngx_paygw_unionpay_reserved(ngx_paygw_exchange_t *x,
@@ -74,7 +62,8 @@ static const ngx_str_t  ngx_paygw_unionpay_currencies[] = {
 
 const ngx_paygw_orders_t  ngx_paygw_unionpay_orders = {
     ngx_paygw_method_bit(QR) | ngx_paygw_method_bit(APP)
-    | ngx_paygw_method_bit(PAGE) | ngx_paygw_method_bit(WAP),
+    | ngx_paygw_method_bit(PAGE) | ngx_paygw_method_bit(WAP)
+    | ngx_paygw_method_bit(BARCODE),
     ngx_paygw_unionpay_currencies,
     ngx_paygw_unionpay_orders_conf,
     ngx_paygw_unionpay_order_check,
@@ -88,7 +77,8 @@ const ngx_paygw_orders_t  ngx_paygw_unionpay_orders = {
     },
     ngx_paygw_unionpay_normalise,
     1,
-    ngx_paygw_unionpay_refund_ref
+    ngx_paygw_unionpay_refund_ref,
+    1
 };
 
 
@@ -102,169 +92,35 @@ ngx_paygw_unionpay_orders_conf(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
 
 
 static ngx_int_t
-ngx_paygw_unionpay_order_check(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
-{
-    if (o->op == NGX_PAYGW_OP_BILL) {
-        return ngx_paygw_unionpay_check_bill(x, o);
-    }
-
-    if (!ngx_paygw_unionpay_id(&o->id)) {
-        return ngx_paygw_order_invalid(o, "order_id", "must be 8 to 40 "
-                                       "letters and digits in this channel");
-    }
-
-    if (o->refund_id.len && !ngx_paygw_unionpay_id(&o->refund_id)) {
-        return ngx_paygw_order_invalid(o, "refund_id", "must be 8 to 40 "
-                                       "letters and digits in this channel");
-    }
-
-    /* both are numbers of transactions */
-
-    if (o->refund_id.len && ngx_paygw_order_same(&o->refund_id, &o->id)) {
-        return ngx_paygw_order_invalid(o, "refund_id", "must be another one "
-                                       "than that of the order in this "
-                                       "channel");
-    }
-
-    if (ngx_paygw_unionpay_check_ref(o) != NGX_OK) {
-        return NGX_DECLINED;
-    }
-
-    return (o->op == NGX_PAYGW_OP_CREATE) ? ngx_paygw_unionpay_check_create(o)
-                                          : NGX_OK;
-}
-
-
-static ngx_uint_t
-ngx_paygw_unionpay_id(ngx_str_t *id)
-{
-    return id->len >= NGX_PAYGW_UNIONPAY_ID_MIN
-           && id->len <= NGX_PAYGW_UNIONPAY_ID_MAX
-           && ngx_strlchr(id->data, id->data + id->len, '-') == NULL
-           && ngx_strlchr(id->data, id->data + id->len, '_') == NULL;
-}
-
-
-static ngx_int_t
-ngx_paygw_unionpay_check_ref(ngx_paygw_order_t *o)
-{
-    ngx_uint_t                 own;
-    ngx_paygw_unionpay_ref_t   ref;
-
-    if (o->ref.len == 0) {
-        return (o->op == NGX_PAYGW_OP_CREATE || o->later)
-               ? NGX_OK : ngx_paygw_order_missing(o, "ref");
-    }
-
-    own = (o->op == NGX_PAYGW_OP_REFUND_QUERY);
-
-    if (ngx_paygw_unionpay_ref(&o->ref, &ref) != NGX_OK
-        || (ref.refund.len ? o->op == NGX_PAYGW_OP_CREATE
-                             || o->op == NGX_PAYGW_OP_QUERY
-                           : own))
-    {
-        return ngx_paygw_order_invalid(o, "ref", own
-                                       ? "must be that of the refund in this "
-                                         "channel"
-                                       : "must be what was told of the order");
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_paygw_unionpay_check_create(ngx_paygw_order_t *o)
-{
-    u_char                    *p, *last;
-    ngx_paygw_unionpay_ref_t   ref;
-
-    if (o->method == NGX_PAYGW_METHOD_QR
-        && o->id.len > NGX_PAYGW_UNIONPAY_QR_MAX)
-    {
-        return ngx_paygw_order_invalid(o, "order_id", "must have at most 32 "
-                                       "characters with the method qr in this "
-                                       "channel");
-    }
-
-    if (o->ref.len
-        && (ngx_paygw_unionpay_ref(&o->ref, &ref) != NGX_OK
-            || ref.qr != (o->method == NGX_PAYGW_METHOD_QR)))
-    {
-        return ngx_paygw_order_invalid(o, "ref", "is that of another method");
-    }
-
-    if ((o->method == NGX_PAYGW_METHOD_PAGE
-         || o->method == NGX_PAYGW_METHOD_WAP)
-        && o->return_url.len == 0)
-    {
-        return ngx_paygw_order_missing(o, "return_url");
-    }
-
-    /* it stands in braces there, beside names */
-
-    last = o->subject.data + o->subject.len;
-
-    for (p = o->subject.data; p < last; p++) {
-        if (*p == '&' || *p == '=' || *p == '{' || *p == '}' || *p == '['
-            || *p == ']' || *p == '"' || *p == '\'')
-        {
-            return ngx_paygw_order_invalid(o, "subject", "cannot have any of "
-                                           "&={}[]\"' in this channel");
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_paygw_unionpay_check_bill(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
-{
-    time_t     day;
-    ngx_str_t  text;
-
-    if (ngx_paygw_order_text(x->n.pool, &text, "%V 00:00:00", &o->date)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (ngx_paygw_datetime_parse(&text, NGX_PAYGW_UNIONPAY_ZONE, &day)
-        != NGX_OK
-        || day < x->in.now - NGX_PAYGW_UNIONPAY_BILLS)
-    {
-        return ngx_paygw_order_invalid(o, "date", "must be one of the last "
-                                       "300 days in this channel");
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
 ngx_paygw_unionpay_order_create(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
 {
+    u_char                    kind;
     ngx_str_t                 time;
-    ngx_uint_t                qr;
     const char               *path;
     ngx_paygw_form_t          form;
     ngx_paygw_unionpay_ref_t  ref;
 
-    qr = (o->method == NGX_PAYGW_METHOD_QR);
+    if (o->step) {
+
+        /* this one is there: what has become of it? */
+
+        return ngx_paygw_unionpay_order_query(x, o);
+    }
+
+    kind = ngx_paygw_unionpay_way(o);
 
     if (o->ref.len == 0) {
 
         if (ngx_paygw_unionpay_stamp(x, x->in.now, &time) != NGX_OK
-            || ngx_paygw_order_text(x->n.pool, &o->ref, "%V%s", &time,
-                                    qr ? "q" : "")
+            || ngx_paygw_order_text(x->n.pool, &o->ref, "%V%*s", &time,
+                                    (size_t) (kind ? 1 : 0), &kind)
                != NGX_OK)
         {
             return NGX_ERROR;
         }
     }
 
-    if (ngx_paygw_unionpay_ref(&o->ref, &ref) != NGX_OK || ref.qr != qr) {
+    if (ngx_paygw_unionpay_ref(&o->ref, &ref) != NGX_OK || ref.kind != kind) {
 
         /* one that the caller has said has been looked at */
 
@@ -272,8 +128,11 @@ ngx_paygw_unionpay_order_create(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
         return NGX_DECLINED;
     }
 
-    if (ngx_paygw_unionpay_begin(x, &form, "01", qr ? "07" : "01",
-                                 qr ? "000000" : "000201")
+    if (ngx_paygw_unionpay_begin(x, &form, "01",
+                                 (kind == NGX_PAYGW_UNIONPAY_QR) ? "07"
+                                 : (kind == NGX_PAYGW_UNIONPAY_CODE) ? "06"
+                                                                     : "01",
+                                 kind ? "000000" : "000201")
         != NGX_OK
         || ngx_paygw_form_add(&form, "orderId", &o->id) != NGX_OK
         || ngx_paygw_form_add(&form, "txnTime", &ref.order) != NGX_OK
@@ -286,16 +145,38 @@ ngx_paygw_unionpay_order_create(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
         || ngx_paygw_form_add(&form, "backUrl",
                               &x->n.channels[0]->notify_url)
            != NGX_OK
+        || ngx_paygw_unionpay_scan(x, o, &form) != NGX_OK
         || ngx_paygw_unionpay_optional(x, o, &form) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    path = qr ? "backTransReq.do"
+    path = kind ? "backTransReq.do"
            : (o->method == NGX_PAYGW_METHOD_APP) ? "appTransReq.do"
                                                  : "frontTransReq.do";
 
     return ngx_paygw_unionpay_request(x, path, &form);
+}
+
+
+static ngx_int_t
+ngx_paygw_unionpay_scan(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
+    ngx_paygw_form_t *form)
+{
+    ngx_paygw_unionpay_conf_t  *conf;
+
+    if (o->method != NGX_PAYGW_METHOD_BARCODE) {
+        return NGX_OK;
+    }
+
+    conf = x->n.channels[0]->conf;
+
+    return (ngx_paygw_form_add(form, "qrNo", &o->auth_code) == NGX_OK
+            && ngx_paygw_form_add(form, "termId",
+                                  o->terminal.len ? &o->terminal
+                                                  : &conf->term_id)
+               == NGX_OK)
+           ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -391,7 +272,7 @@ ngx_paygw_unionpay_order_refund(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
     }
 
     if (ngx_paygw_unionpay_begin(x, &form, "04", "00",
-                                 ref.qr ? "000000" : "000201")
+                                 ref.kind ? "000000" : "000201")
         != NGX_OK
         || ngx_paygw_form_add(&form, "orderId", &o->refund_id) != NGX_OK
         || ngx_paygw_form_add(&form, "txnTime", &ref.refund) != NGX_OK

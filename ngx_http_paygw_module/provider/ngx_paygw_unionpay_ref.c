@@ -16,7 +16,7 @@
 #define NGX_PAYGW_UNIONPAY_TIME  14
 
 
-/* "20250102030405", "q" or not, and for a refund "-20250102040506" */
+/* "20250102030405", "q", "b" or none, and for a refund "-20250102040506" */
 
 ngx_int_t
 ngx_paygw_unionpay_ref(ngx_str_t *text, ngx_paygw_unionpay_ref_t *ref)
@@ -37,9 +37,10 @@ ngx_paygw_unionpay_ref(ngx_str_t *text, ngx_paygw_unionpay_ref_t *ref)
     ref->order.len = NGX_PAYGW_UNIONPAY_TIME;
     p += NGX_PAYGW_UNIONPAY_TIME;
 
-    if (p < last && *p == 'q') {
-        ref->qr = 1;
-        p++;
+    if (p < last && (*p == NGX_PAYGW_UNIONPAY_QR
+                     || *p == NGX_PAYGW_UNIONPAY_CODE))
+    {
+        ref->kind = *p++;
     }
 
     ref->head.data = text->data;
@@ -88,4 +89,31 @@ ngx_paygw_unionpay_refund_ref(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
     }
 
     return ngx_paygw_order_text(x->n.pool, &o->ref, "%V-%V", &ref.head, &time);
+}
+
+
+u_char
+ngx_paygw_unionpay_way(ngx_paygw_order_t *o)
+{
+    switch (o->method) {
+
+    case NGX_PAYGW_METHOD_QR:
+        return NGX_PAYGW_UNIONPAY_QR;
+
+    case NGX_PAYGW_METHOD_BARCODE:
+        return NGX_PAYGW_UNIONPAY_CODE;
+
+    default:
+        return NGX_PAYGW_UNIONPAY_PAGE;
+    }
+}
+
+
+ngx_uint_t
+ngx_paygw_unionpay_terminal(ngx_str_t *id)
+{
+    return id->len == NGX_PAYGW_UNIONPAY_TERM_LEN
+           && ngx_paygw_order_plain(id, NGX_PAYGW_UNIONPAY_TERM_LEN)
+           && ngx_strlchr(id->data, id->data + id->len, '-') == NULL
+           && ngx_strlchr(id->data, id->data + id->len, '_') == NULL;
 }

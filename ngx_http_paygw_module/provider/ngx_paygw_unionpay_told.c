@@ -27,6 +27,9 @@ static void ngx_paygw_unionpay_made(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o);
 static ngx_int_t ngx_paygw_unionpay_problem(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o);
+static ngx_int_t ngx_paygw_unionpay_charging(ngx_paygw_order_t *o);
+static ngx_int_t ngx_paygw_unionpay_charged(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o, ngx_paygw_form_t *form);
 static ngx_int_t ngx_paygw_unionpay_created(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o, ngx_paygw_form_t *form);
 static ngx_int_t ngx_paygw_unionpay_state(ngx_paygw_exchange_t *x,
@@ -71,6 +74,16 @@ static const ngx_str_t  ngx_paygw_unionpay_later[] = {
     ngx_null_string
 };
 
+/* of a payer's code these are no last word either */
+
+static const ngx_str_t  ngx_paygw_unionpay_open[] = {
+    ngx_string("01"),
+    ngx_string("12"),
+    ngx_string("34"),
+    ngx_string("60"),
+    ngx_null_string
+};
+
 
 ngx_int_t
 ngx_paygw_unionpay_normalise(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
@@ -92,6 +105,12 @@ ngx_paygw_unionpay_normalise(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
 
     o->code = ngx_paygw_code_find(ngx_paygw_unionpay_codes, &o->told.word, 0);
 
+    if (o->op == NGX_PAYGW_OP_CREATE && o->step == 0
+        && o->method == NGX_PAYGW_METHOD_BARCODE)
+    {
+        return ngx_paygw_unionpay_charging(o);
+    }
+
     if (o->code != NGX_PAYGW_CODE_OK) {
         return ngx_paygw_unionpay_problem(x, o);
     }
@@ -99,7 +118,8 @@ ngx_paygw_unionpay_normalise(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
     switch (o->op) {
 
     case NGX_PAYGW_OP_CREATE:
-        return ngx_paygw_unionpay_created(x, o, form);
+        return o->step ? ngx_paygw_unionpay_charged(x, o, form)
+                       : ngx_paygw_unionpay_created(x, o, form);
 
     case NGX_PAYGW_OP_QUERY:
         return ngx_paygw_unionpay_state(x, o, form);
@@ -186,7 +206,14 @@ ngx_paygw_unionpay_problem(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
 
     case NGX_PAYGW_CODE_ORDER_NOT_FOUND:
 
-        if (o->op == NGX_PAYGW_OP_QUERY) {
+        if (o->op == NGX_PAYGW_OP_CREATE && o->step) {
+
+            /* there, and of another time: made before under another ref */
+
+            o->sent = 0;
+            o->code = NGX_PAYGW_CODE_ORDER_STATE;
+
+        } else if (o->op == NGX_PAYGW_OP_QUERY) {
 
             /* not yet: the payer may not have opened the page */
 
@@ -209,6 +236,70 @@ ngx_paygw_unionpay_problem(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
     default:
         break;
     }
+
+    return NGX_OK;
+}
+
+
+/*
+ * By a code of the payer's: what is accepted is not paid, and of some words
+ * that sound like a refusal only a query tells whether they are one.
+ */
+
+static ngx_int_t
+ngx_paygw_unionpay_charging(ngx_paygw_order_t *o)
+{
+    if (o->code == NGX_PAYGW_CODE_ORDER_STATE) {
+
+        /* it was sent before: he may have paid */
+
+        o->code = NGX_PAYGW_CODE_OK;
+        o->sent = 1;
+        return NGX_AGAIN;
+    }
+
+    if (o->code != NGX_PAYGW_CODE_OK && o->code != NGX_PAYGW_CODE_UNCLEAR
+        && !ngx_paygw_exchange_among(ngx_paygw_unionpay_open, &o->told.word))
+    {
+        return NGX_OK;
+    }
+
+    if (o->code == NGX_PAYGW_CODE_OK) {
+        ngx_str_null(&o->told.word);
+    }
+
+    o->code = NGX_PAYGW_CODE_OK;
+    o->told.outcome = NGX_PAYGW_OUTCOME_PENDING;
+    o->told.state = NGX_PAYGW_STATE_PAYING;
+    o->told.amount = o->amount;
+    o->told.currency = o->currency;
+
+    return NGX_OK;
+}
+
+
+/* the one that was there */
+
+static ngx_int_t
+ngx_paygw_unionpay_charged(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
+    ngx_paygw_form_t *form)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_paygw_unionpay_state(x, o, form);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (o->told.amount >= 0 && o->told.amount != o->amount) {
+        o->sent = 0;
+        o->code = NGX_PAYGW_CODE_ORDER_MISMATCH;
+        return NGX_OK;
+    }
+
+    o->told.amount = o->amount;
+    o->told.currency = o->currency;
 
     return NGX_OK;
 }
@@ -257,17 +348,23 @@ ngx_paygw_unionpay_created(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
 
 /*
  * A payment that was refused may be tried with another card until the order is
- * at its end, so that it is never said to have failed.
+ * at its end, so that it is never said to have failed; but for one by a code of
+ * the payer's, which is good for one try.
  */
 
 static ngx_int_t
 ngx_paygw_unionpay_state(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
     ngx_paygw_form_t *form)
 {
-    ngx_str_t         *value;
-    ngx_paygw_told_t  *told;
+    ngx_str_t                 *value;
+    ngx_paygw_told_t          *told;
+    ngx_paygw_unionpay_ref_t   ref;
 
     told = &o->told;
+
+    if (ngx_paygw_unionpay_ref(&o->ref, &ref) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     if (!ngx_paygw_fields_word(form, "origRespCode",
                                NGX_PAYGW_UNIONPAY_CODE_MAX, &told->word))
@@ -278,6 +375,15 @@ ngx_paygw_unionpay_state(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
     if (ngx_paygw_exchange_among(ngx_paygw_unionpay_done, &told->word)) {
         told->outcome = NGX_PAYGW_OUTCOME_SUCCESS;
         told->state = NGX_PAYGW_STATE_PAID;
+
+    } else if (ref.kind == NGX_PAYGW_UNIONPAY_CODE
+               && !ngx_paygw_exchange_among(ngx_paygw_unionpay_later,
+                                            &told->word)
+               && !ngx_paygw_exchange_among(ngx_paygw_unionpay_open,
+                                            &told->word))
+    {
+        told->outcome = NGX_PAYGW_OUTCOME_FAILED;
+        told->state = NGX_PAYGW_STATE_FAILED;
 
     } else {
         told->outcome = NGX_PAYGW_OUTCOME_PENDING;

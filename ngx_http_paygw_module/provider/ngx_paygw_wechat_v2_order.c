@@ -86,7 +86,8 @@ const ngx_paygw_orders_t  ngx_paygw_wechat_v2_orders = {
     },
     ngx_paygw_wechat_v2_normalise,
     0,
-    NULL
+    NULL,
+    0
 };
 
 

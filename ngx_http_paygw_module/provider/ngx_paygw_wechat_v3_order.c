@@ -81,7 +81,8 @@ const ngx_paygw_orders_t  ngx_paygw_wechat_v3_orders = {
     },
     ngx_paygw_wechat_v3_normalise,
     0,
-    NULL
+    NULL,
+    0
 };
 
 

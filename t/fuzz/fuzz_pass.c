@@ -17,6 +17,7 @@
  *                content that is genuine by OpenSSL's own word
  *   ali signed   a content, to which the target makes a genuine signature
  *   ali build    arguments, on a line, and the body of a caller's request
+ *   ali upload   the same, the body being multipart with the boundary "b"
  *   wx raw       status and five header values, one a line ("-": absent, "*"
  *                in front: came twice), then the body of an answer
  *   wx signed    the status on a line, then a body that the target signs
@@ -154,6 +155,22 @@ fuzz_ali(ngx_pool_t *pool, ngx_str_t *mode, ngx_str_t *input)
 
     ngx_str_set(&x.path, "/");
     ngx_str_set(&x.type, "application/x-www-form-urlencoded");
+
+    if (fuzz_is(mode, "upload")) {
+        ngx_str_set(&x.in.method, "POST");
+        ngx_str_set(&x.type, "multipart/form-data; boundary=b");
+        ngx_str_set(&part[0], "/?");
+        part[1] = fuzz_line(pool, input);
+        x.in.target = fuzz_join(pool, &part[0], &part[1], NULL);
+        x.in.body = fuzz_copy(pool, input);
+
+        if (x.n.provider->api->build(&x) == NGX_OK && x.in.body.len) {
+            must(x.body.data == x.in.body.data);
+            must(x.repeat == NGX_PAYGW_REPEAT_NEVER);
+        }
+
+        return;
+    }
 
     if (fuzz_is(mode, "build")) {
         ngx_str_set(&part[0], "/?");

@@ -243,6 +243,10 @@ fuzz_asked(ngx_paygw_order_t *o, fuzz_provider_t *p)
             && o->method != NGX_PAYGW_METHOD_QR)
         {
             o->ref.len = 14;
+
+            if (o->method == NGX_PAYGW_METHOD_BARCODE) {
+                ngx_str_set(&o->ref, "20250102030405b");
+            }
         }
     }
 
@@ -264,6 +268,10 @@ fuzz_asked(ngx_paygw_order_t *o, fuzz_provider_t *p)
 
             if (p->name == 'v') {
                 ngx_str_set(&o->auth_code, "130000000000000001");
+
+            } else if (p->name == 'u') {
+                ngx_str_set(&o->auth_code, "6220000000000000001");
+                ngx_str_set(&o->terminal, "00000001");
             }
         }
 
