@@ -27,7 +27,8 @@ DIGESTS = {"RSA2": "sha256", "RSA": "sha1"}
 CODES = {"10000": "Success", "10003": "order success pay inprocess",
          "20000": "Service Currently Unavailable",
          "40001": "Missing Required Arguments",
-         "40002": "Invalid Arguments", "40004": "Business Failed"}
+         "40002": "Invalid Arguments", "40003": "Insufficient Conditions",
+         "40004": "Business Failed"}
 
 
 class Refused(Exception):
@@ -39,10 +40,11 @@ class Refused(Exception):
 
 
 class ApiError(Exception):
-    """An error answer of the gateway."""
+    """An error answer of the gateway; clear: not encrypted either way."""
 
-    def __init__(self, code, sub_code, sub_msg, signed=True):
+    def __init__(self, code, sub_code, sub_msg, signed=True, clear=False):
         super().__init__(sub_msg)
+        self.clear = clear
         self.content = {"code": code, "msg": CODES[code],
                         "sub_code": sub_code, "sub_msg": sub_msg}
         self.signed = signed

@@ -16,12 +16,25 @@ from .bills import trade_bill
 from .keys import cert_sn, sign, verify
 from .lies import MANNERS, forged_pem, merchant_pem
 from .orders import Order, OrderError
+from .sealed import Unreadable, aes_open, aes_seal
 from .wire import Response, flip_digit, parts
 
 
 DOWNLOAD = "alipay.open.app.alipaycert.download"
 UPLOAD = "alipay.open.file.upload"
 BILL = "alipay.data.dataservice.bill.downloadurl.query"
+
+
+def opened(keys, request, name, text, charset="utf-8"):
+    """A content that was encrypted, in either form of the API."""
+    try:
+        plain = aes_open(keys.aes_key, text).decode(charset)
+    except (Unreadable, UnicodeDecodeError):
+        raise ApiError("40003", "isv.decryption-error-unknown",
+                       "\u89e3\u5bc6\u51fa\u9519, \u672a\u77e5\u9519\u8bef",
+                       clear=True) from None
+    request.opened[name] = plain
+    return plain
 
 
 class Api:
@@ -55,7 +68,7 @@ class Api:
 
     def handle(self, request):
         """The answer to a request: always 200, as the gateway does."""
-        params = {}
+        params, clear = {}, False
         try:
             if request.method not in ("GET", "POST"):
                 raise ApiError("40002", "isv.invalid-method",
@@ -65,6 +78,7 @@ class Api:
             if params["method"] == UPLOAD:
                 biz = params
             else:
+                self._open(request, params)
                 biz = self._biz(params)
             if params["method"] in PAGES:
                 order = self._page(params, biz)
@@ -82,7 +96,8 @@ class Api:
             signed = True
         except ApiError as error:
             content, signed = error.content, error.signed
-        response = self._answer(params, content, signed)
+            clear = error.clear or not signed
+        response = self._answer(params, content, signed, clear)
         if params.get("method") == DOWNLOAD:
             return self._bent(response)
         return response
@@ -179,9 +194,8 @@ class Api:
                            "yyyy-MM-dd HH:mm:ss", False) from None
         if params.get("format", "json").lower() != "json":
             raise ApiError("40002", "isv.invalid-format", "json", False)
-        if params.get("encrypt_type"):
-            raise ApiError("40002", "isv.invalid-encrypt-type",
-                           "this sandbox does not encrypt content", False)
+        if params.get("encrypt_type") not in (None, "", "AES"):
+            raise ApiError("40002", "isv.invalid-encrypt-type", "AES", False)
         self._check_certs(params)
         self._check_sign(params)
 
@@ -213,6 +227,13 @@ class Api:
                            "the signature does not fit; the gateway's "
                            "string: " + html.escape(text), False)
 
+    def _open(self, request, params):
+        """The content takes the place of its bytes, which are signed."""
+        if params.get("encrypt_type"):
+            params["biz_content"] = opened(
+                self.keys, request, "biz_content",
+                params.get("biz_content", ""), self._charset(params))
+
     @staticmethod
     def _charset(params):
         charset = params.get("charset", "utf-8").lower()
@@ -231,7 +252,7 @@ class Api:
 
     # answers
 
-    def _answer(self, params, content, signed):
+    def _answer(self, params, content, signed, clear):
         charset = self._charset(params)
         method = params.get("method", "")
         word = (method.replace(".", "_") + "_response"
@@ -239,6 +260,9 @@ class Api:
                 else "error_response")
         raw = json.dumps(content, ensure_ascii=False,
                          separators=(",", ":")).encode(charset, "replace")
+        if params.get("encrypt_type") and not clear:
+            # what is signed has the quotes, too
+            raw = b'"' + aes_seal(self.keys.aes_key, raw) + b'"'
         body = b'{"' + word.encode() + b'":' + raw
         if signed:
             if params.get("app_cert_sn"):

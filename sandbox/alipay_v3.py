@@ -9,8 +9,9 @@ import secrets
 import time
 
 from .alipay import ApiError
-from .alipay_api import UPLOAD
+from .alipay_api import UPLOAD, opened
 from .keys import sign, verify
+from .sealed import aes_seal
 from .wire import Response, parts
 
 PREFIX = "/v3/alipay/"
@@ -38,7 +39,7 @@ class Api:
 
     def handle(self, request):
         """The answer: an error has a status of its own, and a word."""
-        signed, cert = False, None
+        signed, cert, aes = False, None, False
         try:
             body, files = self._signed(request)
             cert = self._authorized(request, body)
@@ -48,14 +49,16 @@ class Api:
             if call is None:
                 raise ApiError("40002", "isv.invalid-method",
                                "no such method")
-            biz = self._biz(body)
+            biz = self._biz(self._text(request, body))
+            aes = "alipay-encrypt-type" in request.headers
             status, value = 200, call(biz, files if method == UPLOAD else {
                 "method": method, "notify_url": biz.get("notify_url", "")})
         except ApiError as error:
             word = error.content["sub_code"]
             status = 500 if word.endswith("SYSTEM_ERROR") else 400
-            value = {"code": word, "message": error.content["sub_msg"]}
-        return self._answer(status, value, signed, cert)
+            value, aes = {"code": word,
+                          "message": error.content["sub_msg"]}, False
+        return self._answer(status, value, signed, cert, aes)
 
     @staticmethod
     def _signed(request):
@@ -101,10 +104,28 @@ class Api:
         self.nonces.add(nonce)
         return cert
 
-    @staticmethod
-    def _biz(body):
+    def _text(self, request, body):
+        """The body; one that is encrypted says so, and has another type."""
+        kind = request.headers.get("content-type", "").partition(";")[0]
+        aes = request.headers.get("alipay-encrypt-type")
+        if aes not in (None, "AES"):
+            raise ApiError("40002", "isv.invalid-encrypt-type", "AES")
+        if body and (kind == "text/plain") != (aes is not None):
+            raise ApiError("40002", "isv.invalid-parameter",
+                           "Content-Type is text/plain of what is encrypted")
+        if aes:
+            return opened(self.keys, request, "body",
+                          body.decode("latin-1"))
         try:
-            value = json.loads(body.decode("utf-8") or "{}")
+            return body.decode("utf-8")
+        except UnicodeDecodeError:
+            raise ApiError("40002", "isv.invalid-parameter",
+                           "the body is not UTF-8") from None
+
+    @staticmethod
+    def _biz(text):
+        try:
+            value = json.loads(text or "{}")
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
@@ -112,11 +133,16 @@ class Api:
                            "the body is not a JSON object")
         return value
 
-    def _answer(self, status, value, signed, cert):
+    def _answer(self, status, value, signed, cert, aes):
         body = json.dumps(value, ensure_ascii=False,
                           separators=(",", ":")).encode("utf-8")
         head = {"Content-Type": "application/json;charset=utf-8",
                 "alipay-trace-id": secrets.token_hex(16)}
+        if aes:
+            # errors are told in clear
+            body = aes_seal(self.keys.aes_key, body)
+            head["Content-Type"] = "text/plain;charset=utf-8"
+            head["alipay-encrypt-type"] = "AES"
         if signed:
             stamp = "%d" % (time.time() * 1000)
             nonce = secrets.token_hex(16)

@@ -82,7 +82,8 @@ class Bender:
                 response.headers[name].encode(), 100).decode()
         else:
             # of Alipay, WeChat Pay v2, UnionPay
-            for mark in (b'"code":"', b"<sign><![CDATA[", b"&signature="):
+            for mark in (b'"code":"', b"<sign><![CDATA[", b"&signature=",
+                         b'"sign":"'):
                 at = response.body.find(mark)
                 if at >= 0:
                     response.body = flip_digit(response.body,

@@ -14,14 +14,16 @@ def day_of(when):
     return time.strftime("%Y-%m-%d", time.gmtime(when + DAY))
 
 
-def trade_bill(store, provider, day):
+def trade_bill(store, provider, day, partner=False):
     """The file of a day, None if nothing was paid then.
 
+    partner: of the sub-merchant alone.
     A byte order mark, cells that begin with a back-tick, two lines of totals:
     what WeChat Pay sends.
     """
     orders = [order for order in store.all() if order.provider == provider
-              and order.paid and day_of(order.paid) == day]
+              and order.paid and day_of(order.paid) == day
+              and (order.partner or not partner)]
     if not orders:
         return None
     lines = ["\u4ea4\u6613\u65f6\u95f4,\u5fae\u4fe1\u8ba2\u5355\u53f7,"

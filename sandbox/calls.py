@@ -4,7 +4,7 @@ The calls that have come in, in order: which operation, and what came of it.
 GET /sandbox/calls?after=N tells those behind the first N.  An operation has
 the name that the provider's documentation gives it: method and path, of
 Alipay's gateway the parameter method, of UnionPay the path with txnType and
-txnSubType.
+txnSubType.  What came encrypted, and was opened, is told as "opened".
 """
 
 import collections
@@ -40,9 +40,11 @@ class Log:
     def add(self, provider, request, status):
         with self._lock:
             self.count += 1
-            self._kept.append((self.count, {
-                "provider": provider, "operation": operation(request),
-                "status": status}))
+            call = {"provider": provider, "operation": operation(request),
+                    "status": status}
+            if request.opened:
+                call["opened"] = request.opened
+            self._kept.append((self.count, call))
 
     def plain(self, after=0):
         with self._lock:

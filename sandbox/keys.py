@@ -218,7 +218,9 @@ class Keys:
             if not os.path.exists(self.path("sandbox.json")):
                 self._make()
             self._make_api_keys()
+            self._make_aes_key()
             self._make_unionpay()
+            self._make_unionpay_enc()
             self._make_stripe()
         with open(self.path("sandbox.json"), encoding="utf-8") as file:
             self.ids = json.load(file)
@@ -233,6 +235,9 @@ class Keys:
         self.api_key_next = self.read("wechat/apiv2_next.key")
         self.sign_type = "HMAC-SHA256"
         self.unionpay_ids = json.loads(self.read("unionpay/ids.json"))
+        self.unionpay_ids["encryptCertId"] = str(
+            x509.load_pem_x509_certificate(
+                self.read("unionpay/enc.cer")).serial_number)
         self.unionpay_secret = self.read("unionpay/secure.key")
 
     def path(self, part):
@@ -285,6 +290,11 @@ class Keys:
     def app(self):
         return self.private("alipay/app_private.pem")
 
+    @property
+    def aes_key(self):
+        """The key of encrypted contents, which both sides have."""
+        return base64.b64decode(self.read("alipay/aes.key"))
+
     def alipay(self, which=None):
         part = self.alipay_active if which is None else "alipay"
         part = "alipay_next" if which == "next" else part
@@ -303,7 +313,7 @@ class Keys:
     # UnionPay
 
     def unionpay(self, which=None):
-        """(private key, certificate): of UnionPay, next, or merchant."""
+        """(private key, certificate): of UnionPay, next, enc, or merchant."""
         which = which or "sign"
         return (self.private("unionpay/%s_private.pem" % which),
                 self.read("unionpay/%s.cer" % which))
@@ -388,6 +398,13 @@ class Keys:
             if not os.path.exists(self.path(part)):
                 self._write(part, secret_text().encode(), private=True)
 
+    def _make_aes_key(self):
+        """Alipay's key of contents, also for a directory without it."""
+        if not os.path.exists(self.path("alipay/aes.key")):
+            self._write("alipay/aes.key",
+                        base64.b64encode(secrets.token_bytes(16)),
+                        private=True)
+
     def _make_unionpay(self):
         """A CA, two certificates of UnionPay and one of the merchant."""
         if os.path.exists(self.path("unionpay/ids.json")):
@@ -419,6 +436,22 @@ class Keys:
                     private=True)
         self._write("unionpay/ids.json", json.dumps(
             {"merId": merid, "certId": str(serial)}).encode())
+
+    def _make_unionpay_enc(self):
+        """A certificate for what is encrypted, by the same CA."""
+        if os.path.exists(self.path("unionpay/enc.cer")):
+            return
+        key = rsa.generate_private_key(65537, 2048)
+        middle = x509.load_pem_x509_certificate(
+            self.read("unionpay/middle.cer")).subject
+        pem = certificate(
+            name("041@8310000000083040@%s:ENC@00016497" % UNIONPAY,
+                 "Sandbox"), middle, key,
+            self.private("unionpay/middle_private.pem"),
+            secrets.randbits(40))
+        self._write("unionpay/enc_private.pem", private_pem(key),
+                    private=True)
+        self._write("unionpay/enc.cer", pem)
 
     def _make_alipay(self, made):
         unit = "Certification Authority"

@@ -371,7 +371,8 @@ class Handler(BaseHTTPRequestHandler):
             head = {word.lower(): value
                     for word, value in self.headers.items()}
             response = self.sandbox.handle(
-                Request(self.command, self.path, head, body))
+                Request(self.command, self.path, head, body,
+                        shown=self._shown()))
         chunked = response.manner == "chunked"
         if response.manner == "truncated":
             self.close_connection = True
@@ -387,6 +388,13 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self._write(response)
+
+    def _shown(self):
+        """The serial of the client's certificate: see Request."""
+        if not isinstance(self.connection, ssl.SSLSocket):
+            return None
+        cert = self.connection.getpeercert() or {}
+        return cert.get("serialNumber", "")
 
     def _write(self, response):
         """The body in the manner that was asked for."""
@@ -428,6 +436,10 @@ class Server(ThreadingHTTPServer):
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)
+            # who shows one is known by it; some paths want to know
+            context.verify_mode = ssl.CERT_OPTIONAL
+            context.load_verify_locations(
+                sandbox.keys.path("wechat/platform_root.crt"))
             self.socket = context.wrap_socket(
                 self.socket, server_side=True,
                 do_handshake_on_connect=False)

@@ -10,6 +10,7 @@ import zlib
 
 from .alipay import parse_form
 from .orders import Order, OrderError
+from .sealed import Unreadable, customer, rsa_open, rsa_seal
 from .unionpay import (HASHES, ORDER_ID, PROVIDER, VERSION, build_answer, clock,
                        message_of, pem_text, signature_of, verify_request)
 from .wire import Response
@@ -60,6 +61,7 @@ class Api:
             if request.method != "POST":
                 raise ApiError("10")
             values = self._read(request)
+            self._open(request, values)
             call = {"frontTransReq.do": self._page,
                     "appTransReq.do": self._app,
                     "backTransReq.do": self._back,
@@ -100,6 +102,27 @@ class Api:
             raise ApiError("11")
         return values
 
+    def _open(self, request, values):
+        """What was encrypted for us takes the place of its bytes."""
+        cert = values.get("encryptCertId")
+        if cert is None:
+            return
+        if values["signMethod"] != "01":
+            raise ApiError("10")
+        if cert != self.keys.unionpay_ids["encryptCertId"]:
+            raise ApiError("11")
+        key, _ = self.keys.unionpay("enc")
+        try:
+            if values.get("accNo"):
+                values["accNo"] = request.opened["accNo"] = rsa_open(
+                    key, values["accNo"], "[0-9]{13,19}")
+            if values.get("customerInfo"):
+                request.opened["customerInfo"] = customer(
+                    key, values["customerInfo"])
+        except Unreadable:
+            request.opened.clear()
+            raise ApiError("10") from None
+
     def _answer(self, values, code, more):
         """The answer with a signature, and what was asked in it."""
         said = {name: values[name] for name in (
@@ -138,7 +161,9 @@ class Api:
             PROVIDER, values["orderId"], int(amount),
             notify_url=values.get("backUrl", ""), method=method,
             return_url=values.get("frontUrl", ""), seen=seen,
-            attach=values.get("reqReserved", ""), created=moment))
+            attach=values.get("reqReserved", ""), created=moment,
+            extra={"accNo": values["accNo"]} if values.get("accNo")
+            and values.get("encryptCertId") else {}))
 
     def _page(self, values):
         order = self._new(values, "page", False)
@@ -160,9 +185,8 @@ class Api:
         if kind in ("04", "31"):
             return self._refund(values, kind == "31")
         if kind == "95" and values.get("certType") == "01":
-            # one certificate for both
             return {"certType": "01", "encryptPubKeyCert":
-                    pem_text(self.keys.unionpay()[1]).decode()}
+                    pem_text(self.keys.unionpay("enc")[1]).decode()}
         raise ApiError("10")
 
     def _scan(self, values):
@@ -205,7 +229,7 @@ class Api:
                     "origRespMsg": MESSAGES["00" if order.state == "paid"
                                             else "05"],
                     "queryId": order.trade_no, "currencyCode": "156",
-                    "txnAmt": str(order.amount)}
+                    "txnAmt": str(order.amount), **self._card(order)}
         for order in self.store.all():
             refund = order.refund(values["orderId"])
             if order.provider == PROVIDER and refund:
@@ -214,6 +238,13 @@ class Api:
                         "origQryId": order.trade_no,
                         "txnAmt": str(refund.amount)}
         raise ApiError("34")
+
+    def _card(self, order):
+        """The card of an order, encrypted if it came so: for the merchant."""
+        if "accNo" not in order.extra:
+            return {}
+        key, _ = self.keys.unionpay("merchant")
+        return {"accNo": rsa_seal(key.public_key(), order.extra["accNo"])}
 
     def _file(self, values):
         """What was paid on a day: fixed width, zipped, deflated, base64."""

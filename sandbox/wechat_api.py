@@ -11,6 +11,7 @@ from .bills import Manner, sha1, trade_bill
 from .keys import sign
 from .lies import MANNERS
 from .orders import Order, OrderError, number
+from .wechat_sealed import Operations
 from .wechat_v3 import (ORDER_ID, PROVIDER, REFUND_ID, SCHEME,
                         ApiError, Refused, answer_message, certificates,
                         check_request, dump, parse_json, random_text,
@@ -40,6 +41,7 @@ class Api:
         self.base = base
         self.files = {}
         self.bills = Manner()
+        self.sealed = Operations(keys)
 
     def handle(self, request):
         """The signed answer to a request."""
@@ -131,6 +133,9 @@ class Api:
             return 200, self._upload(request)
         if request.method == "GET" and path in BILLS:
             return 200, self._bill(request)
+        found = self.sealed.route(request, time.time())
+        if found is not None:
+            return 200, found
         match = re.fullmatch(
             r"/v3/pay/(partner/)?transactions/"
             r"(?:(jsapi|native|app|h5)|(id|out-trade-no)/([^/]+)(/close)?)",
@@ -320,7 +325,11 @@ class Api:
         query = dict(urllib.parse.parse_qsl(request.query))
         if not re.fullmatch(r"\d{4}-\d\d-\d\d", query.get("bill_date", "")):
             raise ApiError(400, "PARAM_ERROR", "bill_date is YYYY-MM-DD")
-        data = trade_bill(self.store, PROVIDER, query["bill_date"])
+        sub = query.get("sub_mchid")
+        if sub not in (None, self.keys.ids["sub_mchid"]):
+            raise ApiError(400, "PARAM_ERROR", "no such sub_mchid")
+        data = trade_bill(self.store, PROVIDER, query["bill_date"],
+                          sub is not None)
         if data is None:
             raise ApiError(400, "NO_STATEMENT_EXIST", "no bill of that day")
         data = self.bills.padded(data)

@@ -16,6 +16,18 @@ STATES = {"created": "NOTPAY", "closed": "CLOSED", "paid": "SUCCESS"}
 TYPES = {"NATIVE": "native", "JSAPI": "jsapi", "APP": "app", "MWEB": "h5"}
 
 
+# the page of the server in front, which nothing else has seen
+NO_CERTIFICATE = b"""<html>\r
+<head><title>400 No required SSL certificate was sent</title></head>\r
+<body>\r
+<center><h1>400 Bad Request</h1></center>\r
+<center>No required SSL certificate was sent</center>\r
+<hr><center>nginx</center>\r
+</body>\r
+</html>\r
+"""
+
+
 class ApiError(Exception):
     """An error answer; without a code it is one that nobody signs."""
 
@@ -30,8 +42,8 @@ class Api:
     """The paths of v2 over the orders of a store.
 
     notify(order, event) is called for each event; base() is our own URL.
-    The certificate that refunds need is the business of a TLS server, which
-    this is not: it is not asked for.
+    Where there is TLS, /secapi/ and the bills of funds want the merchant's
+    certificate in it.
     """
 
     name = PROVIDER
@@ -55,15 +67,21 @@ class Api:
         }
 
     def handles(self, path):
-        return path in self._calls
+        return path in self._calls or path.startswith("/secapi/")
 
     def handle(self, request):
         """The answer to a request: always 200, as the provider does."""
         kind = self.keys.sign_type
+        if request.shown == "" and self._wants(request.path):
+            return Response(400, NO_CERTIFICATE,
+                            {"Content-Type": "text/html"})
         try:
             if request.method != "POST":
                 raise ApiError("use POST")
             values, kind = self._read(request.body)
+            self._check_shown(request)
+            if request.path not in self._calls:
+                raise ApiError("no such path", "PARAM_ERROR")
             result = self._calls[request.path](values)
             if isinstance(result, Response):
                 return result
@@ -83,6 +101,16 @@ class Api:
                   "nonce_str": random_text(), **result}
         text = sign(to_pairs(result), self.keys.api_key, kind)
         return self._answer({**result, "sign": text})
+
+    @staticmethod
+    def _wants(path):
+        return path.startswith("/secapi/") or path == "/pay/downloadfundflow"
+
+    def _check_shown(self, request):
+        """The certificate is of the merchant that mch_id names."""
+        if request.shown is not None and self._wants(request.path) \
+                and request.shown != self.keys.ids["merchant_serial"]:
+            raise ApiError("\u8bc1\u4e66\u9519\u8bef", "CERT_ERROR")
 
     @staticmethod
     def _answer(values):

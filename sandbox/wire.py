@@ -7,12 +7,19 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Request:
-    """A request; names of header fields are in lower case."""
+    """A request; names of header fields are in lower case.
+
+    opened has what was encrypted in it, once somebody has opened that.
+    shown is the serial of the certificate that the client has shown in TLS,
+    "" if it has none, None without TLS.
+    """
 
     method: str
     target: str
     headers: dict = field(default_factory=dict)
     body: bytes = b""
+    opened: dict = field(default_factory=dict)
+    shown: str = None
 
     @property
     def path(self):

@@ -1,29 +1,38 @@
 # Every operation of every provider, through both handlers, against the
 # sandbox: the table "Operations of the providers" of t/README.md is what is
-# run, row by row, and the sandbox's log of calls says what has come in.
+# run, row by row, and the sandbox's log of calls says what has come in.  Of
+# generic it is the gateways of pass_generic.py that are called.
 
 use strict;
 use warnings;
 use lib 't/lib';
 
 use Test::More;
+use Digest::SHA ();
 use JSON::PP ();
 use POSIX 'strftime';
 
 use PaygwApi;
+use PaygwGeneric qw(gateway keys_made);
 use PaygwNginx;
 use PaygwPeer qw(call);
 use PaygwSandbox;
 use PaygwTest ();
 
 my $Sandbox = PaygwSandbox->start;
+my $Peer = PaygwPeer->start;
+my $PeerUrl = 'http://127.0.0.1:' . $Peer->listen;
+my @Styles = qw(md5 xml hmac ed);
 my $D = $Sandbox->{dir};
 my $Ids = $Sandbox->{ids};
 my $Json = JSON::PP->new->utf8->canonical;
+my $File = 'x' x 1000;
 my $Notify = 'http://127.0.0.1:1/n';
 my $Root = $PaygwTest::Root;
 my @Own = (notify_url => $Notify, proxy_read_timeout => '20s');
 my @Wx = (platform_certificate => "$D/wechat/platform_cert_a.pem", @Own);
+
+keys_made($Peer->{keys});
 
 my $Nginx = PaygwNginx->start(
     http => "    paygw_zone paygw:2m;\n    paygw_deadline 30s;\n"
@@ -34,9 +43,11 @@ my $Nginx = PaygwNginx->start(
         . $Sandbox->alipay(alipay_public_key => "$D/alipay/alipay_public.pem",
                            @Own)
         . $Sandbox->unionpay(@Own, termId => '00000001')
-        . $Sandbox->stripe(proxy_read_timeout => '20s'),
+        . $Sandbox->stripe(proxy_read_timeout => '20s')
+        . join('', map { gateway($Peer, $_, $PeerUrl) } @Styles),
     server => join('', map { "location /$_/ { paygw_pass $_; }" }
                    qw(wxpay wxpart wxv2 alipay unionpay stripe))
+        . join('', map { "location /$_/ { paygw_pass $_ /$_/; }" } @Styles)
         . 'location /api/ { paygw_api wxpay wxpart wxv2 alipay unionpay '
         . 'stripe; }'
         . 'location /unknown/ { paygw_binding off; paygw_api stripe; }');
@@ -123,6 +134,7 @@ my %Good = (
     alipay_v3 => qr/^\{(?!"code")/,
     unionpay => qr/(?:^|&)respCode=00|cashier/i,
     stripe => qr/"object": ?"/,
+    generic => qr/MARK/,
 );
 
 my $Out = 'out-trade-no';
@@ -146,6 +158,20 @@ sub wx_account {
     return $partner ? (sp_mchid => $Ids->{mchid},
                        sub_mchid => $Ids->{sub_mchid})
                     : (mchid => $Ids->{mchid});
+}
+
+# a file in a part of that name; what describes it in the part before it
+
+sub upload {
+    my ($path, $name, $about, $told) = @_;
+    my $head = 'Content-Disposition: form-data; name=';
+    my $text = '';
+    $text = qq(--b\r\n$head"$about"\r\nContent-Type: application/json)
+        . "\r\n\r\n" . $Json->encode($told) . "\r\n" if $about;
+    return call($Nginx, POST => $path, heads => {
+        'Content-Type' => 'multipart/form-data; boundary=b' },
+        body => qq($text--b\r\n$head"$name"; filename="a.jpg"\r\n)
+            . "Content-Type: image/jpg\r\n\r\n$File\r\n--b--\r\n");
 }
 
 sub wx_make {
@@ -181,8 +207,12 @@ sub wx_rest {
                             $partner ? (sub_mchid => $Ids->{sub_mchid}) : (),
                             %amount }) if $name eq 'refund';
     return get("$at/v3/certificates") if $name eq 'certificates';
+    return upload("$at/v3/merchant/media/upload", 'file', 'meta',
+                  { filename => 'a.jpg', sha256 =>
+                    Digest::SHA::sha256_hex($File) }) if $name eq 'upload';
     my $bill = $name eq 'fund bill' ? 'fundflowbill?account_type=BASIC&'
                                     : 'tradebill?bill_type=ALL&';
+    $bill .= "sub_mchid=$Ids->{sub_mchid}&" if $partner;
     my $res = first_good(sub { get("$at/v3/bill/${bill}bill_date=$_[0]") },
                          days('%Y-%m-%d'));
     return $res if $name ne 'bill file';
@@ -245,6 +275,10 @@ sub ali_op {
                          biz_content => $Json->encode($biz));
     };
 
+    return $v3 ? upload('/alipay/v3/alipay/open/file/upload', 'file_content',
+                        data => { biz_code => 'x' })
+               : upload("/alipay/gateway.do?method=$row->{call}&biz_code=x",
+                        'file_content') if $name eq 'upload';
     return first_good(sub { $one->({ bill_type => 'trade',
                                      bill_date => $_[0] }) },
                       days('%Y-%m-%d')) if $name eq 'bill';
@@ -319,6 +353,30 @@ sub stripe_op {
     return get('/stripe/v1/refunds?payment_intent=' . $pi->{trade_no});
 }
 
+sub generic_op {
+    my ($name, $id, $row) = @_;
+    my ($method, $path) = split / /, $row->{call};
+    $Peer->plan({});
+    return get($path) if $method eq 'GET';
+    return post_form($path, order_no => $id) if $path =~ /md5/;
+    return call($Nginx, POST => $path, heads =>
+                { 'Content-Type' => 'text/xml' },
+                body => "<doc><order_no>$id</order_no></doc>")
+        if $path =~ /xml/;
+    return json($path, { order => { id => $id } });
+}
+
+# what a provider has been called for since then
+
+sub calls_of {
+    my ($provider, $before) = @_;
+    return map { "$_->{method} $_->{path}" }
+           grep { $_->{check} eq 'ok' } $Peer->requests
+        if $provider eq 'generic';
+    return map { $_->{operation} } grep { $_->{provider} eq $provider }
+           @{ $Sandbox->get("calls?after=$before")->{calls} };
+}
+
 sub by_pass {
     my ($row, $name, $id) = @_;
     my $p = $row->{provider};
@@ -328,7 +386,8 @@ sub by_pass {
             ? wx_make($partner, $name, $id) : wx_rest($partner, $name, $id);
     }
     my $op = { wechat_v2 => \&v2_op, alipay => \&ali_op, alipay_v3 => \&ali_op,
-               unionpay => \&up_op, stripe => \&stripe_op }->{$p};
+               unionpay => \&up_op, stripe => \&stripe_op,
+               generic => \&generic_op }->{$p};
     return $op->($name, $id, $row);
 }
 
@@ -417,7 +476,8 @@ sub prepared {
 
     $id =~ s/\W//g;
     return $id if $name =~ /^(?:$Makes|barcode|pre-authorise|session)$/
-        || $name =~ /^(?:certificates|encrypt certificate)$/;
+        || $name =~ /^(?:certificates|encrypt certificate|upload)$/
+        || $p eq 'generic';
 
     my $first = $name =~ /session|expire/ ? 'session' : $First{$p};
     my ($made) = grep { $_->{provider} eq $p && $_->{name} eq $first } rows();
@@ -431,7 +491,7 @@ sub prepared {
 }
 
 my @Rows = rows();
-cmp_ok(scalar @Rows, '>=', 76, 'operations');
+cmp_ok(scalar @Rows, '>=', 87, 'operations');
 
 for my $row (@Rows) {
     my ($p, $name) = @$row{qw(provider name)};
@@ -462,10 +522,8 @@ for my $row (@Rows) {
                 or diag($res->{body});
         }
 
-        my @calls = grep { $_->{provider} eq $provider }
-                    @{ $Sandbox->get("calls?after=$before")->{calls} };
-        ok(scalar(grep { $_->{operation} =~ /^$wire$/ } @calls),
-           "$title: the sandbox was called")
+        my @calls = calls_of($provider, $before);
+        ok(scalar(grep { /^$wire$/ } @calls), "$title: it was called")
             or diag("$row->{call}: ", explain(\@calls));
     }
 }

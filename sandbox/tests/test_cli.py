@@ -101,7 +101,7 @@ class Serve(unittest.TestCase):
                  ready, "--write-conf", conf, "--cert-mode", "--partner"],
                 cwd=ROOT, stdout=subprocess.PIPE)
             try:
-                end = time.monotonic() + 20
+                end = time.monotonic() + 60
                 while not os.path.exists(ready):
                     self.assertLess(time.monotonic(), end)
                     time.sleep(0.02)

@@ -1,11 +1,19 @@
 """WeChat Pay v2: misbehaviours, the interface, the way of a payment."""
 
 import gzip
+import http.client
+import ssl
+import tempfile
 import time
 import unittest
 
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
 from sandbox import wechat_v2
+from sandbox.keys import certificate, private_pem
 from sandbox.orders import Order
+from sandbox.server import Sandbox, Server
 from sandbox.wechat_v2 import (Refused, check_notify, document, parse, sign,
                                to_pairs, verify)
 
@@ -284,3 +292,69 @@ class Interface(unittest.TestCase):
         self.assertEqual(self.call("/pay/refundquery",
                                    out_trade_no="ORDER_2")["err_code"],
                          "REFUNDNOTEXIST")
+
+
+class Certificate(unittest.TestCase):
+    """Where there is TLS, refunds want the merchant's certificate in it."""
+
+    def setUp(self):
+        k = keys()
+        self.server = Server(Sandbox(k), port=0, tls=(
+            k.path("wechat/platform_cert_a.pem"),
+            k.path("wechat/platform_key_a.pem"))).start()
+        self.addCleanup(self.server.stop)
+
+    def call(self, path, shown=None):
+        """(status, body); shown are a certificate and its key."""
+        ids = keys().ids
+        values = {"appid": ids["appid"], "mch_id": ids["mchid"],
+                  "nonce_str": "x", "sign_type": "HMAC-SHA256",
+                  "account_type": "Basic", "out_trade_no": "T1"}
+        values["sign"] = sign(to_pairs(values), keys().api_key,
+                              "HMAC-SHA256")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        if shown:
+            context.load_cert_chain(*shown)
+        connection = http.client.HTTPSConnection(
+            *self.server.server_address[:2], timeout=10, context=context)
+        try:
+            connection.request("POST", path, document(to_pairs(values)))
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def test_shown(self):
+        k = keys()
+        mine = (k.path("wechat/apiclient_cert.pem"),
+                k.path("wechat/apiclient_key.pem"))
+        other = (k.path("wechat/platform_cert_b.pem"),
+                 k.path("wechat/platform_key_b.pem"))
+        for path, word in (("/secapi/pay/refund", b"ORDERNOTEXIST"),
+                           ("/secapi/pay/reverse", b"ORDERNOTEXIST"),
+                           ("/secapi/other", b"no such path"),
+                           ("/pay/downloadfundflow", b"No Bill Exist")):
+            status, body = self.call(path)
+            self.assertEqual(status, 400)
+            self.assertIn(b"No required SSL certificate was sent", body)
+            status, body = self.call(path, other)
+            self.assertEqual(status, 200)
+            self.assertIn(b"CERT_ERROR", body)
+            status, body = self.call(path, mine)
+            self.assertEqual(status, 200)
+            self.assertIn(word, body)
+        for shown in (None, mine, other):
+            self.assertIn(b"ORDERNOTEXIST",
+                          self.call("/pay/orderquery", shown)[1])
+
+    def test_of_nobody(self):
+        k = keys()
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")])
+        pem = certificate(name, name, k.rogue, k.rogue)
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(pem + private_pem(k.rogue))
+            file.flush()
+            with self.assertRaises(OSError):
+                self.call("/secapi/pay/refund", (file.name,))

@@ -76,7 +76,9 @@ make_key() {
             own=${file%/*}/$own
             [ -e "$own" ] || key "$own"
             certificate "$own" "$file" ;;
-        *cert* | *.crt | *platform*)
+        aes.key)
+            openssl rand -base64 16 > "$file" ;;
+        *cert* | *.crt | *.cer | *platform*)
             key "$work/key"
             certificate "$work/key" "$file" ;;
         *.pem)

@@ -200,3 +200,102 @@ def files(case):
         {"X-Expected-Hash": "sha1=79bb"}, b"", "GET")
     case.same((status, json.loads(text)["code"]),
               (400, "CLIENT-BAD_REQUEST"), "a hash that is none")
+
+
+def sent(case, path, values, form=False):
+    """(status, body) of a call with JSON, or with a form."""
+    text = urllib.parse.urlencode(values) if form else json.dumps(values)
+    status, _, body = stage.send(case.port, path, {
+        "Content-Type": "application/x-www-form-urlencoded" if form
+        else "application/json"}, text.encode())
+    return status, body.decode()
+
+
+def opened(case):
+    """What the sandbox has read in the newest call."""
+    server, = (p for p in case.programs if hasattr(p, "sandbox"))
+    return server.sandbox.calls.plain()["calls"][-1].get("opened")
+
+
+def encrypted(case):
+    """What is in clear here, and at the sandbox, and not on the way."""
+    status, body = sent(case, "/wxpay/v3/security/echo", {
+        "echo_message": "x", "encrypted_echo_message": "a name"})
+    case.same((status, json.loads(body)["encrypted_echo_message"]),
+              (200, "a name"), "wxpay: opened")
+    case.same(opened(case), {"/encrypted_echo_message": "a name"},
+              "wxpay: encrypted")
+    stamp = time.strftime("%Y%m%d%H%M%S", time.gmtime(time.time() + 8 * 3600))
+    order = {"orderId": "EXAMPLE0001", "txnTime": stamp, "txnType": "01",
+             "txnSubType": "07", "txnAmt": "100", "currencyCode": "156",
+             "accNo": "6226090000000048",
+             "customerInfo": "{certifTp=01&phoneNo=181}"}
+    status, body = sent(case, "/unionpay/gateway/api/backTransReq.do", order,
+                        True)
+    case.same((status, "respCode=00" in body), (200, True),
+              "unionpay: an order is made")
+    case.same(opened(case), {"accNo": "6226090000000048", "customerInfo": {
+        "certifTp": "01", "phoneNo": "181"}}, "unionpay: encrypted")
+    status, body = sent(case, "/unionpay/gateway/api/queryTrans.do", {
+        "orderId": "EXAMPLE0001", "txnTime": stamp, "txnType": "00"}, True)
+    case.same((status, "accNo=6226090000000048" in body), (200, True),
+              "unionpay: opened")
+    biz = json.dumps({"out_trade_no": "EXAMPLE_1", "total_amount": "1.00",
+                      "subject": "tea", "buyer_id": "2088"})
+    status, body = sent(case, "/alipay/gateway.do", {
+        "method": "alipay.trade.create", "biz_content": biz}, True)
+    case.same((status, '"out_trade_no":"EXAMPLE_1"' in body), (200, True),
+              "alipay: opened")
+    case.same(opened(case), {"biz_content": biz}, "alipay: encrypted")
+
+
+def partner(case):
+    """Orders for a sub-merchant, and a call for another application."""
+    status, body = sent(case, "/pay/orders", {
+        "order_id": "EXAMPLE_1", "amount": 100, "currency": "CNY",
+        "subject": "tea", "method": "qr", "channel": "tea_house"})
+    case.same((status, json.loads(body)["code"]), (200, "OK"),
+              "tea_house: an order is made")
+    store = next(p for p in case.programs if hasattr(p, "sandbox")) \
+        .sandbox.store
+    case.ok(store.get("wechat_v3", "EXAMPLE_1").partner,
+            "tea_house: it is the sub-merchant's")
+    ids = case.keys.rings[""].ids
+    status, _, body = stage.send(
+        case.port, "/wxpay/v3/pay/partner/transactions/out-trade-no/"
+        "EXAMPLE_1?sp_mchid=%s&sub_mchid=%s" % (ids["mchid"],
+                                                ids["sub_mchid"]),
+        {}, b"", "GET")
+    case.same((status, json.loads(body)["sub_mchid"]),
+              (200, ids["sub_mchid"]), "tea_house: query")
+    status, body = sent(case, "/alipay/gateway.do", {
+        "method": "alipay.trade.query", "app_auth_token": "x",
+        "biz_content": '{"out_trade_no":"NONE"}'}, True)
+    case.same((status, "ACQ.TRADE_NOT_EXIST" in body), (200, True),
+              "alipay: for another application")
+
+
+def more(case):
+    """An order of each, which is asked for again."""
+    for channel, method, currency, action in (
+            ("unionpay", "qr", "CNY", "qr_code"),
+            ("unionpay_sm3", "page", "CNY", "form"),
+            ("wxv2", "qr", "CNY", "qr_code"),
+            ("stripe", "page", "EUR", "redirect")):
+        number = "EXAMPLE" + channel.replace("_", "")
+        status, body = sent(case, "/pay/orders", {
+            "order_id": number, "amount": 100, "currency": currency,
+            "subject": "tea", "method": method, "channel": channel,
+            **({"return_url": "https://shop.example/"}
+               if method == "page" else {})})
+        answer = json.loads(body)
+        case.same((status, answer["code"],
+                   answer["data"].get("action", {}).get("type")),
+                  (200, "OK", action), channel + ": an order is made")
+        if action == "form":
+            continue            # there is none before a browser has sent it
+        status, _, body = stage.send(
+            case.port, "/pay/orders/%s?channel=%s" % (number, channel), {},
+            b"", "GET")
+        case.same((status, json.loads(body)["data"].get("outcome")),
+                  (200, "pending"), channel + ": it waits for its payer")

@@ -18,7 +18,8 @@ import traceback
 import luashop
 import merchants
 import stage
-from calls import calling, fields, files, routed, trouble, unified
+from calls import (calling, encrypted, fields, files, more, partner, routed,
+                   trouble, unified)
 from queueing import Scene
 from stage import ROOT, Failure
 
@@ -111,9 +112,13 @@ class Case:
         block = channel[0]
         ids = self.ring(block).ids
         new = block
-        for word in ("app_id", "seller_id", "appid", "mchid"):
-            new = re.sub(r"(?m)^( +%s +)\S+;" % word,
-                         lambda m: m.group(1) + ids[word] + ";", new)
+        new = re.sub(r"(?m)^( +appid +\S+ )\S+;", lambda m: m.group(1)
+                     + ids["sub_appid"] + ";", new)
+        for word in ("app_id", "seller_id", "appid", "mchid", "sub_mchid",
+                     "auth_app_id"):
+            # the first one, if there are several
+            new = re.sub(r"(?m)^( +%s +)[^\s;]+" % word, lambda m: m.group(1)
+                         + ids[word.removeprefix("auth_")], new, count=1)
         new = re.sub(r"(?m)^( +merId +)\S+;", lambda m: m.group(1)
                      + self.ring(block).unionpay_ids["merId"] + ";", new)
         new = re.sub(r"PUB_KEY_ID_\d+", ids["pub_key_id"], new)
@@ -149,8 +154,12 @@ class Case:
             faults.setdefault("key", "pub")
         if provider == "stripe" and not re.search("livemode +off;", block):
             faults.setdefault("livemode", True)
+        secret = re.search("signMethod +(1[12]);", block)
+        if secret:
+            faults.setdefault("sign_type", secret.group(1))
         self.orders += 1
-        order = Order(provider, "EXAMPLE-%d" % self.orders, 1234)
+        order = Order(provider, "EXAMPLE-%d" % self.orders, 1234,
+                      partner="sub_mchid" in block)
         message = deliver.compose(keys, order, None, faults, url="any")
         return order, dict(message.headers), message.body
 
@@ -477,21 +486,6 @@ def confirming(case):
         case.refuses("unionpay", certificate=kind)
 
 
-def ordering(case):
-    plain(case)
-    calling(case)
-
-
-def resilient(case):
-    plain(case)
-    trouble(case)
-
-
-def ordering_unified(case):
-    plain(case)
-    unified(case)
-
-
 SCENES = {
     "alipay-auto-certificates.conf": fetched,
     "wechat-v3-auto-certificates.conf": fetched,
@@ -506,15 +500,18 @@ SCENES = {
     "merchant-limits.conf": merchants.limits,
     "merchant-params.conf": merchants.params,
     "merchant-public-key.conf": merchants.public_key,
+    "orders-encrypted.conf": lambda case: (plain(case), encrypted(case)),
     "orders-files.conf": files,
-    "orders-out.conf": ordering,
+    "orders-out.conf": lambda case: (plain(case), calling(case)),
     "orders-out-unionpay-wechat-v2.conf": fields,
-    "orders-resilient.conf": resilient,
+    "orders-partner.conf": lambda case: (plain(case), partner(case)),
+    "orders-resilient.conf": lambda case: (plain(case), trouble(case)),
     "metrics.conf": metrics,
     "queue.conf": queueing,
     "routed-orders.conf": lambda case: (plain(case), routed(case)),
     "signed-delivery.conf": signed,
-    "unified-orders.conf": ordering_unified,
+    "unified-orders.conf": lambda case: (plain(case), unified(case)),
+    "unified-orders-more.conf": lambda case: (plain(case), more(case)),
     "unionpay.conf": confirming,
     "wechat-v2.conf": refunds,
 }
