@@ -453,6 +453,11 @@ def do_listen(c):
     if c.get('tls'):
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(*c['tls'])
+        if c.get('weak'):
+            # what OpenSSL has to be asked for: the one version, the ciphers
+            tls.set_ciphers(c['weak'][1] + ':@SECLEVEL=0')
+            tls.minimum_version = ssl.TLSVersion.TLSv1
+            tls.maximum_version = ssl.TLSVersion[c['weak'][0]]
         if c.get('ask'):
             # the certificate itself is what is trusted
             tls.verify_mode = ssl.CERT_OPTIONAL
