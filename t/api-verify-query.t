@@ -1,8 +1,7 @@
 # paygw_api: an answer that says that an order is paid, with one byte changed,
-# at every position: the caller never sees anything of a provider but
-# what was signed, and the outcome is unknown.  Answers about new orders are in
-# api-verify.t and api-verify-fields.t, about
-# refunds in api-verify-refund.t.
+# at every position: the caller never sees anything of a provider but what was
+# signed, and the outcome is unknown.  Answers about new orders are in
+# api-verify.t and api-verify-fields.t, about refunds in api-verify-refund.t.
 
 use strict;
 use warnings;

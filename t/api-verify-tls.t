@@ -1,6 +1,6 @@
-# Stripe signs nothing, so that TLS is all that there is: with one
-# byte of what a middle man hands on changed, of the handshake or of the answer,
-# nothing of the provider is ever seen.  Positions are a sample of all.
+# Stripe signs nothing, so that TLS is all that there is: with one byte of what
+# a middle man hands on changed, of the handshake or of the answer, nothing of
+# the provider is ever seen.  Positions are a sample of all.
 
 use strict;
 use warnings;

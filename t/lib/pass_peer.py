@@ -568,6 +568,8 @@ def do_flip(c):
     do_plan({'answers': before + [c['answer']]})
     good = call(client, c)
     r = STATE['requests'][len(before)]
+    before = [{'raw': base64.b64encode(b''.join(build(a, asked))).decode()}
+              for a, asked in zip(before, STATE['requests'])]
     head, body = build(c['answer'], r)
     raw = head + body
     do_plan({'answers': before + [{'raw': base64.b64encode(raw).decode()}]})
