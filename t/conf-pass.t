@@ -72,6 +72,13 @@ for my $case (
           [ proxy_ssl_certificate => "$Keys/mch.crt" ],
           [ proxy_ssl_certificate_key => "$Keys/mch.key" ],
           [ proxy_set_header => 'X-Trace $request_id' ]) ],
+    [ 'no key and no hash is weak', wx('https://localhost',
+          proxy_ssl_conf_command => 'CipherString ALL:COMPLEMENTOFALL') ],
+    [ 'nothing of TLS in http{} reaches them',
+      "proxy_ssl_protocols SSLv3 TLSv1; proxy_ssl_ciphers ALL:\@SECLEVEL=0;\n"
+      . "proxy_ssl_conf_command Protocol ALL;\n"
+      . "proxy_ssl_certificate /no/such; proxy_ssl_certificate_key /no/such;\n"
+      . wx('https://localhost') ],
     [ 'Stripe at the sandbox', st(), $Stripe ],
     [ 'Stripe', st('https://localhost', livemode => 'on', secret_key =>
                        'text:sk_live_1 basic'), $Stripe ],
@@ -105,6 +112,8 @@ for my $case (
     [ wx(), "paygw_download_max x; $Pass",
       qr/"paygw_download_max" directive invalid value/ ],
     [ wx(), "paygw_body_max 0; $Pass", qr/"paygw_body_max" .*cannot be 0/ ],
+    [ "proxy_set_body x;\n" . wx(), undef,
+      qr/"proxy_set_body" in "http" replaces what channel "wxpay" sends, / ],
     [ wx(endpoint => undef), undef,
       qr/needs "endpoint" in channel "wxpay", add "endpoint https:\/\/api\./ ],
     [ wx(merchant_private_key => undef), undef,
@@ -163,6 +172,26 @@ for my $case (
       qr/"proxy_read_timeout" directive is duplicate/ ],
     [ wx('https://localhost', proxy_ssl_trusted_certificate => '/no/such'),
       undef, qr/cannot load certificate "\/no\/such"|SSL_CTX_load_verify/ ],
+    (map { [ wx('https://localhost', proxy_ssl_protocols => $_->[0]), undef,
+             qr/invalid value "$_->[1]" in "proxy_ssl_protocols" of .*:\d+/ ] }
+     [ 'SSLv2', 'SSLv2' ], [ 'SSLv3 TLSv1', 'SSLv3' ], [ 'TLSv1', 'TLSv1' ],
+     [ 'TLSv1.3 TLSv1.1', 'TLSv1.1' ], [ 'TLSv1.4', 'TLSv1.4' ]),
+    (map { [ wx('https://localhost', @$_[1 .. $#$_]), undef,
+             qr/TLS of the calls of channel "wxpay" is not safe: $_->[0], / ] }
+     [ 'versions before TLS 1\.2 are allowed',
+       proxy_ssl_conf_command => 'Protocol ALL' ],
+     [ 'versions before TLS 1\.2 are allowed',
+       proxy_ssl_conf_command => [ 'Protocol ALL', 'MaxProtocol TLSv1.1' ] ],
+     [ 'no version has a cipher',
+       proxy_ssl_conf_command => 'MaxProtocol TLSv1.1' ],
+     [ 'a cipher without a certificate is allowed',
+       proxy_ssl_ciphers => 'ALL:@SECLEVEL=0' ],
+     [ 'a cipher without a certificate is allowed',
+       proxy_ssl_conf_command => 'CipherString aNULL:@SECLEVEL=0' ],
+     [ 'a cipher that encrypts nothing is allowed',
+       proxy_ssl_ciphers => 'NULL-SHA256:@SECLEVEL=0' ],
+     [ 'the security level of OpenSSL is 0',
+       proxy_ssl_conf_command => 'CipherString DEFAULT:@SECLEVEL=0' ]),
     (map { [ wx('https://localhost', @$_), undef,
              qr/\[emerg\] .*, "proxy_\*" of channel "wxpay"$/m ] }
      [ proxy_ssl_trusted_certificate => '/no/such' ],

@@ -49,6 +49,12 @@ my %Port = map { ($_, $Peer->listen(tls => [ "$Tmp/$_.crt", "$Tmp/$_.key" ])) }
            qw(good wrong expired);
 my $Plain = $Peer->listen;
 
+sub weak {
+    my ($version, $ciphers) = @_;
+    return $Peer->listen(tls => [ "$Tmp/good.crt", "$Tmp/good.key" ],
+                         weak => [ $version, $ciphers ]);
+}
+
 sub start {
     my ($endpoint, %o) = @_;
     my %lines = %{ $o{lines} || {} };
@@ -110,8 +116,12 @@ for my $case (
     [ 'one that has ended', "https://localhost:$Port{expired}", {},
       qr/certificate has expired/ ],
     [ 'no TLS', "https://localhost:$Plain", {}, $Handshake ],
-    [ 'another version', "https://localhost:$Port{good}",
-      { proxy_ssl_protocols => 'TLSv1' }, $Handshake ],
+    [ 'TLS 1.1', 'https://localhost:' . weak('TLSv1_1', 'ALL'), {},
+      $Handshake ],
+    [ 'no certificate', 'https://localhost:' . weak('TLSv1_2', 'aNULL'), {},
+      $Handshake ],
+    [ 'no encryption', 'https://localhost:' . weak('TLSv1_2', 'eNULL'), {},
+      $Handshake ],
 ) {
     my ($what, $url, $lines, $log) = @$case;
 
@@ -120,11 +130,16 @@ for my $case (
 
     my $nginx = start($url, lines => $lines,
         more => "    proxy_ssl_verify off; proxy_ssl_session_reuse off;\n"
-            . "    proxy_http_version 1.1; proxy_ssl_name localhost;\n",
+            . "    proxy_http_version 1.1; proxy_ssl_name localhost;\n"
+            . "    proxy_ssl_protocols TLSv1 TLSv1.1 TLSv1.2 TLSv1.3;\n"
+            . "    proxy_ssl_ciphers ALL:COMPLEMENTOFALL:\@SECLEVEL=0;\n"
+            . "    proxy_ssl_conf_command Options UnsafeLegacyServerConnect;\n",
         raw => "location /raw/ { proxy_pass $url/; "
             . 'proxy_set_header Connection ""; proxy_ssl_server_name on; }');
     $Peer->plan;
     call($nginx, POST => '/raw/v3/x', body => '{}') for 1 .. 2;
+    is(scalar $Peer->requests, 2, "D4: $what: others do")
+        if $what ne 'no TLS';
     $Peer->plan;
     for (1 .. 2) {
         problem_ok(call($nginx, POST => $Create, body => '{"secret":1}'),
@@ -133,6 +148,34 @@ for my $case (
     is(scalar $Peer->requests, 0, "D4: $what: nothing is sent");
     like($nginx->log, $log, "D4: $what: log");
     ok($nginx->quit, "D4: $what: quits");
+}
+
+# -- a certificate of ours is shown where a channel says so, and only there --
+
+{
+    my @tls = ("$Tmp/good.crt", "$Tmp/good.key");
+    my $port = $Peer->listen(tls => \@tls, ask => "$Peer->{keys}/mch.crt");
+    my $own = "proxy_ssl_certificate $Peer->{keys}/mch.crt; "
+        . "proxy_ssl_certificate_key $Peer->{keys}/mch.key;";
+
+    for my $where (qw(http channel)) {
+        my $nginx = start("https://localhost:$port",
+            $where eq 'http' ? (more => "    $own\n")
+            : (lines => { proxy_ssl_certificate => "$Peer->{keys}/mch.crt",
+                          proxy_ssl_certificate_key =>
+                              "$Peer->{keys}/mch.key" }),
+            raw => "location /raw/ { proxy_pass https://localhost:$port/; }");
+        $Peer->plan;
+        is(call($nginx, POST => $Create)->{status}, 200, "$where: passed");
+        call($nginx, POST => '/raw/v3/x', body => '{}');
+        my ($call, $raw) = map { defined $_->{client} ? 'shown' : 'none' }
+                           $Peer->requests(2);
+        is($call, $where eq 'http' ? 'none' : 'shown',
+           "E3: a certificate in $where: the provider");
+        is($raw, $where eq 'http' ? 'shown' : 'none',
+           "E3: a certificate in $where: others");
+        end($nginx, $where);
+    }
 }
 
 # -- the other host has another certificate, or none that verifies --

@@ -14,6 +14,8 @@
 #define NGX_HTTP_PAYGW_APPLY_WORDS  8
 
 
+static ngx_command_t *ngx_http_paygw_apply_find(ngx_conf_t *cf,
+    ngx_uint_t type, ngx_str_t *name, ngx_module_t **module);
 static ngx_uint_t ngx_http_paygw_apply_fits(ngx_command_t *cmd, ngx_uint_t n);
 static ngx_int_t ngx_http_paygw_apply_set(ngx_conf_t *cf,
     ngx_http_conf_ctx_t *ctx, ngx_module_t *module, ngx_command_t *cmd);
@@ -24,11 +26,23 @@ ngx_http_paygw_apply(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx,
     ngx_uint_t type, ngx_str_t *line, ngx_uint_t n)
 {
     ngx_int_t       rc;
-    ngx_uint_t      i;
     ngx_conf_t      save;
     ngx_array_t     args;
     ngx_command_t  *cmd;
     ngx_module_t   *module;
+
+    cmd = ngx_http_paygw_apply_find(cf, type, &line[0], &module);
+
+    if (cmd == NULL) {
+        return NGX_DECLINED;
+    }
+
+    if (!ngx_http_paygw_apply_fits(cmd, n - 1)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid number of arguments in \"%V\" "
+                           "directive", &line[0]);
+        return NGX_ERROR;
+    }
 
     args.elts = line;
     args.nelts = n;
@@ -36,47 +50,49 @@ ngx_http_paygw_apply(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx,
     args.nalloc = n;
     args.pool = cf->pool;
 
+    save = *cf;
+
+    cf->ctx = ctx;
+    cf->cmd_type = type;
+    cf->args = &args;
+
+    rc = ngx_http_paygw_apply_set(cf, ctx, module, cmd);
+
+    *cf = save;
+
+    return rc;
+}
+
+
+static ngx_command_t *
+ngx_http_paygw_apply_find(ngx_conf_t *cf, ngx_uint_t type, ngx_str_t *name,
+    ngx_module_t **module)
+{
+    ngx_uint_t      i;
+    ngx_module_t   *m;
+    ngx_command_t  *cmd;
+
     for (i = 0; cf->cycle->modules[i]; i++) {
 
-        module = cf->cycle->modules[i];
-        cmd = module->commands;
+        m = cf->cycle->modules[i];
 
-        if (module->type != NGX_HTTP_MODULE || cmd == NULL) {
+        if (m->type != NGX_HTTP_MODULE || m->commands == NULL) {
             continue;
         }
 
-        for ( /* void */ ; cmd->name.len; cmd++) {
+        for (cmd = m->commands; cmd->name.len; cmd++) {
 
-            if (!(cmd->type & type)
-                || cmd->name.len != line[0].len
-                || ngx_strncmp(cmd->name.data, line[0].data, line[0].len)
-                   != 0)
+            if ((cmd->type & type)
+                && cmd->name.len == name->len
+                && ngx_strncmp(cmd->name.data, name->data, name->len) == 0)
             {
-                continue;
+                *module = m;
+                return cmd;
             }
-
-            if (!ngx_http_paygw_apply_fits(cmd, n - 1)) {
-                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                   "invalid number of arguments in \"%V\" "
-                                   "directive", &line[0]);
-                return NGX_ERROR;
-            }
-
-            save = *cf;
-
-            cf->ctx = ctx;
-            cf->cmd_type = type;
-            cf->args = &args;
-
-            rc = ngx_http_paygw_apply_set(cf, ctx, module, cmd);
-
-            *cf = save;
-
-            return rc;
         }
     }
 
-    return NGX_DECLINED;
+    return NULL;
 }
 
 
@@ -167,6 +183,30 @@ ngx_http_paygw_apply_words(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx,
     }
 
     return ngx_http_paygw_apply(cf, ctx, type, line, n);
+}
+
+
+void *
+ngx_http_paygw_apply_field(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx,
+    const char *name)
+{
+    char           *conf;
+    ngx_str_t       s;
+    ngx_command_t  *cmd;
+    ngx_module_t   *module;
+
+    s.data = (u_char *) name;
+    s.len = ngx_strlen(name);
+
+    cmd = ngx_http_paygw_apply_find(cf, NGX_HTTP_LOC_CONF, &s, &module);
+
+    if (cmd == NULL || cmd->conf != NGX_HTTP_LOC_CONF_OFFSET) {
+        return NULL;
+    }
+
+    conf = ctx->loc_conf[module->ctx_index];
+
+    return conf + cmd->offset;
 }
 
 

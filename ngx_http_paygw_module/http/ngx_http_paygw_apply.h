@@ -31,6 +31,15 @@ ngx_int_t ngx_http_paygw_apply(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx,
 ngx_int_t ngx_http_paygw_apply_words(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx,
     ngx_uint_t type, const char **words);
 
+/*
+ * Where the value of a directive of locations stands in ctx, if the setter of
+ * the directive is one of nginx's "slots": a thing of the type that this slot
+ * fills.  With "proxy_pass" it is the first field of the proxy module's
+ * configuration.  NULL: this nginx has no such directive.
+ */
+void *ngx_http_paygw_apply_field(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx,
+    const char *name);
+
 
 /*
  * A context as "server" (NULL: none around it), "location" and "upstream" make

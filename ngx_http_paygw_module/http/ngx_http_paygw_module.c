@@ -84,6 +84,10 @@ ngx_http_paygw_init(ngx_conf_t *cf)
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_paygw_module);
 
+    if (ngx_http_paygw_remote_judge(cf, mcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     if (ngx_http_paygw_idem_used(cf, mcf) != NGX_OK) {
         return NGX_ERROR;
     }

@@ -15,6 +15,8 @@
 
 static ngx_int_t ngx_http_paygw_remote_check(ngx_conf_t *cf,
     ngx_paygw_channel_t *ch);
+static ngx_int_t ngx_http_paygw_remote_protocols(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch);
 static ngx_uint_t ngx_http_paygw_remote_known(const ngx_str_t *names,
     ngx_str_t *name);
 static ngx_int_t ngx_http_paygw_remote_set(ngx_conf_t *cf,
@@ -46,6 +48,15 @@ static const ngx_str_t  ngx_http_paygw_remote_names[] = {
     ngx_string("proxy_ssl_trusted_certificate"),
     ngx_string("proxy_ssl_verify"),
     ngx_string("proxy_ssl_verify_depth"),
+    ngx_null_string
+};
+
+
+/* versions that a call may have; those of today, and none that is to come */
+
+static const ngx_str_t  ngx_http_paygw_remote_versions[] = {
+    ngx_string("TLSv1.2"),
+    ngx_string("TLSv1.3"),
     ngx_null_string
 };
 
@@ -148,6 +159,12 @@ ngx_http_paygw_remote_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
         return NGX_ERROR;
     }
 
+    if (ngx_strcmp(value[0].data, "proxy_ssl_protocols") == 0
+        && ngx_http_paygw_remote_protocols(cf, ch) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     if (ngx_strcmp(value[0].data, "proxy_set_header") == 0
         && cf->args->nelts == 3
         && ngx_http_paygw_remote_known(ngx_http_paygw_remote_fields,
@@ -157,6 +174,33 @@ ngx_http_paygw_remote_check(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
                            "\"proxy_set_header %V\" of channel \"%V\": "
                            "the module writes this field itself",
                            &value[1], &ch->name);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_paygw_remote_protocols(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
+{
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_http_paygw_remote_known(ngx_http_paygw_remote_versions,
+                                        &value[i]))
+        {
+            continue;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" in \"proxy_ssl_protocols\" "
+                           "of channel \"%V\", it must be \"TLSv1.2\" or "
+                           "\"TLSv1.3\"", &value[i], &ch->name);
         return NGX_ERROR;
     }
 

@@ -51,6 +51,14 @@ ngx_uint_t ngx_http_paygw_remote_given(ngx_http_paygw_keyring_t *kr,
 ngx_int_t ngx_http_paygw_remote_named(ngx_conf_t *cf);
 void ngx_http_paygw_remote_merged(void);
 
+/*
+ * ngx_http_paygw_remote_judge.c: once all is merged, refuses a channel whose
+ * calls could have less of TLS than 1.2 with a certificate and encryption, or
+ * would have another body
+ */
+ngx_int_t ngx_http_paygw_remote_judge(ngx_conf_t *cf,
+    ngx_http_paygw_main_conf_t *mcf);
+
 /* the method of the call that r is the subrequest of: a variable's getter */
 ngx_int_t ngx_http_paygw_remote_method(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);

@@ -28,6 +28,8 @@ static ngx_int_t ngx_http_paygw_remote_words(ngx_conf_t *cf,
     ngx_http_paygw_keyring_t *kr, ngx_uint_t n);
 static ngx_int_t ngx_http_paygw_remote_client(ngx_conf_t *cf,
     ngx_http_paygw_keyring_t *kr, ngx_http_conf_ctx_t *ctx);
+static void ngx_http_paygw_remote_alone(ngx_conf_t *cf,
+    ngx_http_conf_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_remote_bundle(ngx_conf_t *cf,
     ngx_http_paygw_keyring_t *kr, ngx_http_conf_ctx_t *ctx);
 
@@ -59,6 +61,7 @@ static const char  *ngx_http_paygw_remote_always[][8] = {
     { "proxy_cache", "off", NULL, NULL },
     { "proxy_next_upstream", "error", "timeout", NULL },
     { "proxy_next_upstream_tries", "0", NULL, NULL },
+    { "proxy_ssl_key_log", "", NULL, NULL },
     { NULL, NULL, NULL, NULL }
 };
 
@@ -231,6 +234,8 @@ ngx_http_paygw_remote_proxy(ngx_conf_t *cf, ngx_http_paygw_keyring_t *kr,
         return NGX_ERROR;
     }
 
+    ngx_http_paygw_remote_alone(cf, ctx);
+
     /* nor what http{} says of errors and sizes */
 
     clcf = ctx->loc_conf[ngx_http_core_module.ctx_index];
@@ -338,6 +343,33 @@ ngx_http_paygw_remote_client(ngx_conf_t *cf, ngx_http_paygw_keyring_t *kr,
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * What has no value that turns it off is taken for one that was merged already:
+ * a certificate that http{} shows to its own servers is none of a provider's
+ * business, and a command for their TLS might undo ours.
+ */
+
+static void
+ngx_http_paygw_remote_alone(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
+{
+    void       **field;
+    ngx_uint_t   i;
+
+    static const char  *names[] = { "proxy_ssl_certificate",
+                                    "proxy_ssl_certificate_key",
+                                    "proxy_ssl_conf_command", NULL };
+
+    for (i = 0; names[i]; i++) {
+
+        field = ngx_http_paygw_apply_field(cf, ctx, names[i]);
+
+        if (field && *field == NGX_CONF_UNSET_PTR) {
+            *field = NULL;
+        }
+    }
 }
 
 

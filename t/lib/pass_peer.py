@@ -453,6 +453,11 @@ def do_listen(c):
     if c.get('tls'):
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(*c['tls'])
+        if c.get('weak'):
+            # what OpenSSL has to be asked for: the one version, the ciphers
+            tls.set_ciphers(c['weak'][1] + ':@SECLEVEL=0')
+            tls.minimum_version = ssl.TLSVersion.TLSv1
+            tls.maximum_version = ssl.TLSVersion[c['weak'][0]]
         if c.get('ask'):
             # the certificate itself is what is trusted
             tls.verify_mode = ssl.CERT_OPTIONAL
@@ -555,15 +560,19 @@ def do_flip(c):
     """Each byte of an answer changed: what a caller sees of it.
 
     The answer is made for a first call, and given again with one byte
-    changed for each of the following ones.
+    changed for each of the following ones.  What stands before it in the same
+    operation is genuine each time.
     """
     client = http.client.HTTPConnection('127.0.0.1', c['port'], timeout=20)
-    do_plan({'answers': [c['answer']]})
+    before = c.get('before', [])
+    do_plan({'answers': before + [c['answer']]})
     good = call(client, c)
-    r = STATE['requests'][0]
+    r = STATE['requests'][len(before)]
+    before = [{'raw': base64.b64encode(b''.join(build(a, asked))).decode()}
+              for a, asked in zip(before, STATE['requests'])]
     head, body = build(c['answer'], r)
     raw = head + body
-    do_plan({'answers': [{'raw': base64.b64encode(raw).decode()}]})
+    do_plan({'answers': before + [{'raw': base64.b64encode(raw).decode()}]})
     again = call(client, c)
     result = {'good': good[0], 'again': again[0], 'length': len(raw),
               'same': again[1].decode('latin-1'), 'refused': 0, 'passed': [],
@@ -571,7 +580,8 @@ def do_flip(c):
     good = again
     for i in range(0, len(raw), c.get('step', 1)):
         bent = raw[:i] + bytes([raw[i] ^ c.get('bits', 1)]) + raw[i + 1:]
-        do_plan({'answers': [{'raw': base64.b64encode(bent).decode()}]})
+        do_plan({'answers': before
+                 + [{'raw': base64.b64encode(bent).decode()}]})
         status, text = call(client, c)
         if (status, text) == good:
             result['passed'].append(i)
