@@ -354,8 +354,10 @@ for my $case ([ 'R1', 200 ], [ 'R2', 502 ]) {
     # E: what comes in place of a bill is never data
 
     for my $case ([ $Fail, 'code FAIL, MARK' ], [ " \r\n$Fail", 'FAIL' ],
-                  [ "\x{feff}$Fail", 'FAIL' ], [ '<html>MARK', 'not signed while' ],
-                  [ "\x{feff} <html>MARK", 'not signed while' ], [ '', 'not signed while' ],
+                  [ "\x{feff}$Fail", 'FAIL' ],
+                  [ '<html>MARK', 'not signed while' ],
+                  [ "\x{feff} <html>MARK", 'not signed while' ],
+                  [ '', 'not signed while' ],
                   [ "\x{feff}", 'not signed while' ],
                   [ '{"errcode":"MARK"}', 'not signed while' ],
                   [ '<xml><return_code>FAIL</return_code><error_code>20002'
