@@ -200,7 +200,8 @@ $Wx->problem($Wx->get("/orders/$Id"), 404, 'CLIENT-ORDER_NOT_FOUND', 'gone');
 my $order = made('terms');
 plan();
 $Wx->problem($Wx->post('/orders', { %$order, amount => 101 }), 409,
-             'CLIENT-ORDER_MISMATCH', 'terms: amount');
+             'CLIENT-ORDER_MISMATCH', 'terms: amount', field => 'amount',
+             order_id => $order->{order_id}, channel => 'wxpay');
 asked(0, 'terms');
 
 # of an order that was not made here nothing is kept, and nothing noted

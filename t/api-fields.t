@@ -109,7 +109,8 @@ for my $name (qw(Amount amount_ total notify_url x)) {
 }
 
 $Api->problem($Api->post('/orders', text(payer => '{"openid":"x"}')), 400,
-              'CLIENT-UNKNOWN_FIELD', 'unknown in payer', field => 'openid');
+              'CLIENT-UNKNOWN_FIELD', 'unknown in payer',
+              field => 'payer.openid');
 $Api->problem($Api->post('/orders', text("a\\u000ab", 1)), 400,
               'CLIENT-UNKNOWN_FIELD', 'a name that cannot be told',
               field => '?');
@@ -135,8 +136,15 @@ my %Broken = (
 
 for my $name (sort keys %Broken) {
     $Api->problem($Api->post('/orders', $Broken{$name}), 400,
-                  'CLIENT-BAD_REQUEST', $name);
+                  'CLIENT-BAD_REQUEST', $name,
+                  field => $name !~ /^duplicate/ ? undef
+                           : $name =~ /nested/ ? 'id' : 'amount');
 }
+
+like($Api->post('/orders', '{"amount":1,x}')->{body},
+     qr/"message":"invalid JSON behind byte 1[0-9]"/, 'where it is broken');
+like($Api->post('/orders', $Broken{'duplicate key'})->{body},
+     qr/"message":"amount: duplicate key"/, 'which key');
 
 $Api->problem($Api->post('/orders', ''), 400, 'CLIENT-BAD_REQUEST',
               'no body');
@@ -259,7 +267,8 @@ for my $args ('x=1', 'channel=wxpay&x=1', 'channel=', 'channel',
               'channel=wxpay&channel=alipay')
 {
     $Api->problem($Api->call(GET => "/orders/T20250102?$args"), 400,
-                  'CLIENT-UNKNOWN_FIELD', "?$args");
+                  'CLIENT-UNKNOWN_FIELD', "?$args",
+                  field => $args =~ /(x)=1/ ? $1 : 'channel');
 }
 
 $Api->problem($Api->get('/orders/T20250102', channel => 'x'), 400,
@@ -341,6 +350,15 @@ for ([ 1 => '0.01' ], [ 10 => '0.10' ], [ 100 => '1.00' ],
 ok($Nginx->quit, 'quits');
 like($Nginx->log, qr/order request rejected: CLIENT-INVALID_FIELD, amount/,
      'told in the log');
+for my $line ('UNSUPPORTED_MEDIA_TYPE, ', 'BAD_METHOD, ', 'NOT_FOUND, ',
+              'BAD_REQUEST, amount: duplicate key',
+              'UNKNOWN_FIELD, payer.openid: is not known',
+              'MISSING_FIELD, channel: ')
+{
+    like($Nginx->log, qr/ed: CLIENT-\Q$line\E.*(?<=\w) while reading ord/,
+         "told in the log: $line");
+}
+unlike($Nginx->log, qr/rejected: \S+,? (?: |,|while)/, 'in whole words');
 unlike($Nginx->log, qr/\[(?:alert|crit|emerg)\]/, 'no alert');
 
 done_testing();

@@ -360,6 +360,27 @@ $Api{how}->problem($Api{how}->post('/orders',
                    field => 'method', channel => 'a');
 is(asked(), '', 'how: nobody was asked');
 
+# ids, and all that a provider refuses: it is no matter of luck who gets them
+
+for my $n (1 .. 8) {
+    my %id = ('a WeChat' => "T-2025-$n", 'an Alipay' => 'T' x 39 . $n);
+
+    for my $whose (sort keys %id) {
+        my $data = $Api{weigh}->ok($Api{weigh}->post('/orders',
+                       $Api{weigh}->order(order_id => $id{$whose})),
+                       "weigh: $whose id $n");
+        like($data->{channel}, $whose =~ /We/ ? qr/^[ab]$/ : qr/^ali$/,
+             "weigh: $whose id $n: where it can be");
+    }
+}
+
+$Peer->plan;
+$Api{weigh}->problem($Api{weigh}->post('/orders',
+                         $Api{weigh}->order(order_id => 'T-' x 20)), 400,
+                     'CLIENT-INVALID_FIELD', 'weigh: an id of nobody',
+                     field => 'order_id');
+is(asked(), '', 'weigh: nobody was asked');
+
 # what the channel does not take is not made anywhere, and may be corrected
 
 $Order = $Api{how}->order(order_id => 'ab');

@@ -70,6 +70,8 @@ for my $case (
 for my $case (
     [ 'an unknown channel', wx(), 'location /pay/ { paygw_api nobody; }',
       qr/"paygw_api" names unknown channel "nobody" in \S+:\d+, define it/ ],
+    [ 'an unknown route', wx(), 'location /pay/ { paygw_api nobody; }',
+      qr/define it by "paygw_channel nobody \{ \.\.\. \}" or "paygw_route"/ ],
     [ 'no channel', wx(), 'location /pay/ { paygw_api; }',
       qr/invalid number of arguments in "paygw_api" directive/ ],
     [ 'a channel twice', wx(), 'location /pay/ { paygw_api wxpay wxpay; }',
@@ -104,6 +106,18 @@ for my $case (
     [ 'with paygw_notify', wx(), 'location /pay/ { paygw_api wxpay; '
                                  . 'paygw_notify wxpay; }',
       qr/"paygw_api" and "paygw_notify" cannot be in one location, in/ ],
+    (map { [ "beside $_->[0]", wx(), "location /pay/ { $_->[1] }",
+             qr/"paygw_api" .*stands in a location that has another content/ ] }
+         [ 'proxy_pass', 'paygw_api wxpay; proxy_pass http://127.0.0.1:1;' ],
+         [ 'proxy_pass before it',
+           'proxy_pass http://127.0.0.1:1; paygw_api wxpay;' ],
+         [ 'empty_gif', 'paygw_api wxpay; empty_gif;' ],
+         [ 'proxy_pass of an if', 'paygw_api wxpay; if ($arg_a) '
+                                  . '{ proxy_pass http://127.0.0.1:1; }' ],
+         [ 'paygw_metrics before it', 'paygw_metrics; paygw_api wxpay;' ]),
+    [ 'beside proxy_pass, where it stands', wx(),
+      'location /pay/ { paygw_api wxpay; proxy_pass http://127.0.0.1:1; }',
+      qr/"paygw_api" in \S+:\d+ stands in .*, give each a location of its o/ ],
     (map { [ "$_ 0", wx(), "location /pay/ { paygw_api wxpay; $_ 0; }",
              qr/"$_" for "paygw_api" in \S+:\d+ cannot be 0/ ] }
          qw(paygw_deadline paygw_answer_max paygw_body_max)),
@@ -122,7 +136,7 @@ for my $case (
     [ 'a route with a channel that lacks something',
       $Peer->wechat($Url) . 'paygw_route shop { channel wxpay; }',
       'location /pay/ { paygw_api shop; }',
-      qr/no "notify_url" is defined for channel "wxpay"/ ],
+      qr/"paygw_api" in \S+:\d+ needs "notify_url" in channel "wxpay"/ ],
     [ 'too many names', join('', map { wx(-name => 'x' x 60 . $_) } 1 .. 5),
       'location /pay/ { paygw_api '
       . join(' ', map { 'x' x 60 . $_ } 1 .. 5) . '; }',
@@ -130,7 +144,7 @@ for my $case (
     [ 'no endpoint', wx(endpoint => undef), undef,
       qr/"paygw_api" in \S+:\d+ needs "endpoint" in channel "wxpay"/ ],
     [ 'no notify_url', $Peer->wechat($Url), undef,
-      qr/no "notify_url" is defined for channel "wxpay"/ ],
+      qr/"paygw_api" in \S+:\d+ needs "notify_url" in channel "wxpay"/ ],
     (map { [ "notify_url $_", $Peer->wechat($Url, notify_url => $_), undef,
              qr/"notify_url" of channel "wxpay" must be a URL without arg/ ] }
          'https://h/n?a=b', 'https://h/n#a', '/n', 'ftp://h/n', '""',
@@ -147,7 +161,7 @@ for my $case (
     (map { my ($name, @of) = @$_;
            [ "$name: no notify_url", $Peer->$name($Url, @of),
              "location /pay/ { paygw_api $of[1]; }",
-             qr/no "notify_url" is defined for channel "$of[1]"/ ] }
+             qr/"paygw_api" in \S+:\d+ needs "notify_url" in .* "$of[1]"/ ] }
          [ wechat_v2 => -name => 'wxv2' ],
          [ unionpay => -name => 'union' ]),
     [ 'v2: two sub-merchants', $Peer->wechat_v2($Url, @Notify,
@@ -161,6 +175,28 @@ for my $case (
     like($got, qr/\[emerg\].*$want/, $name);
     like($got, qr/test failed/, "$name: refused");
 }
+
+# "return" before all of it may be meant for a while, and no error
+
+my $return = qr/\[warn\].*"return" answers all requests in place of "paygw_ap/;
+
+like(conf(wx(), 'location /pay/ { paygw_api wxpay; return 503; }'),
+     qr/$return.*test is successful/s, 'return: a warning');
+unlike(conf(wx(), 'location /pay/ { paygw_api wxpay; if ($arg_a) '
+                  . '{ return 503; } }'), $return, 'return in an if: none');
+
+# Alipay makes orders without it, and calls nobody
+
+my $Ali = 'location /pay/ { paygw_api alipay; }';
+my $unheard = qr/\[warn\].*channel "alipay" of "paygw_api" has no "notify_url"/;
+
+like(conf($Peer->alipay($Url), $Ali),
+     qr/$unheard.*, add "notify_url .*:\d+\n.*test is successful/s,
+     'alipay without notify_url: a warning');
+unlike(conf($Peer->alipay($Url, @Notify), $Ali), qr/\[warn\]/,
+       'alipay with it: none');
+unlike(conf($Peer->alipay($Url), 'location /a/ { paygw_pass alipay; }'),
+       qr/\[warn\]/, 'alipay with paygw_pass: none');
 
 # a route without a store
 

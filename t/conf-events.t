@@ -74,6 +74,13 @@ for my $case (
     [ 'off and more', 'paygw_events off max=1s;',
       qr/invalid parameter "off" of "paygw_events"/ ],
     [ 'no source', 'paygw_events k1=secret;', qr/key of "paygw_events"/ ],
+    [ 'a slip', "paygw_events ttle=2h $K1;",
+      qr/"ttle" is no parameter of "paygw_events", and a key of .*: known are/
+    ],
+    [ 'what a time is', "paygw_events $K1 ttl=1s;",
+      qr/"ttl=1s" of "paygw_events", it must be a time from 1m to 7d/ ],
+    [ 'what there is', "paygw_events $K1 word;",
+      qr/"word" of "paygw_events", known are interval=, max=, ttl=, conn/ ],
     [ 'no file', "paygw_events k1=file:$Dir/none;",
       qr/open\(\) "\S+none" fai/ ],
     [ 'a short secret', "paygw_events k1=file:$Dir/short;",

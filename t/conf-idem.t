@@ -113,7 +113,7 @@ invalid value "off", it must be "on" or "off"
     location /x { paygw_auth shop; paygw_idempotency on require; }
 --- must_die
 --- error_log
-invalid parameter "require"
+invalid parameter "require" of "paygw_idempotency", known are "required", "ttl=TIME", "lock=TIME" and "max=SIZE"
 
 
 

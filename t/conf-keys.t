@@ -221,7 +221,7 @@ encrypted.key": it holds a private key, the public key of the other side is need
 platform_public_key PUB_KEY_ID_1 $TEST_NGINX_KEYS/wx_a.crt;
 --- must_die
 --- error_log
-wx_a.crt": it holds a certificate
+wx_a.crt": it holds a certificate, which is what another parameter is for
 
 === TEST 22: a file with two public keys is refused
 --- wxpay

@@ -180,7 +180,7 @@ the rate is too low for this burst: a client that has used it would have to wait
 paygw_limit $arg_k rate=5r/s nodelay;
 --- must_die
 --- error_log
-invalid parameter "nodelay"
+invalid parameter "nodelay" of "paygw_limit", known are "rate=50r/s", "burst=", "name=",
 
 === TEST 24: unknown scope
 --- limit

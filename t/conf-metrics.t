@@ -128,3 +128,20 @@ qr/"paygw_metrics" in \S+:\d+ stands in a location that has another content hand
 --- request
 GET /m?x=1
 --- error_code: 200
+
+=== TEST 16: with proxy_pass behind it
+--- config
+    location = /m { paygw_metrics; proxy_pass http://127.0.0.1:1; }
+--- must_die
+--- error_log eval
+qr/"paygw_metrics" in \S+:\d+ stands in a location that has another content handler, give each a location of its own/
+
+=== TEST 17: "return" before it may be meant, and is told
+--- config
+    location = /m { paygw_status; return 200 hi; }
+--- request
+GET /m
+--- response_body: hi
+--- error_code: 200
+--- error_log eval
+qr/"return" answers all requests in place of "paygw_status" in \S+:\d+, remove one of them/

@@ -222,8 +222,8 @@ problem_ok(ask({ %Query }, uri => '/a/?method=alipay.trade.pay'), 400,
 
 my @Bad = (
     [ { signature => 'bad' }, 'signature' ],
-    [ { signature => 'none' }, 'signature', 'answer is not signed, status '
-        . '200, code 10000' ],
+    [ { signature => 'none' }, 'signature',
+      'hint: answer is not signed, code 10000 while' ],
     [ { signature => 'empty' }, 'signature', 'D7: |answer is not signed' ],
     [ { twin => 'first' }, 'duplicate_field', 'D3: |duplicate key' ],
     [ { twin => 'last' }, 'duplicate_field', 'D3: |duplicate key' ],
@@ -240,7 +240,8 @@ my @Bad = (
     [ { content => '{"code":"40002","sub_code":"isv.invalid-signature",'
             . '"sub_msg":"MARK"}', name => 'error_response',
         signature => 'none' }, 'signature',
-      'status 200, code 40002, isv.invalid-signature' ],
+      'it refuses our signature, look at app_private_key and app_id: '
+      . 'answer is not signed, code 40002, isv.invalid-signature' ],
     [ { status => 500 }, 'signature', 'status 500' ],
     [ { status => 302 }, 'signature', 'status 302' ],
     [ { gzip => JSON::PP::true }, 'malformed' ],

@@ -168,11 +168,13 @@ for my $case (
 
 my @Bad = (
     [ { signature => 'bad' }, 'signature' ],
-    [ { signature => 'none' }, 'signature', 'answer is not signed, status '
-        . '200, code -' ],
+    [ { signature => 'none' }, 'signature',
+      'hint: answer is not signed while' ],
     [ { signature => 'none', status => 401,
         body => '{"code":"SIGN_ERROR","message":"MARK"}' },
-      'signature', 'answer is not signed, status 401, code SIGN_ERROR' ],
+      'signature', 'hint: it refuses our signature, look at '
+          . 'merchant_private_key, merchant_serial and mchid: answer is not '
+          . 'signed, code SIGN_ERROR' ],
     [ { signature => 'none', status => 502, body => '<html>MARK' },
       'signature', 'status 502' ],
     [ { signature => 'empty' }, 'missing_header' ],

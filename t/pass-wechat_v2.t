@@ -254,7 +254,7 @@ my $Fail = '<xml><return_code><![CDATA[FAIL]]></return_code><return_msg>'
 my @Bad = (
     [ { signature => 'bad' }, 'signature', 'string to sign: ' ],
     [ { signature => 'none' }, 'signature',
-      'answer is not signed, status 200, code SUCCESS, OK' ],
+      'hint: answer is not signed, code SUCCESS, OK' ],
     [ { signature => 'empty' }, 'signature', 'answer is not signed' ],
     [ { signature => 'lower' }, 'signature', 'sign is in lower case' ],
     [ { change => { sign => 'xyz' } }, 'signature', 'not hexadecimal' ],
@@ -286,17 +286,20 @@ my @Bad = (
     [ { fields => { "a\x{e4}" => 'MARK' } }, 'malformed',
       'invalid name of an element' ],
     [ raw($Fail), 'signature',
-      'answer is not signed, status 200, code FAIL, MARK' ],
+      'hint: answer is not signed, code FAIL, MARK' ],
     [ raw('<xml><return_code>FAIL</return_code><err_code>SIGNERROR'
-          . '</err_code></xml>'), 'signature', 'code SIGNERROR, -' ],
+          . '</err_code></xml>'), 'signature', 'it refuses our signature, '
+      . 'look at api_key, sign_type and mchid: answer is not signed, code '
+      . 'SIGNERROR' ],
     [ raw('<xml><return_code>FAIL</return_code><err_code>A B</err_code>'
-          . '</xml>'), 'signature', 'code -, -' ],
+          . '</xml>'), 'signature', 'hint: answer is not signed while' ],
     [ raw('<html>MARK</html>'), 'malformed' ],
     [ raw('MARK'), 'malformed' ],
     [ raw(''), 'malformed', 'empty body' ],
     [ raw('<xml><return_code>SUCCESS</return_code>MARK</xml>'), 'malformed' ],
     [ { gzip => JSON::PP::true }, 'malformed', 'answer is compressed' ],
-    [ { status => 500 }, 'signature', 'status 500, code -' ],
+    [ { status => 500 }, 'signature',
+      'hint: trouble there, or of something before it: answer is not' ],
     [ { status => 302 }, 'signature' ],
 );
 
@@ -351,10 +354,12 @@ for my $case ([ 'R1', 200 ], [ 'R2', 502 ]) {
     # E: what comes in place of a bill is never data
 
     for my $case ([ $Fail, 'code FAIL, MARK' ], [ " \r\n$Fail", 'FAIL' ],
-                  [ "\x{feff}$Fail", 'FAIL' ], [ '<html>MARK', 'code -' ],
-                  [ "\x{feff} <html>MARK", 'code -' ], [ '', 'code -' ],
-                  [ "\x{feff}", 'code -' ],
-                  [ '{"errcode":"MARK"}', 'code -' ],
+                  [ "\x{feff}$Fail", 'FAIL' ],
+                  [ '<html>MARK', 'not signed while' ],
+                  [ "\x{feff} <html>MARK", 'not signed while' ],
+                  [ '', 'not signed while' ],
+                  [ "\x{feff}", 'not signed while' ],
+                  [ '{"errcode":"MARK"}', 'not signed while' ],
                   [ '<xml><return_code>FAIL</return_code><error_code>20002'
                     . '</error_code></xml>', 'code 20002' ])
     {

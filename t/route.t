@@ -151,6 +151,13 @@ for my $case (
       qr/channel "b" of route "r" with "strategy fee" needs "fee="/ ],
     [ 'unknown', r => 'channel x;',
       qr/route "r" in \S+:\d+ names channel "x", which is unknown/ ],
+    (map { [ "$_->[0], and what it is", r => "channel a $_->[0];",
+             qr/"\Q$_->[0]\E" of channel "a" in route "r", \Q$_->[1]\E/ ] }
+         [ 'weight=0', 'it must be from 1 to 10000' ],
+         [ 'fee=0.6', 'it must be a percentage, as "fee=0.6%"' ],
+         [ 'methods=qr,jspai', 'it must be given once, some of qr, jsapi, ap' ],
+         [ 'if=', 'it must be given once and have a value' ],
+         [ 'wieght=1', 'known are weight=, fee=, methods=, if= and backup' ]),
     (map { [ $_, r => "channel a $_;",
              qr/invalid parameter "\Q$_\E" of channel "a" in route "r"/ ] }
          qw(weight=0 weight=x weight=10001 fee=1 fee=x% fee=% fee=101%

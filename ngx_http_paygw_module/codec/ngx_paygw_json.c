@@ -30,6 +30,7 @@ typedef struct {
     size_t                   end;      /* of the root in text */
     ngx_uint_t               completing;
     ngx_str_t                key;      /* of the value to come */
+    ngx_str_t                twice;    /* a key that was there before */
     ngx_uint_t               nodes;
     ngx_uint_t               depth;
     ngx_paygw_json_level_t   levels[NGX_PAYGW_JSON_MAX_DEPTH];
@@ -87,8 +88,20 @@ ngx_int_t
 ngx_paygw_json_parse(ngx_pool_t *pool, ngx_str_t *text,
     ngx_paygw_json_t **root, char **err)
 {
+    ngx_paygw_json_fault_t  fault;
+
+    return ngx_paygw_json_parse_at(pool, text, root, err, &fault);
+}
+
+
+ngx_int_t
+ngx_paygw_json_parse_at(ngx_pool_t *pool, ngx_str_t *text,
+    ngx_paygw_json_t **root, char **err, ngx_paygw_json_fault_t *fault)
+{
     yajl_status            status;
     ngx_paygw_json_ctx_t   ctx;
+
+    ngx_memzero(fault, sizeof(ngx_paygw_json_fault_t));
 
     if (ngx_paygw_json_check_text(text, err) != NGX_OK) {
         return NGX_ABORT;
@@ -118,6 +131,8 @@ ngx_paygw_json_parse(ngx_pool_t *pool, ngx_str_t *text,
         status = yajl_complete_parse(ctx.parser);
     }
 
+    fault->at = yajl_get_bytes_consumed(ctx.parser);
+
     yajl_free(ctx.parser);
 
     if (status == yajl_status_ok && ctx.root != NULL
@@ -132,6 +147,7 @@ ngx_paygw_json_parse(ngx_pool_t *pool, ngx_str_t *text,
     }
 
     *err = ctx.err ? ctx.err : "invalid JSON";
+    fault->key = ctx.twice;
 
     return NGX_ABORT;
 }
@@ -346,6 +362,7 @@ ngx_paygw_json_on_key(void *data, const unsigned char *p, size_t len)
         if (node->key.len == len
             && ngx_memcmp(node->key.data, p, len) == 0)
         {
+            ctx->twice = node->key;
             return ngx_paygw_json_stop(ctx, NGX_ABORT, "duplicate key");
         }
     }

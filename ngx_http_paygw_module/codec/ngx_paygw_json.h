@@ -60,6 +60,16 @@ struct ngx_paygw_json_s {
 ngx_int_t ngx_paygw_json_parse(ngx_pool_t *pool, ngx_str_t *text,
     ngx_paygw_json_t **root, char **err);
 
+/* of a text that is malformed: what is known of it */
+typedef struct {
+    ngx_str_t                key;     /* that is there twice; or empty */
+    size_t                   at;      /* how much of it was read, or 0 */
+} ngx_paygw_json_fault_t;
+
+/* the same, and with NGX_ABORT what is known of the fault */
+ngx_int_t ngx_paygw_json_parse_at(ngx_pool_t *pool, ngx_str_t *text,
+    ngx_paygw_json_t **root, char **err, ngx_paygw_json_fault_t *fault);
+
 /* the member named by a C string, NULL if absent or if obj is no object */
 ngx_paygw_json_t *ngx_paygw_json_get(ngx_paygw_json_t *obj, const char *name);
 

@@ -274,7 +274,8 @@ ngx_paygw_key_pem(ngx_paygw_key_file_t *f)
     }
 
     if (f->found & (1 << NGX_PAYGW_BLOCK_CERT)) {
-        f->err = "it holds a certificate";
+        f->err = "it holds a certificate, which is what another parameter "
+                 "is for";
 
     } else if (f->found & (1 << NGX_PAYGW_BLOCK_PUBLIC)) {
         f->err = "it holds a public key";

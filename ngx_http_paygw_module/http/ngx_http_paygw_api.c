@@ -127,6 +127,8 @@ ngx_http_paygw_api_start(ngx_http_request_t *r)
     ctx = ngx_http_paygw_api_ctx(r);
     ctx->started = 1;
 
+    r->connection->log->action = "reading order request";
+
     rc = ngx_http_paygw_api_route(ctx);
 
     if (rc == NGX_OK) {
@@ -326,6 +328,7 @@ ngx_http_paygw_api_open(ngx_http_paygw_api_ctx_t *ctx,
 void
 ngx_http_paygw_api_refuse(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
 {
+    ngx_str_t                      message;
     ngx_uint_t                     level;
     ngx_paygw_order_t             *o;
     ngx_http_paygw_pass_result_e   result;
@@ -344,10 +347,13 @@ ngx_http_paygw_api_refuse(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
         result = NGX_HTTP_PAYGW_PASS_FAILED;
     }
 
+    if (ngx_paygw_order_message(ctx->request->pool, o, &message) != NGX_OK) {
+        message = ngx_paygw_codes[o->code].message;
+    }
+
     ngx_log_error(level, ctx->request->connection->log, 0,
-                  "order request rejected: %V, %s%V %s",
-                  &ngx_paygw_codes[o->code].name, o->field ? o->field : "",
-                  &o->said, o->hint ? o->hint : "");
+                  "order request rejected: %V, %V",
+                  &ngx_paygw_codes[o->code].name, &message);
 
     if (ctx->call) {
 
@@ -480,6 +486,14 @@ ngx_http_paygw_api_failed(ngx_http_paygw_pass_ctx_t *call)
     o->field = NULL;
     o->hint = NULL;
     ngx_memzero(&o->told, sizeof(ngx_paygw_told_t));
+
+    if (o->code == NGX_PAYGW_CODE_ORDER_MISMATCH
+        && call->book.told.amount > 0
+        && call->book.told.amount != call->exchange.order.amount)
+    {
+        o->field = "amount";
+        o->hint = "is not that which the order was made with";
+    }
 
     ngx_http_paygw_api_end(call->api);
 }

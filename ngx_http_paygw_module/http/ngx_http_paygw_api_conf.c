@@ -50,6 +50,10 @@ ngx_http_paygw_api_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
+    if (clcf->handler && lcf->pass == NULL && lcf->queue == NULL) {
+        return "stands in a location that has another content handler";
+    }
+
     if (clcf->named || clcf->noname || clcf->exact_match
 #if (NGX_PCRE)
         || clcf->regex
@@ -145,6 +149,13 @@ ngx_http_paygw_api_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"paygw_api\" and \"%s\" cannot be in one location, "
                       "in %s:%ui", other, call->file, call->line);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_paygw_content_check(cf, ngx_http_paygw_api_handler,
+                                     call->directive, call->file, call->line)
+        != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -382,5 +393,6 @@ ngx_http_paygw_api_channel_check(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    return ch->provider->orders->check_conf(cf, ch);
+    return ngx_http_paygw_pass_wants(cf, call,
+                                     ch->provider->orders->check_conf);
 }

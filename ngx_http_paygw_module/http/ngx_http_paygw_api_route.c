@@ -249,7 +249,8 @@ ngx_http_paygw_api_args(ngx_http_paygw_api_ctx_t *ctx)
 static ngx_int_t
 ngx_http_paygw_api_arg(ngx_paygw_order_t *o, ngx_str_t *arg)
 {
-    ngx_str_t  value;
+    u_char     *end;
+    ngx_str_t   value;
 
     if (o->op != NGX_PAYGW_OP_QUERY && o->op != NGX_PAYGW_OP_REFUND_QUERY) {
         goto unknown;
@@ -275,11 +276,15 @@ ngx_http_paygw_api_arg(ngx_paygw_order_t *o, ngx_str_t *arg)
 
 unknown:
 
-    o->code = NGX_PAYGW_CODE_UNKNOWN_FIELD;
-    o->field = "?";
-    o->hint = "an argument of the URL is not known";
+    end = ngx_strlchr(arg->data, arg->data + arg->len, '=');
 
-    return NGX_DECLINED;
+    if (end) {
+        arg->len = end - arg->data;
+    }
+
+    return ngx_paygw_order_unknown(o, arg,
+                                   "is no argument of this URL, or is there "
+                                   "twice or empty");
 }
 
 

@@ -80,6 +80,16 @@ ngx_int_t ngx_http_paygw_idem_used(ngx_conf_t *cf,
 /* 1 if the location that is merged has directives of the rewrite module */
 ngx_uint_t ngx_http_paygw_has_rewrite(ngx_conf_t *cf);
 
+/*
+ * A location that is merged and whose content is to be ours: an error that
+ * names the directive and where it stands if a handler is another one, which
+ * would silently take its place; a warning if "return" comes before all.
+ * NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_paygw_content_check(ngx_conf_t *cf,
+    ngx_http_handler_pt handler, const char *directive, u_char *file,
+    ngx_uint_t line);
+
 /* NULL if no channel has this name */
 ngx_paygw_channel_t *ngx_http_paygw_channel_find(
     ngx_http_paygw_main_conf_t *mcf, ngx_str_t *name);

@@ -10,6 +10,7 @@
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_keyring.h"
 #include "ngx_http_paygw_remote.h"
+#include "ngx_http_paygw_resolve.h"
 #include "ngx_paygw_exchange.h"
 
 
@@ -112,6 +113,9 @@ ngx_http_paygw_endpoint_set(ngx_conf_t *cf, ngx_http_paygw_keyring_t *kr)
     ngx_uint_t   i;
 
     value = cf->args->elts;
+
+    kr->file = cf->conf_file->file.name.data;
+    kr->line = cf->conf_file->line;
 
     if (cf->args->nelts < 2 || cf->args->nelts > NGX_HTTP_PAYGW_HOSTS + 1) {
         goto invalid;
@@ -411,11 +415,7 @@ ngx_http_paygw_endpoint_resolve(ngx_conf_t *cf, ngx_http_paygw_keyring_t *kr,
     u.default_port = host->port;
 
     if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "%s in \"endpoint\" \"%V\" of channel \"%V\"",
-                      u.err ? u.err : "invalid host", &host->url,
-                      &kr->channel->name);
-        return NGX_ERROR;
+        return ngx_http_paygw_resolve_lost(cf, host, kr, u.err);
     }
 
     host->addrs = u.addrs;
@@ -437,12 +437,7 @@ ngx_http_paygw_endpoint_local(ngx_conf_t *cf, ngx_http_paygw_keyring_t *kr,
         return NGX_OK;
     }
 
-    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                  "\"endpoint\" \"%V\" of channel \"%V\" must be "
-                  "\"https://\": only the sandbox on this machine may be "
-                  "asked without TLS", &host->url, &kr->channel->name);
-
-    return NGX_ERROR;
+    return ngx_http_paygw_resolve_plain(cf, host, kr);
 }
 
 

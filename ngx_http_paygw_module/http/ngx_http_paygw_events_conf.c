@@ -98,8 +98,36 @@ ngx_http_paygw_events_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static char *
 ngx_http_paygw_events_bad(ngx_conf_t *cf, ngx_str_t *value)
 {
+    ngx_uint_t   i;
+    const char  *wants;
+
+    static const struct {
+        const char  *name;
+        const char  *wants;
+    } known[] = {
+        { "interval=", "it must be a time from 100ms to 1m" },
+        { "max=", "it must be a time from 1s to 1d" },
+        { "ttl=", "it must be a time from 1m to 7d" },
+        { "connections=", "it must be from 1 to 65535" },
+        { "url=", "it must be given once, a URL or path that ends with "
+                  "\"/\"" }
+    };
+
+    wants = "known are interval=, max=, ttl=, connections=, url= and keys, "
+            "as \"k1=file:/etc/paygw/events.k1\"";
+
+    for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (ngx_strncmp(value->data, known[i].name,
+                        ngx_strlen(known[i].name))
+            == 0)
+        {
+            wants = known[i].wants;
+        }
+    }
+
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid parameter \"%V\" of \"paygw_events\"", value);
+                       "invalid parameter \"%V\" of \"paygw_events\", %s",
+                       value, wants);
 
     return NGX_CONF_ERROR;
 }
@@ -248,6 +276,20 @@ ngx_http_paygw_events_key(ngx_conf_t *cf, ngx_http_paygw_events_conf_t *ev,
 
     if (!ngx_http_paygw_name_valid(&id)) {
         return NGX_DECLINED;
+    }
+
+    if (ngx_strncmp(source.data, "file:", 5) != 0
+        && ngx_strncmp(source.data, "env:", 4) != 0
+        && ngx_strncmp(source.data, "text:", 5) != 0)
+    {
+        /* it may be a secret, and is not repeated */
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" is no parameter of \"paygw_events\", and a "
+                           "key of \"paygw_events\" must be \"file:PATH\" or "
+                           "\"env:NAME\": known are interval=, max=, ttl=, "
+                           "connections= and url=", &id);
+        return NGX_ERROR;
     }
 
     if (ngx_paygw_secret(cf, &source, "key of \"paygw_events\"", &secret)

@@ -293,8 +293,9 @@ ngx_http_paygw_failures_param(ngx_conf_t *cf, ngx_http_paygw_auth_conf_t *auth,
         return ngx_http_paygw_limit_burst(cf, value, &auth->failures_burst);
     }
 
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
-                       value);
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V\" of \"paygw_auth_failures\", "
+                       "known are \"rate=10r/s\" and \"burst=\"", value);
 
     return NGX_CONF_ERROR;
 }

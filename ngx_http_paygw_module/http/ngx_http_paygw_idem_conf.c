@@ -69,7 +69,10 @@ ngx_http_paygw_idem_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         if (ngx_http_paygw_idem_arg(cf, &value[i], idem) != NGX_OK) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\"", &value[i]);
+                               "invalid parameter \"%V\" of "
+                               "\"paygw_idempotency\", known are "
+                               "\"required\", \"ttl=TIME\", \"lock=TIME\" "
+                               "and \"max=SIZE\"", &value[i]);
             return NGX_CONF_ERROR;
         }
     }

@@ -49,6 +49,9 @@ typedef struct {
     /* of the configuration */
     ngx_http_paygw_host_t        hosts[NGX_HTTP_PAYGW_HOSTS];
     ngx_uint_t                   nhosts;
+    u_char                      *file;       /* where "endpoint" stands, NULL:
+                                                nowhere */
+    ngx_uint_t                   line;
     ngx_uint_t                   orders;     /* paygw_pass or paygw_api names
                                                 it; unsigned:1 */
     ngx_uint_t                   api;        /* paygw_api does; unsigned:1 */

@@ -200,7 +200,10 @@ ngx_http_paygw_limit_param(ngx_conf_t *cf, ngx_http_paygw_limit_t *limit,
 
     } else {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid parameter \"%V\"", value);
+                           "invalid parameter \"%V\" of \"paygw_limit\", "
+                           "known are \"rate=50r/s\", \"burst=\", \"name=\", "
+                           "\"scope=store|zone\", \"store_error=zone|refuse\" "
+                           "and \"dry_run\"", value);
         return NGX_CONF_ERROR;
     }
 

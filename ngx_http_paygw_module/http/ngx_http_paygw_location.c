@@ -315,6 +315,50 @@ ngx_http_paygw_has_rewrite(ngx_conf_t *cf)
 
 
 /*
+ * A directive behind ours sets its own handler and says nothing.  "return" is
+ * none: what stands first among the codes is run for every request.  It may
+ * be there for a while, so that it is no error.
+ */
+
+ngx_int_t
+ngx_http_paygw_content_check(ngx_conf_t *cf, ngx_http_handler_pt handler,
+    const char *directive, u_char *file, ngx_uint_t line)
+{
+    uintptr_t                  *code;
+    ngx_array_t               **codes;
+    ngx_http_core_loc_conf_t   *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler != handler && (clcf->handler || !clcf->noname)) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"%s\" in %s:%ui stands in a location that has "
+                      "another content handler, give each a location of its "
+                      "own", directive, file, line);
+        return NGX_ERROR;
+    }
+
+    codes = ngx_http_paygw_foreign_conf(cf, "ngx_http_rewrite_module");
+
+    if (clcf->noname || codes == NULL || *codes == NULL
+        || (*codes)->nelts < sizeof(uintptr_t))
+    {
+        return NGX_OK;
+    }
+
+    code = (*codes)->elts;
+
+    if (*code == (uintptr_t) ngx_http_script_return_code) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"return\" answers all requests in place of \"%s\" "
+                      "in %s:%ui, remove one of them", directive, file, line);
+    }
+
+    return NGX_OK;
+}
+
+
+/*
  * What a proxied shop must not do with a callback: a cached answer would be
  * taken for the shop's.  ngx_http_upstream_conf_t is the first member of the
  * configuration of each of these modules.  That the shop's work does not end

@@ -7,6 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
+#include "ngx_http_paygw_conf.h"
 #include "ngx_http_paygw_module.h"
 #include "ngx_http_paygw_keyring.h"
 #include "ngx_http_paygw_limit.h"
@@ -74,27 +75,18 @@ ngx_http_paygw_metrics_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* a handler that stands behind ours takes its place */
-
 char *
 ngx_http_paygw_metrics_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
 {
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_handler_pt  handler;
 
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    handler = conf->shows->offset ? ngx_http_paygw_status_handler
+                                  : ngx_http_paygw_metrics_handler;
 
-    if (clcf->handler == ngx_http_paygw_metrics_handler
-        || clcf->handler == ngx_http_paygw_status_handler)
-    {
-        return NGX_CONF_OK;
-    }
-
-    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                  "\"%V\" in %s:%ui stands in a location that has another "
-                  "content handler, give each a location of its own",
-                  &conf->shows->name, conf->shows_file, conf->shows_line);
-
-    return NGX_CONF_ERROR;
+    return ngx_http_paygw_content_check(cf, handler,
+                                        (char *) conf->shows->name.data,
+                                        conf->shows_file, conf->shows_line)
+           == NGX_OK ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
 

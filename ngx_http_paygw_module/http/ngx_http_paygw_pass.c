@@ -185,6 +185,8 @@ ngx_http_paygw_pass_start(ngx_http_request_t *r)
 
     ctx = ngx_http_paygw_pass_ctx(r);
 
+    r->connection->log->action = "reading call to payment provider";
+
     rc = ngx_http_paygw_pass_read(ctx);
 
     if (rc == NGX_ERROR) {

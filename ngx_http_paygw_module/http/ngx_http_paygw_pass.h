@@ -189,6 +189,11 @@ char *ngx_http_paygw_pass_merge(ngx_conf_t *cf,
 char *ngx_http_paygw_pass_resolve(ngx_conf_t *cf,
     ngx_http_paygw_loc_conf_t *conf, ngx_http_paygw_pass_conf_t *pass);
 
+/* runs a check of the channel, whose messages then name the directive */
+char *ngx_http_paygw_pass_wants(ngx_conf_t *cf,
+    ngx_http_paygw_pass_conf_t *pass,
+    char *(*check)(ngx_conf_t *cf, ngx_paygw_channel_t *ch));
+
 
 /* ngx_http_paygw_pass.c: the content handler */
 

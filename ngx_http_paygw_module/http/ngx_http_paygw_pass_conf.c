@@ -37,6 +37,12 @@ ngx_http_paygw_pass_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "is duplicate";
     }
 
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler && lcf->api == NULL && lcf->queue == NULL) {
+        return "stands in a location that has another content handler";
+    }
+
     pass = ngx_pcalloc(cf->pool, sizeof(ngx_http_paygw_pass_conf_t));
     if (pass == NULL) {
         return NGX_CONF_ERROR;
@@ -66,8 +72,6 @@ ngx_http_paygw_pass_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     lcf->pass = pass;
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = ngx_http_paygw_pass_handler;
 
     return NGX_CONF_OK;
@@ -164,6 +168,13 @@ ngx_http_paygw_pass_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
         return NGX_CONF_ERROR;
     }
 
+    if (ngx_http_paygw_content_check(cf, ngx_http_paygw_pass_handler,
+                                     pass->directive, pass->file, pass->line)
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
     if (conf->deadline == 0 || conf->answer_max == 0 || conf->body_max == 0) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"%s\" for \"paygw_pass\" in %s:%ui cannot be 0",
@@ -197,9 +208,10 @@ ngx_http_paygw_pass_resolve(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf,
     if (ch == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"%s\" names unknown channel \"%V\" in "
-                      "%s:%ui, define it by \"paygw_channel %V { ... }\"",
+                      "%s:%ui, define it by \"paygw_channel %V { ... }\"%s",
                       pass->directive, &pass->name, pass->file, pass->line,
-                      &pass->name);
+                      &pass->name,
+                      conf->api ? " or \"paygw_route\"" : "");
         return NGX_CONF_ERROR;
     }
 
@@ -231,12 +243,44 @@ ngx_http_paygw_pass_resolve(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf,
     kr->orders = 1;
 
     if (ngx_http_paygw_transport_check(cf, conf, ch) != NGX_OK
-        || ch->provider->api->check_conf(cf, ch) != NGX_CONF_OK)
+        || ngx_http_paygw_pass_wants(cf, pass, ch->provider->api->check_conf)
+           != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
     }
 
     return ngx_http_paygw_pass_tls(cf, pass, kr);
+}
+
+
+/*
+ * What is missing is missed by the directive: it is named, and the messages
+ * have its line, and not that at which all is merged
+ */
+
+char *
+ngx_http_paygw_pass_wants(ngx_conf_t *cf, ngx_http_paygw_pass_conf_t *pass,
+    char *(*check)(ngx_conf_t *cf, ngx_paygw_channel_t *ch))
+{
+    char             *rv;
+    ngx_conf_file_t  *merged, file;
+
+    merged = cf->conf_file;
+    file = *merged;
+
+    file.file.name.data = pass->file;
+    file.file.name.len = ngx_strlen(pass->file);
+    file.line = pass->line;
+
+    cf->conf_file = &file;
+    pass->channel->wanted_by = pass->directive;
+
+    rv = check(cf, pass->channel);
+
+    pass->channel->wanted_by = NULL;
+    cf->conf_file = merged;
+
+    return rv;
 }
 
 

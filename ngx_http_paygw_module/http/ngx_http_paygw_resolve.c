@@ -20,13 +20,14 @@
 
 
 static void ngx_http_paygw_resolve_cleanup(void *data);
+static ngx_int_t ngx_http_paygw_resolve_refuse(ngx_conf_t *cf,
+    ngx_http_paygw_host_t *host, ngx_http_paygw_keyring_t *kr,
+    const char *err, const char *fix);
 static ngx_int_t ngx_http_paygw_resolve_now(ngx_conf_t *cf,
     ngx_http_upstream_srv_conf_t *us, ngx_http_paygw_remote_t *remote);
 static ngx_int_t ngx_http_paygw_resolve_servers(ngx_conf_t *cf,
     ngx_http_upstream_srv_conf_t *us, ngx_http_paygw_remote_t *remote,
     ngx_http_upstream_srv_conf_t *other);
-static ngx_int_t ngx_http_paygw_resolve_plain(ngx_conf_t *cf,
-    ngx_http_paygw_remote_t *remote);
 static ngx_int_t ngx_http_paygw_resolve_peer(ngx_http_request_t *r,
     ngx_http_upstream_srv_conf_t *us);
 static ngx_int_t ngx_http_paygw_resolve_known(ngx_http_request_t *r,
@@ -135,7 +136,8 @@ ngx_http_paygw_resolve_servers(ngx_conf_t *cf,
             && !ngx_http_paygw_endpoint_loopback(server[i].addrs,
                                                  server[i].naddrs))
         {
-            return ngx_http_paygw_resolve_plain(cf, remote);
+            return ngx_http_paygw_resolve_plain(cf, remote->host,
+                                                 remote->channel->upper);
         }
     }
 
@@ -145,16 +147,48 @@ ngx_http_paygw_resolve_servers(ngx_conf_t *cf,
 }
 
 
-/* what is sent without TLS must not leave the machine */
+ngx_int_t
+ngx_http_paygw_resolve_plain(ngx_conf_t *cf, ngx_http_paygw_host_t *host,
+    ngx_http_paygw_keyring_t *kr)
+{
+    return ngx_http_paygw_resolve_refuse(cf, host, kr, NULL,
+               "must be \"https://\": only the sandbox on this machine may "
+               "be asked without TLS");
+}
+
+
+ngx_int_t
+ngx_http_paygw_resolve_lost(ngx_conf_t *cf, ngx_http_paygw_host_t *host,
+    ngx_http_paygw_keyring_t *kr, const char *err)
+{
+    return ngx_http_paygw_resolve_refuse(cf, host, kr,
+               err ? err : "invalid host",
+               host->https && !host->tls.ip
+               ? "correct it, or add \"resolver\" to \"http\", which looks "
+                 "it up when it is called"
+               : "correct it");
+}
+
+
+/* what the source of the keys has of its own stands nowhere */
 
 static ngx_int_t
-ngx_http_paygw_resolve_plain(ngx_conf_t *cf, ngx_http_paygw_remote_t *remote)
+ngx_http_paygw_resolve_refuse(ngx_conf_t *cf, ngx_http_paygw_host_t *host,
+    ngx_http_paygw_keyring_t *kr, const char *err, const char *fix)
 {
+    u_char  at[NGX_MAX_CONF_ERRSTR];
+
+    at[0] = '\0';
+
+    if (kr->file) {
+        *ngx_snprintf(at, sizeof(at) - 1, " in %s:%ui", kr->file, kr->line)
+            = '\0';
+    }
+
     ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                  "\"endpoint\" \"%V\" of channel \"%V\" must be "
-                  "\"https://\": only the sandbox on this machine may be "
-                  "asked without TLS", &remote->host->url,
-                  &remote->channel->name);
+                  "%s%s\"endpoint\" \"%V\" of channel \"%V\"%s%s %s",
+                  err ? err : "", err ? " in " : "", &host->url,
+                  &kr->channel->name, at, err ? "," : "", fix);
 
     return NGX_ERROR;
 }
@@ -183,17 +217,15 @@ ngx_http_paygw_resolve_now(ngx_conf_t *cf, ngx_http_upstream_srv_conf_t *us,
                 - p;
 
     if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "%s in \"endpoint\" \"%V\" of channel \"%V\"",
-                      u.err ? u.err : "invalid host", &host->url,
-                      &remote->channel->name);
-        return NGX_ERROR;
+        return ngx_http_paygw_resolve_lost(cf, host, remote->channel->upper,
+                                            u.err);
     }
 
     if (!host->https
         && !ngx_http_paygw_endpoint_loopback(u.addrs, u.naddrs))
     {
-        return ngx_http_paygw_resolve_plain(cf, remote);
+        return ngx_http_paygw_resolve_plain(cf, host,
+                                             remote->channel->upper);
     }
 
     us->servers = ngx_array_create(cf->pool, 1,

@@ -32,5 +32,15 @@ void ngx_http_paygw_resolve(ngx_http_request_t *sr, ngx_http_paygw_try_t *t,
 /* does not wait any more, legal at any time; 1 if it did */
 ngx_uint_t ngx_http_paygw_resolve_cancel(ngx_http_paygw_try_t *t);
 
+/*
+ * Errors of a host that is not of this machine and has no TLS, and of one
+ * that is not found: NGX_ERROR
+ */
+ngx_int_t ngx_http_paygw_resolve_plain(ngx_conf_t *cf,
+    ngx_http_paygw_host_t *host, ngx_http_paygw_keyring_t *kr);
+ngx_int_t ngx_http_paygw_resolve_lost(ngx_conf_t *cf,
+    ngx_http_paygw_host_t *host, ngx_http_paygw_keyring_t *kr,
+    const char *err);
+
 
 #endif /* _NGX_HTTP_PAYGW_RESOLVE_H_INCLUDED_ */

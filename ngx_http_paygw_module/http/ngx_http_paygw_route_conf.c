@@ -20,6 +20,7 @@ static char *ngx_http_paygw_route_strategy(ngx_conf_t *cf,
     ngx_http_paygw_route_t *route);
 static char *ngx_http_paygw_route_channel(ngx_conf_t *cf,
     ngx_http_paygw_route_t *route);
+static const char *ngx_http_paygw_route_wants(ngx_str_t *value);
 static ngx_int_t ngx_http_paygw_route_param(ngx_conf_t *cf,
     ngx_http_paygw_route_channel_t *c, ngx_str_t *value);
 static ngx_int_t ngx_http_paygw_route_fee(ngx_http_paygw_route_channel_t *c,
@@ -234,13 +235,43 @@ ngx_http_paygw_route_channel(ngx_conf_t *cf, ngx_http_paygw_route_t *route)
         if (ngx_http_paygw_route_param(cf, c, &value[i]) != NGX_OK) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid parameter \"%V\" of channel \"%V\" in "
-                               "route \"%V\"",
-                               &value[i], &c->name, &route->name);
+                               "route \"%V\", %s",
+                               &value[i], &c->name, &route->name,
+                               ngx_http_paygw_route_wants(&value[i]));
             return NGX_CONF_ERROR;
         }
     }
 
     return NGX_CONF_OK;
+}
+
+
+static const char *
+ngx_http_paygw_route_wants(ngx_str_t *value)
+{
+    ngx_uint_t  i;
+
+    static const struct {
+        const char  *name;
+        const char  *wants;
+    } known[] = {
+        { "weight=", "it must be from 1 to 10000" },
+        { "fee=", "it must be a percentage, as \"fee=0.6%\"" },
+        { "methods=", "it must be given once, some of qr, jsapi, app, "
+                      "h5, page, wap and barcode, with commas between" },
+        { "if=", "it must be given once and have a value" }
+    };
+
+    for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (ngx_strncmp(value->data, known[i].name,
+                        ngx_strlen(known[i].name))
+            == 0)
+        {
+            return known[i].wants;
+        }
+    }
+
+    return "known are weight=, fee=, methods=, if= and backup";
 }
 
 

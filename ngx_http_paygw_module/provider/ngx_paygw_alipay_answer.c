@@ -298,6 +298,10 @@ ngx_paygw_alipay_unsigned(ngx_paygw_exchange_t *x,
     (void) ngx_paygw_json_get_string(a->content, "code", &code);
     (void) ngx_paygw_json_get_string(a->content, "sub_code", &sub);
 
+    if (ngx_paygw_exchange_is(&sub, "isv.invalid-signature")) {
+        x->ours = "app_private_key and app_id";
+    }
+
     return ngx_paygw_exchange_unsigned(x, ngx_paygw_alipay_codes, &code, &sub);
 }
 

@@ -395,6 +395,10 @@ ngx_paygw_alipay_v3_unsigned(ngx_paygw_exchange_t *x)
         (void) ngx_paygw_json_get_string(root, "code", &code);
     }
 
+    if (ngx_paygw_exchange_is(&code, "isv.invalid-signature")) {
+        x->ours = "app_private_key and app_id";
+    }
+
     return ngx_paygw_exchange_unsigned(x, ngx_paygw_alipay_codes, &code, &none);
 }
 

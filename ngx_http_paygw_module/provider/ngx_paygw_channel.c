@@ -203,9 +203,28 @@ ngx_paygw_channel_required(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
         return NGX_OK;
     }
 
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "no \"%s\" is defined for channel \"%V\"",
-                       name, &ch->name);
+    return ngx_paygw_channel_lacks(cf, ch, name, "");
+}
+
+
+ngx_int_t
+ngx_paygw_channel_lacks(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    const char *name, const char *instead)
+{
+    if (ch->wanted_by == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no \"%s\"%s is defined for channel \"%V\"",
+                           name, instead, &ch->name);
+        return NGX_ERROR;
+    }
+
+    /* cf stands where that directive does */
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "\"%s\" in %V:%ui needs \"%s\"%s in channel \"%V\", "
+                  "add \"%s ...;\"",
+                  ch->wanted_by, &cf->conf_file->file.name,
+                  cf->conf_file->line, name, instead, &ch->name, name);
     return NGX_ERROR;
 }
 

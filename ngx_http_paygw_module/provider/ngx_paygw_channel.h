@@ -54,9 +54,13 @@ ngx_uint_t ngx_paygw_channel_usable(ngx_paygw_key_t *key, time_t now);
 
 /* the checks below return NGX_OK, or NGX_ERROR once they have logged */
 
-/* a parameter that must be there */
+/* a parameter that must be there, for the channel or what it is wanted by */
 ngx_int_t ngx_paygw_channel_required(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     ngx_uint_t present, const char *name);
+
+/* it is not there; instead may be " or \"OTHER\"", or empty: NGX_ERROR */
+ngx_int_t ngx_paygw_channel_lacks(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    const char *name, const char *instead);
 
 /* each element of an account list is digits or letters only */
 ngx_int_t ngx_paygw_channel_account(ngx_conf_t *cf, ngx_paygw_channel_t *ch,

@@ -277,7 +277,9 @@ ngx_int_t
 ngx_paygw_exchange_unsigned(ngx_paygw_exchange_t *x,
     const ngx_paygw_code_word_t *words, ngx_str_t *code, ngx_str_t *detail)
 {
-    static ngx_str_t  none = ngx_string("-");
+    const char  *ours;
+
+    static ngx_str_t  none = ngx_null_string;
 
     /* nothing but how trouble is counted hangs on it */
 
@@ -292,10 +294,28 @@ ngx_paygw_exchange_unsigned(ngx_paygw_exchange_t *x,
         detail = &none;
     }
 
+    ours = x->ours;
+    x->ours = NULL;
+
     return ngx_paygw_refuse_with(&x->n, NGX_DECLINED,
                                  NGX_PAYGW_REASON_SIGNATURE,
-                                 "answer is not signed, status %ui, code %V, "
-                                 "%V", x->status, code, detail);
+                                 "%s%s%sanswer is not signed%s%V%s%V",
+                                 ours ? "it refuses our signature, look at "
+                                 : x->status >= 500
+                                 ? "trouble there, or of something before it"
+                                 : "",
+                                 ours ? ours : "",
+                                 ours || x->status >= 500 ? ": " : "",
+                                 code->len ? ", code " : "", code,
+                                 detail->len ? ", " : "", detail);
+}
+
+
+ngx_uint_t
+ngx_paygw_exchange_is(ngx_str_t *word, const char *is)
+{
+    return word->len == ngx_strlen(is)
+           && ngx_strncmp(word->data, is, word->len) == 0;
 }
 
 

@@ -126,6 +126,10 @@ struct ngx_paygw_exchange_s {
                                                   an order; as order */
 
     /* set by check() if it refuses an answer; unsigned:1 */
+    const char                  *ours;         /* the parameters that our own
+                                                  signature depends on, where
+                                                  the provider refuses it; for
+                                                  what is said next */
     ngx_uint_t                   blamed;       /* it is not signed, and finds
                                                   fault with the request: no
                                                   sign of trouble over there */
@@ -229,10 +233,15 @@ ngx_int_t ngx_paygw_exchange_hidden(ngx_paygw_exchange_t *x,
 /*
  * Refuses an answer that nobody has signed; what it says goes to the log, as
  * far as it can stand there.  words say which codes find no fault with the
- * request.  Returns NGX_DECLINED or NGX_ERROR.
+ * request.  With x->ours it says that the provider refuses our signature: no
+ * more than a word for people, as nobody has signed that.  Returns NGX_DECLINED
+ * or NGX_ERROR.
  */
 ngx_int_t ngx_paygw_exchange_unsigned(ngx_paygw_exchange_t *x,
     const ngx_paygw_code_word_t *words, ngx_str_t *code, ngx_str_t *detail);
+
+/* 1 if it is this word */
+ngx_uint_t ngx_paygw_exchange_is(ngx_str_t *word, const char *is);
 
 /*
  * An answer that is verified: ill says whether it is one of trouble over there

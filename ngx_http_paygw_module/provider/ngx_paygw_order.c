@@ -13,6 +13,9 @@
 /* where a day begins first: whose it is only the provider knows */
 #define NGX_PAYGW_ORDER_EAST  (14 * 60 * 60)
 
+/* of a name that the caller has made */
+#define NGX_PAYGW_ORDER_SAID_MAX  64
+
 
 /* in the order of ngx_paygw_op_e */
 
@@ -135,6 +138,56 @@ ngx_paygw_order_unsupported(ngx_paygw_order_t *o, const char *field,
     o->code = NGX_PAYGW_CODE_UNSUPPORTED;
     o->field = field;
     o->hint = hint;
+
+    return NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_paygw_order_unknown(ngx_paygw_order_t *o, ngx_str_t *name,
+    const char *hint)
+{
+    o->code = NGX_PAYGW_CODE_UNKNOWN_FIELD;
+    o->hint = hint;
+    o->field = NULL;
+
+    if (ngx_paygw_visible(name, NGX_PAYGW_ORDER_SAID_MAX)) {
+        o->said = *name;
+
+    } else {
+        ngx_str_set(&o->said, "?");
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/* no JSON: the key that is there twice, or else the place if there is one */
+
+ngx_int_t
+ngx_paygw_order_broken(ngx_pool_t *pool, ngx_paygw_order_t *o, char *err,
+    ngx_paygw_json_fault_t *fault)
+{
+    ngx_str_t  text;
+
+    o->code = NGX_PAYGW_CODE_BAD_REQUEST;
+    o->hint = err;
+
+    if (fault->key.len) {
+        (void) ngx_paygw_order_unknown(o, &fault->key, err);
+        o->code = NGX_PAYGW_CODE_BAD_REQUEST;
+
+    } else if (fault->at) {
+
+        if (ngx_paygw_order_text(pool, &text, "%s behind byte %uz%Z", err,
+                                 fault->at)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        o->hint = (char *) text.data;
+    }
 
     return NGX_DECLINED;
 }

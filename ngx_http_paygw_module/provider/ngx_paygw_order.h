@@ -13,6 +13,7 @@
 #include "ngx_paygw_checksum.h"
 #include "ngx_paygw_code.h"
 #include "ngx_paygw_exchange.h"
+#include "ngx_paygw_json.h"
 #include "ngx_paygw_json_out.h"
 #include "ngx_paygw_provider.h"
 
@@ -285,6 +286,14 @@ ngx_int_t ngx_paygw_order_invalid(ngx_paygw_order_t *o, const char *field,
 ngx_int_t ngx_paygw_order_unsupported(ngx_paygw_order_t *o,
     const char *field, const char *hint);
 
+/* the same of a name that the caller has made, if it can be repeated */
+ngx_int_t ngx_paygw_order_unknown(ngx_paygw_order_t *o, ngx_str_t *name,
+    const char *hint);
+
+/* of a body that is no JSON.  NGX_DECLINED or NGX_ERROR */
+ngx_int_t ngx_paygw_order_broken(ngx_pool_t *pool, ngx_paygw_order_t *o,
+    char *err, ngx_paygw_json_fault_t *fault);
+
 /*
  * A genuine answer that is not the one to this: it is about another NAME, or
  * NAME is not there or not what it must be.  Both return NGX_DECLINED.
@@ -371,6 +380,10 @@ ngx_int_t ngx_paygw_order_kept(ngx_pool_t *pool, ngx_paygw_order_t *o,
  */
 ngx_int_t ngx_paygw_order_write(ngx_pool_t *pool, ngx_paygw_order_t *o,
     ngx_paygw_channel_t *ch, ngx_str_t *request_id, ngx_str_t *out);
+
+/* its words for people alone, empty with OK.  NGX_OK or NGX_ERROR */
+ngx_int_t ngx_paygw_order_message(ngx_pool_t *pool, ngx_paygw_order_t *o,
+    ngx_str_t *message);
 
 
 #endif /* _NGX_PAYGW_ORDER_H_INCLUDED_ */

@@ -28,7 +28,6 @@
 #define NGX_PAYGW_ORDER_CHANNEL_MAX  64
 
 /* a name that a caller has made, in an answer */
-#define NGX_PAYGW_ORDER_SAID_MAX     64
 
 #define NGX_PAYGW_ORDER_META_NAME    40
 #define NGX_PAYGW_ORDER_META_VALUE   256
@@ -48,10 +47,10 @@ struct ngx_paygw_order_field_s {
 };
 
 
+static ngx_int_t ngx_paygw_order_within(ngx_pool_t *pool,
+    ngx_paygw_order_t *o);
 static ngx_int_t ngx_paygw_order_members(ngx_paygw_order_t *o,
     const ngx_paygw_order_field_t *fields, ngx_paygw_json_t *root);
-static ngx_int_t ngx_paygw_order_unknown(ngx_paygw_order_t *o,
-    ngx_str_t *name);
 static ngx_int_t ngx_paygw_order_id(ngx_paygw_order_t *o,
     const ngx_paygw_order_field_t *f, ngx_paygw_json_t *node);
 static ngx_int_t ngx_paygw_order_amount(ngx_paygw_order_t *o,
@@ -160,10 +159,11 @@ ngx_int_t
 ngx_paygw_order_read(ngx_pool_t *pool, ngx_paygw_order_t *o, ngx_str_t *body,
     time_t now)
 {
-    char              *err;
-    ngx_int_t          rc;
-    ngx_str_t          text;
-    ngx_paygw_json_t  *root;
+    char                    *err;
+    ngx_int_t                rc;
+    ngx_str_t                text;
+    ngx_paygw_json_t        *root;
+    ngx_paygw_json_fault_t   fault;
 
     text = *body;
 
@@ -171,20 +171,28 @@ ngx_paygw_order_read(ngx_pool_t *pool, ngx_paygw_order_t *o, ngx_str_t *body,
         ngx_str_set(&text, "{}");
     }
 
-    rc = ngx_paygw_json_parse(pool, &text, &root, &err);
+    rc = ngx_paygw_json_parse_at(pool, &text, &root, &err, &fault);
 
-    if (rc == NGX_ERROR) {
+    if (rc == NGX_ABORT) {
+        return ngx_paygw_order_broken(pool, o, err, &fault);
+    }
+
+    if (rc != NGX_OK) {
         return NGX_ERROR;
     }
 
-    if (rc != NGX_OK || root->type != NGX_PAYGW_JSON_OBJECT) {
+    if (root->type != NGX_PAYGW_JSON_OBJECT) {
         o->code = NGX_PAYGW_CODE_BAD_REQUEST;
-        o->hint = (rc == NGX_OK) ? "not a JSON object" : err;
+        o->hint = "not a JSON object";
 
         return NGX_DECLINED;
     }
 
     rc = ngx_paygw_order_members(o, ngx_paygw_order_fields, root);
+
+    if (rc == NGX_DECLINED && o->field && o->said.len) {
+        return ngx_paygw_order_within(pool, o);
+    }
 
     if (rc == NGX_OK && o->expires) {
         o->expires += now;
@@ -195,6 +203,23 @@ ngx_paygw_order_read(ngx_pool_t *pool, ngx_paygw_order_t *o, ngx_str_t *body,
     }
 
     return rc;
+}
+
+
+/* what is said is a member of a field */
+
+static ngx_int_t
+ngx_paygw_order_within(ngx_pool_t *pool, ngx_paygw_order_t *o)
+{
+    if (ngx_paygw_order_text(pool, &o->said, "%s.%V", o->field, &o->said)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    o->field = NULL;
+
+    return NGX_DECLINED;
 }
 
 
@@ -227,7 +252,7 @@ ngx_paygw_order_members(ngx_paygw_order_t *o,
         }
 
         if (f->name == NULL) {
-            return ngx_paygw_order_unknown(o, &m->key);
+            return ngx_paygw_order_unknown(o, &m->key, "is not known");
         }
 
         rc = f->read(o, f, m);
@@ -244,24 +269,6 @@ ngx_paygw_order_members(ngx_paygw_order_t *o,
     }
 
     return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_paygw_order_unknown(ngx_paygw_order_t *o, ngx_str_t *name)
-{
-    o->code = NGX_PAYGW_CODE_UNKNOWN_FIELD;
-    o->hint = "is not known";
-    o->field = NULL;
-
-    if (ngx_paygw_visible(name, NGX_PAYGW_ORDER_SAID_MAX)) {
-        o->said = *name;
-
-    } else {
-        ngx_str_set(&o->said, "?");
-    }
-
-    return NGX_DECLINED;
 }
 
 
@@ -453,11 +460,19 @@ static ngx_int_t
 ngx_paygw_order_payer(ngx_paygw_order_t *o, const ngx_paygw_order_field_t *f,
     ngx_paygw_json_t *node)
 {
+    ngx_int_t  rc;
+
     if (node->type != NGX_PAYGW_JSON_OBJECT) {
         return ngx_paygw_order_invalid(o, f->name, "must be an object");
     }
 
-    return ngx_paygw_order_members(o, ngx_paygw_order_payer_fields, node);
+    rc = ngx_paygw_order_members(o, ngx_paygw_order_payer_fields, node);
+
+    if (rc == NGX_DECLINED && o->said.len) {
+        o->field = f->name;
+    }
+
+    return rc;
 }
 
 

@@ -18,8 +18,6 @@
 #define NGX_PAYGW_ORDER_WORD  64
 
 
-static ngx_int_t ngx_paygw_order_message(ngx_pool_t *pool,
-    ngx_paygw_order_t *o, ngx_str_t *message);
 static void ngx_paygw_order_data(ngx_paygw_json_out_t *out,
     ngx_paygw_order_t *o);
 static void ngx_paygw_order_payment(ngx_paygw_json_out_t *out,
@@ -56,7 +54,9 @@ ngx_paygw_order_write(ngx_pool_t *pool, ngx_paygw_order_t *o,
     /* ids that were refused are not repeated */
 
     if (o->field == NULL || o->code == NGX_PAYGW_CODE_UNSUPPORTED
-        || o->code == NGX_PAYGW_CODE_REFUND_MISMATCH)
+        || o->code == NGX_PAYGW_CODE_REFUND_MISMATCH
+        || (o->code == NGX_PAYGW_CODE_ORDER_MISMATCH
+            && ngx_strcmp(o->field, "amount") == 0))
     {
         ngx_paygw_json_out_some(&out, "order_id", &o->id);
         ngx_paygw_json_out_some(&out, "refund_id", &o->refund_id);
@@ -83,7 +83,7 @@ ngx_paygw_order_write(ngx_pool_t *pool, ngx_paygw_order_t *o,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_paygw_order_message(ngx_pool_t *pool, ngx_paygw_order_t *o,
     ngx_str_t *message)
 {

@@ -269,6 +269,12 @@ struct ngx_paygw_channel_s {
                                                  that paygw_api makes; may be
                                                  empty */
 
+    /*
+     * The directive that wants more of the channel than its block has to have,
+     * while its demands are checked; NULL: none
+     */
+    const char                  *wanted_by;
+
     void                        *upper;       /* what the floor above has */
 };
 

@@ -122,6 +122,10 @@ ngx_paygw_unionpay_parse_answer(ngx_paygw_exchange_t *x,
         code = *value;
     }
 
+    if (ngx_paygw_exchange_is(&code, "11")) {
+        x->ours = "signMethod, its key and merId";
+    }
+
     return ngx_paygw_exchange_unsigned(x, ngx_paygw_unionpay_answers, &code,
                                        &none);
 }

@@ -65,10 +65,11 @@ ngx_paygw_wechat_orders_conf(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
     }
 
     if (account->sub_mchids && account->sub_mchids->nelts != 1) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "channel \"%V\" has %ui \"sub_mchid\", \"paygw_api\" "
-                      "needs exactly one, make a channel of each",
-                      &ch->name, account->sub_mchids->nelts);
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "channel \"%V\" has %ui \"sub_mchid\", "
+                           "\"paygw_api\" needs exactly one, make a channel "
+                           "of each",
+                           &ch->name, account->sub_mchids->nelts);
         return NGX_CONF_ERROR;
     }
 

@@ -274,6 +274,10 @@ ngx_paygw_wechat_v2_nobody(ngx_paygw_exchange_t *x, ngx_paygw_form_t *form)
         detail = *value;
     }
 
+    if (ngx_paygw_exchange_is(&code, "SIGNERROR")) {
+        x->ours = "api_key, sign_type and mchid";
+    }
+
     return ngx_paygw_exchange_unsigned(x, ngx_paygw_wechat_v2_codes, &code,
                                        &detail);
 }

@@ -62,11 +62,14 @@ ngx_paygw_wechat_v3_api_conf(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
 
     if (ngx_paygw_channel_required(cf, ch, conf->private_key != NULL,
                                    "merchant_private_key")
-        != NGX_OK
-        || ngx_paygw_channel_required(cf, ch, conf->serial.len,
-                                      "merchant_serial")
-           != NGX_OK)
+        != NGX_OK)
     {
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->serial.len == 0) {
+        (void) ngx_paygw_channel_lacks(cf, ch, "merchant_serial",
+                                       " or \"merchant_certificate\"");
         return NGX_CONF_ERROR;
     }
 
@@ -398,6 +401,10 @@ ngx_paygw_wechat_v3_unsigned(ngx_paygw_exchange_t *x)
 
     if (rc == NGX_OK) {
         (void) ngx_paygw_json_get_string(root, "code", &code);
+    }
+
+    if (ngx_paygw_exchange_is(&code, "SIGN_ERROR")) {
+        x->ours = "merchant_private_key, merchant_serial and mchid";
     }
 
     return ngx_paygw_exchange_unsigned(x, ngx_paygw_wechat_v3_codes, &code,

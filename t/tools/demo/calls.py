@@ -167,7 +167,7 @@ def routed(case):
               "but nobody without the token")
     values.update(order_id="EXAMPLE-CHEAP", method="qr")
     del values["payer"]
-    case.same(order(**values)["data"].get("channel"), None,
+    case.same(order(**values)["data"].get("channel"), "wxpay",
               "Alipay takes no such number")
     values["order_id"] = "EXAMPLE_CHEAP"
     case.same(order(**values)["data"].get("channel"), "alipay",
