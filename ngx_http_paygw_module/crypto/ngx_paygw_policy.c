@@ -7,8 +7,6 @@
 #include "ngx_paygw_crypto.h"
 #include "ngx_paygw_policy.h"
 
-#include <openssl/ssl.h>
-
 
 static ngx_uint_t ngx_paygw_policy_old(SSL_CTX *ctx);
 static const char *ngx_paygw_policy_ciphers(SSL_CTX *ctx);
@@ -25,17 +23,17 @@ static const struct {
 
 
 const char *
-ngx_paygw_policy_wrong(ngx_ssl_t *ssl)
+ngx_paygw_policy_wrong(SSL_CTX *ctx)
 {
     const char  *wrong;
 
-    if (ngx_paygw_policy_old(ssl->ctx)) {
+    if (ngx_paygw_policy_old(ctx)) {
         return "versions before TLS 1.2 are allowed";
     }
 
-    wrong = ngx_paygw_policy_ciphers(ssl->ctx);
+    wrong = ngx_paygw_policy_ciphers(ctx);
 
-    if (wrong == NULL && SSL_CTX_get_security_level(ssl->ctx) < 1) {
+    if (wrong == NULL && SSL_CTX_get_security_level(ctx) < 1) {
         return "the security level of OpenSSL is 0";
     }
 

@@ -10,6 +10,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include <openssl/ssl.h>
 
 
 /*
@@ -20,7 +21,7 @@
  * and does not take every key and hash (security level 0); else what is wrong,
  * in words.
  */
-const char *ngx_paygw_policy_wrong(ngx_ssl_t *ssl);
+const char *ngx_paygw_policy_wrong(SSL_CTX *ctx);
 
 
 #endif /* _NGX_PAYGW_POLICY_H_INCLUDED_ */

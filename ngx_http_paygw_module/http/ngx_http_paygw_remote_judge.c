@@ -97,7 +97,7 @@ ngx_http_paygw_remote_tls(ngx_conf_t *cf, ngx_http_paygw_remote_t *remote)
                 (p - offsetof(ngx_http_upstream_conf_t, ssl_certificate));
 
         if (u->ssl && u->ssl->ctx) {
-            wrong = ngx_paygw_policy_wrong(u->ssl);
+            wrong = ngx_paygw_policy_wrong(u->ssl->ctx);
         }
     }
 
