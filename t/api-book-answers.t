@@ -51,7 +51,7 @@ my $Short = PaygwApi->new($Nginx, '/short');
 my $Ali = PaygwApi->new($Nginx, '/ali');
 my $Up = PaygwApi->new($Nginx, '/up');
 
-sub plan { $Peer->plan(map { { status => $_->[0],
+sub say_next { $Peer->plan(map { { status => $_->[0],
                                body => ref $_->[1] ? $Json->encode($_->[1])
                                                    : $_->[1] // '',
                                @$_ > 2 ? @$_[2 .. $#$_] : () } } @_) }
@@ -67,7 +67,7 @@ sub made {
     my ($name) = @_;
     my $order = $Wx->order;
     $Id = $order->{order_id};
-    plan([ 200, { code_url => 'weixin://x' } ]);
+    say_next([ 200, { code_url => 'weixin://x' } ]);
     $Wx->ok($Wx->post('/orders', $order), "$name: made");
     return $order;
 }
@@ -93,7 +93,7 @@ sub back {
 
 sub refund {
     my ($id, $amount, @answers) = @_;
-    plan(@answers);
+    say_next(@answers);
     return $Wx->post("/orders/$Id/refunds",
                      { refund_id => $id, amount => $amount });
 }
@@ -101,7 +101,7 @@ sub refund {
 sub paid {
     my ($name) = @_;
     made($name);
-    plan(trade());
+    say_next(trade());
     $Wx->ok($Wx->get("/orders/$Id"), "$name: paid", state => 'PAID');
 }
 
@@ -109,45 +109,45 @@ sub paid {
 # -- states: only forward --
 
 made('late');
-plan(trade());
+say_next(trade());
 my $first = $Wx->ok($Wx->get("/orders/$Id"), 'late: paid', state => 'PAID',
                     amount => 100, currency => 'CNY', trade_no => '4200001',
                     paid_at => '2025-01-02T03:04:05Z', payer => "o'1+%&=",
                     provider_state => 'SUCCESS');
-plan();
+say_next();
 is_deeply($Wx->ok($Wx->get("/orders/$Id"), 'late: kept'), $first,
           'late: the same');
 asked(0, 'late: kept');
 
 for ([ CLOSED => 'CLOSED' ], [ PAYERROR => 'FAILED' ], [ NOTPAY => 'x' ]) {
-    plan(trade(trade_state => $_->[0]));
+    say_next(trade(trade_state => $_->[0]));
     $Never->ok($Never->get("/orders/$Id"), "late: $_->[0]", state => 'PAID',
                outcome => 'success', provider_state => $_->[0]);
     asked(1, "late: $_->[0]");
 }
 
-plan([ 404, { code => 'ORDER_NOT_EXIST', message => 'x' } ]);
+say_next([ 404, { code => 'ORDER_NOT_EXIST', message => 'x' } ]);
 $Never->ok($Never->get("/orders/$Id"), 'late: not found', state => 'PAID',
            outcome => 'success', amount => 100, currency => 'CNY');
-plan([ 200, '{' ]);
+say_next([ 200, '{' ]);
 $Never->problem($Never->get("/orders/$Id"), 502, 'PROVIDER-UNVERIFIED',
                 'late: an error is an error');
-plan();
+say_next();
 $Wx->problem($Wx->post("/orders/$Id/close"), 409, 'CLIENT-ORDER_PAID',
              'late: not closed');
 asked(0, 'late: not closed');
-plan();
+say_next();
 $Wx->problem($Wx->post('/orders', $Wx->order(order_id => $Id)), 409,
              'CLIENT-ORDER_PAID', 'late: nor made again');
 asked(0, 'late: nor made again');
 
 made('closed');
-plan([ 204 ]);
+say_next([ 204 ]);
 $Wx->ok($Wx->post("/orders/$Id/close"), 'closed', state => 'CLOSED');
-plan(trade(trade_state => 'NOTPAY'));
+say_next(trade(trade_state => 'NOTPAY'));
 $Wx->ok($Wx->get("/orders/$Id"), 'closed: he has not heard of it',
         state => 'CLOSED', outcome => 'failed');
-plan(trade());
+say_next(trade());
 $Never->ok($Never->get("/orders/$Id"), 'closed: and paid all the same',
            state => 'PAID', outcome => 'success');
 
@@ -155,16 +155,16 @@ $Never->ok($Never->get("/orders/$Id"), 'closed: and paid all the same',
 
 made('fresh');
 for my $n (1, 2) {
-    plan(trade(trade_state => 'NOTPAY'));
+    say_next(trade(trade_state => 'NOTPAY'));
     $Wx->ok($Wx->get("/orders/$Id"), "fresh: pending $n",
             state => 'CREATED');
     asked(1, "fresh: pending $n");
 }
 
-plan(trade());
+say_next(trade());
 $Short->ok($Short->get("/orders/$Id"), 'fresh: paid', state => 'PAID');
 select undef, undef, undef, 1.2;
-plan(trade(trade_state => 'REFUND'));
+say_next(trade(trade_state => 'REFUND'));
 $Short->ok($Short->get("/orders/$Id"), 'fresh: no more',
            state => 'PART_REFUNDED');
 asked(1, 'fresh: no more');
@@ -173,12 +173,12 @@ asked(1, 'fresh: no more');
 
 made('D11');
 for my $n (1, 2) {
-    plan(trade(amount => { total => 1, currency => 'CNY' }));
+    say_next(trade(amount => { total => 1, currency => 'CNY' }));
     $Wx->ok($Wx->get("/orders/$Id"), "D11: paid, one cent $n",
             state => 'PAID', amount => 1);
     asked(1, "D11: $n");
 }
-plan(trade(trade_state => 'NOTPAY'));
+say_next(trade(trade_state => 'NOTPAY'));
 $Wx->ok($Wx->get("/orders/$Id"), 'D11: the order is not', state => 'CREATED');
 $Wx->problem(refund('D11', 100, trade(amount => { total => 101,
                                                   currency => 'CNY' })),
@@ -192,13 +192,13 @@ asked(1, 'D11: refund in another currency');
 # what the book has heard no more of than that it was made may not be there
 
 made('gone');
-plan([ 404, { code => 'ORDER_NOT_EXIST', message => 'x' } ]);
+say_next([ 404, { code => 'ORDER_NOT_EXIST', message => 'x' } ]);
 $Wx->problem($Wx->get("/orders/$Id"), 404, 'CLIENT-ORDER_NOT_FOUND', 'gone');
 
 # other terms, without a call
 
 my $order = made('terms');
-plan();
+say_next();
 $Wx->problem($Wx->post('/orders', { %$order, amount => 101 }), 409,
              'CLIENT-ORDER_MISMATCH', 'terms: amount', field => 'amount',
              order_id => $order->{order_id}, channel => 'wxpay');
@@ -208,7 +208,7 @@ asked(0, 'terms');
 
 $Id = 'E20250102_0001';
 for my $n (1, 2) {
-    plan(trade());
+    say_next(trade());
     $Wx->ok($Wx->get("/orders/$Id"), "elsewhere $n", state => 'PAID');
     asked(1, "elsewhere $n");
 }
@@ -246,7 +246,7 @@ $Wx->ok(refund('B2', 100, trade(), back('B2', 100, 'CLOSED')),
         'no: it will not be made', outcome => 'failed');
 $Wx->ok(refund('B3', 100, trade(), back('B3', 100)), 'no: room for another',
         outcome => 'success');
-plan(trade());
+say_next(trade());
 $Wx->ok($Wx->get("/orders/$Id"), 'no: he says no more than paid',
         state => 'REFUNDED', provider_state => 'SUCCESS');
 
@@ -273,12 +273,12 @@ $Wx->problem(refund('U1', 59), 409, 'CLIENT-REFUND_MISMATCH',
              'who knows: another amount', field => 'amount');
 asked(0, 'who knows: another amount');
 
-plan([ 500, { code => 'SYSTEM_ERROR', message => 'x' } ]);
+say_next([ 500, { code => 'SYSTEM_ERROR', message => 'x' } ]);
 $Wx->problem($Wx->get("/orders/$Id/refunds/U1"), 502, 'PROVIDER-UNCLEAR',
              'who knows: nor does he');
 $Wx->problem(refund('U9', 41), 409, 'CLIENT-REFUND_TOO_MUCH',
              'who knows: still held');
-plan([ 404, { code => 'RESOURCE_NOT_EXISTS', message => 'x' } ]);
+say_next([ 404, { code => 'RESOURCE_NOT_EXISTS', message => 'x' } ]);
 $Wx->problem($Wx->get("/orders/$Id/refunds/U1"), 404,
              'CLIENT-REFUND_NOT_FOUND', 'who knows: he does');
 $Wx->ok(refund('U9', 41, trade(), back('U9', 41, 'PROCESSING')),
@@ -288,12 +288,12 @@ $Wx->ok(refund('U9', 41, trade(), back('U9', 41, 'PROCESSING')),
 
 $Wx->problem(refund('P1', 60), 409, 'CLIENT-REFUND_TOO_MUCH',
              'pending: held');
-plan(back('U9', 41, 'ABNORMAL'));
+say_next(back('U9', 41, 'ABNORMAL'));
 $Wx->ok($Wx->get("/orders/$Id/refunds/U9"), 'pending: ABNORMAL',
         outcome => 'failed');
 $Wx->problem(refund('P1', 60), 409, 'CLIENT-REFUND_TOO_MUCH',
              'pending: held all the same');
-plan(back('U9', 41, 'CLOSED'));
+say_next(back('U9', 41, 'CLOSED'));
 $Wx->ok($Wx->get("/orders/$Id/refunds/U9"), 'pending: CLOSED',
         outcome => 'failed');
 $Wx->ok(refund('P1', 60, trade(), back('P1', 60)), 'pending: given back',
@@ -321,7 +321,7 @@ $Wx->ok(refund('P1', 60, trade(), back('P1', 60)), 'pending: given back',
         my ($name, $code, $said) = @$case;
         paid("at once: $name");
         $Peer->requests;
-        plan(trade(), [ @no, delay => 2 * $slow ], trade(),
+        say_next(trade(), [ @no, delay => 2 * $slow ], trade(),
              [ $said->(), delay => 4 * $slow ]);
         my $one = $begin->('T1', 60);
         $Peer->requests(2, 20);
@@ -339,7 +339,7 @@ $Wx->ok(refund('P1', 60, trade(), back('P1', 60)), 'pending: given back',
         is($res->{json}{code}, $name eq 'taken' ? 'CLIENT-REFUND_TOO_MUCH'
                                                 : 'OK',
            "at once: $name: and then");
-        plan();
+        say_next();
     }
 
     $Id = $was;
@@ -348,21 +348,21 @@ $Wx->ok(refund('P1', 60, trade(), back('P1', 60)), 'pending: given back',
 
 # done is done: no later word gives it back
 
-plan([ 404, { code => 'RESOURCE_NOT_EXISTS', message => 'x' } ]);
+say_next([ 404, { code => 'RESOURCE_NOT_EXISTS', message => 'x' } ]);
 $Wx->problem($Wx->get("/orders/$Id/refunds/P1"), 404,
              'CLIENT-REFUND_NOT_FOUND', 'done: not found');
 $Wx->problem(refund('P2', 41), 409, 'CLIENT-REFUND_TOO_MUCH',
              'done: counts');
-plan(trade());
+say_next(trade());
 $Never->ok($Never->get("/orders/$Id"), 'done: state',
            state => 'PART_REFUNDED');
 
 # a refund of another program counts once it is seen
 
-plan(back('X1', 40));
+say_next(back('X1', 40));
 $Wx->ok($Wx->get("/orders/$Id/refunds/X1"), 'seen', outcome => 'success');
 $Wx->problem(refund('P3', 1), 409, 'CLIENT-REFUND_TOO_MUCH', 'seen: counts');
-plan(trade());
+say_next(trade());
 $Never->ok($Never->get("/orders/$Id"), 'seen: all of it',
            state => 'REFUNDED');
 
@@ -374,17 +374,17 @@ $Never->ok($Never->get("/orders/$Id"), 'seen: all of it',
     my @paid = (mchid => '1900009192', out_trade_no => $order->{order_id});
     my $of = "/orders/$order->{order_id}";
 
-    plan([ 200, { code_url => 'weixin://x' } ]);
+    say_next([ 200, { code_url => 'weixin://x' } ]);
     $again->ok($again->post('/orders', $order), 'again: made');
-    plan(trade(@paid));
+    say_next(trade(@paid));
     $again->ok($again->get($of), 'again: paid', state => 'PAID');
-    plan(trade(@paid), [ 500, { code => 'SYSTEM_ERROR', message => 'x' } ],
+    say_next(trade(@paid), [ 500, { code => 'SYSTEM_ERROR', message => 'x' } ],
          [ 403, { code => 'NOT_ENOUGH', message => 'x' } ]);
     $again->problem($again->post("$of/refunds", { refund_id => "G$$" . time,
                                                   amount => 60 }), 502,
                     'PROVIDER-UNCLEAR', 'again: refused, after an error');
     asked(3, 'again: refused, after an error');
-    plan();
+    say_next();
     $again->problem($again->post("$of/refunds", { refund_id => "H$$" . time,
                                                   amount => 41 }), 409,
                     'CLIENT-REFUND_TOO_MUCH', 'again: it is held');

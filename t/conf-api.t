@@ -45,6 +45,8 @@ for my $case (
                             . '{ allow all; } paygw_api wxpay; }' ],
     [ 'if', wx(), 'location /pay/ { paygw_api wxpay; if ($arg_a) '
                   . '{ set $b 1; } }' ],
+    [ 'some requests to somebody else', wx(), 'location /pay/ { paygw_api '
+      . 'wxpay; if ($arg_a) { proxy_pass http://127.0.0.1:1; } }' ],
     [ 'nested', wx(), 'location /pay/ { paygw_api wxpay; '
                       . 'location /pay/x { return 204; } }' ],
     [ 'a route', wx() . $Peer->alipay($Url)
@@ -112,8 +114,6 @@ for my $case (
          [ 'proxy_pass before it',
            'proxy_pass http://127.0.0.1:1; paygw_api wxpay;' ],
          [ 'empty_gif', 'paygw_api wxpay; empty_gif;' ],
-         [ 'proxy_pass of an if', 'paygw_api wxpay; if ($arg_a) '
-                                  . '{ proxy_pass http://127.0.0.1:1; }' ],
          [ 'paygw_metrics before it', 'paygw_metrics; paygw_api wxpay;' ]),
     [ 'beside proxy_pass, where it stands', wx(),
       'location /pay/ { paygw_api wxpay; proxy_pass http://127.0.0.1:1; }',

@@ -51,6 +51,8 @@ for my $case (
                      . 'location @n { paygw_pass wxpay; }' ],
     [ 'if', wx(), 'location /p/ { if ($arg_a) { paygw_pass wxpay; } '
                   . 'paygw_pass wxpay; }' ],
+    [ 'some requests to somebody else', wx(), 'location /p/ { if ($arg_a) '
+      . '{ proxy_pass http://127.0.0.1:1; } paygw_pass wxpay; }' ],
     [ 'limit_except', wx(), 'location /p/ { limit_except GET { deny all; } '
                             . 'paygw_pass wxpay; }' ],
     [ 'nested', wx(), 'location /p/ { location /p/q/ { paygw_pass wxpay; } '
@@ -110,8 +112,8 @@ for my $case (
       qr/"paygw_pass" in \S+:\d+ stands in a location that has another cont/ ],
     [ wx(), 'location /p/ { proxy_pass http://127.0.0.1:1; paygw_pass wxpay; }',
       qr/"paygw_pass" directive stands in a location that has another cont/ ],
-    [ wx(), 'location /p/ { if ($arg_a) { proxy_pass http://127.0.0.1:1; } '
-             . 'paygw_pass wxpay; }',
+    [ wx(), 'location /p/ { if ($arg_a) { paygw_pass wxpay; '
+             . 'proxy_pass http://127.0.0.1:1; } }',
       qr/"paygw_pass" in \S+:\d+ stands in a location that has another cont/ ],
     [ wx(), "paygw_deadline 0; $Pass", qr/"paygw_deadline" .*cannot be 0/ ],
     [ wx(), "paygw_answer_max 0; $Pass",

@@ -19,7 +19,7 @@
 
 
 static char *ngx_http_paygw_api_check(ngx_conf_t *cf,
-    ngx_http_paygw_loc_conf_t *conf);
+    ngx_http_paygw_loc_conf_t *prev, ngx_http_paygw_loc_conf_t *conf);
 static char *ngx_http_paygw_api_names(ngx_conf_t *cf,
     ngx_http_paygw_main_conf_t *mcf, ngx_http_paygw_api_conf_t *api);
 static char *ngx_http_paygw_api_routed(ngx_conf_t *cf,
@@ -118,12 +118,13 @@ ngx_http_paygw_api_merge(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *prev,
         conf->api = prev->api;
     }
 
-    return conf->api ? ngx_http_paygw_api_check(cf, conf) : NGX_CONF_OK;
+    return conf->api ? ngx_http_paygw_api_check(cf, prev, conf) : NGX_CONF_OK;
 }
 
 
 static char *
-ngx_http_paygw_api_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
+ngx_http_paygw_api_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *prev,
+    ngx_http_paygw_loc_conf_t *conf)
 {
     const char                  *other;
     ngx_uint_t                   i, k;
@@ -152,9 +153,12 @@ ngx_http_paygw_api_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_paygw_content_check(cf, ngx_http_paygw_api_handler,
-                                     call->directive, call->file, call->line)
-        != NGX_OK)
+    /* an "if" may give some requests to somebody else */
+
+    if (conf->api != prev->api
+        && ngx_http_paygw_content_check(cf, ngx_http_paygw_api_handler,
+                                        call->directive, call->file, call->line)
+           != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }

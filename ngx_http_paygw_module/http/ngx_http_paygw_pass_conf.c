@@ -17,7 +17,7 @@
 static char *ngx_http_paygw_pass_prefix(ngx_conf_t *cf,
     ngx_http_paygw_pass_conf_t *pass);
 static char *ngx_http_paygw_pass_check(ngx_conf_t *cf,
-    ngx_http_paygw_loc_conf_t *conf);
+    ngx_http_paygw_loc_conf_t *prev, ngx_http_paygw_loc_conf_t *conf);
 static char *ngx_http_paygw_pass_tls(ngx_conf_t *cf,
     ngx_http_paygw_pass_conf_t *pass, ngx_http_paygw_keyring_t *kr);
 static ngx_int_t ngx_http_paygw_pass_hosts(ngx_conf_t *cf,
@@ -141,12 +141,13 @@ ngx_http_paygw_pass_merge(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *prev,
         conf->pass = prev->pass;
     }
 
-    return conf->pass ? ngx_http_paygw_pass_check(cf, conf) : NGX_CONF_OK;
+    return conf->pass ? ngx_http_paygw_pass_check(cf, prev, conf) : NGX_CONF_OK;
 }
 
 
 static char *
-ngx_http_paygw_pass_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
+ngx_http_paygw_pass_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *prev,
+    ngx_http_paygw_loc_conf_t *conf)
 {
     ngx_http_core_loc_conf_t    *clcf;
     ngx_http_paygw_pass_conf_t  *pass;
@@ -168,9 +169,12 @@ ngx_http_paygw_pass_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_paygw_content_check(cf, ngx_http_paygw_pass_handler,
-                                     pass->directive, pass->file, pass->line)
-        != NGX_OK)
+    /* an "if" may give some requests to somebody else */
+
+    if (conf->pass != prev->pass
+        && ngx_http_paygw_content_check(cf, ngx_http_paygw_pass_handler,
+                                        pass->directive, pass->file, pass->line)
+           != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }

@@ -86,3 +86,11 @@ test_nginx() {
 jobs() {
     nproc 2> /dev/null || echo 2
 }
+
+# the suites that ask for the store of the run; the others have the zone, or a
+# Redis of their own, whatever the store is, and need no second run
+store_suites() {
+    (cd "$PAYGW_ROOT" && grep -lE \
+        '^__DATA__|PAYGW_TEST_STORE|PaygwTest::(Store|RedisPort)|store_is' \
+        t/*.t)
+}

@@ -4,7 +4,8 @@
 #   prove.sh NAME zone|redis [FILE...]
 #
 # NAME is the name of the log and of the line in the results.  Without files
-# the suites t/*.t are run, but for the unit tests, which know no store.
+# the suites t/*.t are run, but for the unit tests, which know no store, and,
+# with Redis, those that run with the zone whatever is said here.
 #
 #   MODULES    folder of the two modules; default: the build folder
 #   MAY_SKIP   1: files that skip all of their tests are no failure
@@ -22,7 +23,10 @@ result=$PAYGW_BUILD/results/$name
 cd "$PAYGW_ROOT"
 
 if [ $# = 0 ]; then
-    set -- $(ls t/*.t 2> /dev/null | grep -v '^t/unit\.t$')
+    case $store in
+        redis) set -- $(store_suites) ;;
+        *)     set -- $(ls t/*.t 2> /dev/null | grep -v '^t/unit\.t$') ;;
+    esac
     [ $# -gt 0 ] || die "no suite is in t/"
 fi
 
