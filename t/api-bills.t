@@ -30,7 +30,7 @@ my $Nginx = PaygwNginx->start(
         . $Sandbox->wechat(%Slow)
         . $Sandbox->wechat_v2(%V2),
     server => 'location /v2/ { paygw_api wxv2; }'
-        . 'access_log logs/k.log k;'
+        . 'access_log logs/k.log k; location = /metrics { paygw_metrics; }'
         . 'location /pay/ { paygw_api wxpay; }'
         . 'location /small/ { paygw_api wxpay; paygw_download_max 1m; }');
 
@@ -99,6 +99,14 @@ cut_ok(bill(), qr/it has another hash/, 'large, half of it');
 
 bills(lie => 'truncated');
 cut_ok(bill(), qr/the rest is missing/, 'large, cut');
+
+{
+    my $shown = $Nginx->get('/metrics');
+    my ($done) = $shown =~ /operation="bill",outcome="success"\} (\d+)/;
+    my ($not) = $shown =~ /operation="bill",outcome="unknown"\} (\d+)/;
+    cmp_ok($done, '>=', 6, 'files that stream are counted');
+    is($not, 3, 'and those whose end is held back');
+}
 
 bills();
 problem(bill('/small'), 'PROVIDER-UNVERIFIED', 'longer than allowed');

@@ -472,6 +472,59 @@ $Never->ok($Never->get("/orders/$Id"), 'seen: all of it',
     }
 }
 
+# -- a code of the payer's: what is no last word is remembered --
+
+{
+    my $answer = sub { $Peer->plan(map { { fields => $_ } } @_) };
+    my $times = sub { return join ' ', map { $_->{body} =~ /\btxnTime=(\d+)/ }
+                                           $Peer->requests };
+
+    for my $word (qw(01 60 34)) {
+        my $order = $Up->order(method => 'barcode', terminal => '00000001',
+                               payer => { auth_code => '62' . '0' x 17 });
+        my $of = "/orders/$order->{order_id}";
+
+        $answer->({ respCode => $word });
+        $Up->ok($Up->post('/orders', $order), "code, $word: he may pay yet",
+                outcome => 'pending', state => 'PAYING');
+        my $time = $times->();
+
+        # that transaction, which is not noted yet: not a second one, and not
+        # a refusal either
+
+        sleep 1;
+        $answer->({ respCode => '12' }, { respCode => '34' },
+                  { respCode => '34' });
+        $Up->problem($Up->post('/orders', $order), 502, 'PROVIDER-UNCLEAR',
+                     "code, $word: repeated");
+        like($times->(), qr/^$time(?: $time)+\z/, "code, $word: the same one");
+
+        $answer->({ respCode => '00', origRespCode => '05', txnAmt => '100',
+                    currencyCode => '156', queryId => '1' });
+        $Up->ok($Up->get($of), "code, $word: asked for", outcome => 'pending');
+        is($times->(), $time, "code, $word: by its own time");
+    }
+}
+
+# -- a ref of somebody's does not end an order that can be paid --
+
+{
+    my $order = $Up->order(method => 'page',
+                           return_url => 'https://shop.example.com/');
+    my $made = $Up->ok($Up->post('/orders', $order), 'page: made');
+    my $of = "/orders/$order->{order_id}";
+    my %word = (respCode => '00', txnAmt => '100', currencyCode => '156',
+                queryId => '1');
+
+    $Peer->plan({ fields => { %word, origRespCode => '61' } });
+    $Up->get($of, ref => "$made->{ref}b");
+    $Peer->plan({ fields => { %word, origRespCode => '05' } });
+    $Up->ok($Up->get($of), 'page: his first card was refused',
+            outcome => 'pending');
+    $Peer->plan({ fields => { %word, origRespCode => '00' } });
+    $Up->ok($Up->get($of), 'page: he takes another', state => 'PAID');
+}
+
 unlike($Nginx->log, qr/\[alert\]|\[emerg\]/, 'no alert');
 
 $Nginx->quit;

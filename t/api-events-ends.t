@@ -112,7 +112,7 @@ open_is(0, 'no stream at first');
 is(refused($_), 0, "$_: none was refused") for qw(token connections order);
 
 my $began = Time::HiRes::time();
-my $life = 3 * $Slow;
+my $life = 6 * $Slow;
 my $s = open_stream(path('pay', $id, $life));
 my $long = open_stream(path('pay', $id));
 

@@ -143,6 +143,8 @@ for my $name (sort keys %Broken) {
 
 like($Api->post('/orders', '{"amount":1,x}')->{body},
      qr/"message":"invalid JSON behind byte 1[0-9]"/, 'where it is broken');
+like($Api->post('/orders', '{"order_id":"T1","amount":1')->{body},
+     qr/"message":"invalid JSON behind byte 27"/, 'where it is cut');
 like($Api->post('/orders', $Broken{'duplicate key'})->{body},
      qr/"message":"amount: duplicate key"/, 'which key');
 
@@ -268,7 +270,8 @@ for my $args ('x=1', 'channel=wxpay&x=1', 'channel=', 'channel',
 {
     $Api->problem($Api->call(GET => "/orders/T20250102?$args"), 400,
                   'CLIENT-UNKNOWN_FIELD', "?$args",
-                  field => $args =~ /(x)=1/ ? $1 : 'channel');
+                  field => $args =~ /(x)=1/ ? $1
+                           : $args eq 'channel' ? '?' : 'channel');
 }
 
 $Api->problem($Api->get('/orders/T20250102', channel => 'x'), 400,

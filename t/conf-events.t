@@ -94,8 +94,13 @@ for my $case (
          qw(interval=0 interval=99ms interval=61s interval=x max=0 max=999ms
             max=2d ttl=59s ttl=8d ttl= connections=0 connections=65536
             connections=x each=0 each=65536 each=x each= url= url=pay/
-            url=/pay url=ftp://h/ url=/p?a/
-            word k/1=text:0123456789abcdef), 'url=/p#/', '=x'),
+            url=/pay url=ftp://h/ url=/p?a/), 'url=/p#/'),
+    [ 'how many of each', "paygw_events $K1 each=0;",
+      qr/"each=0" of "paygw_events", it must be from 1 to 65535/ ],
+    (map { [ $_->[0], "paygw_events $K1 $_->[0];",
+             qr/invalid parameter "$_->[1]" of "paygw_events", known are / ] }
+         [ '0123456789abcdef', '' ], [ 'k/1=text:0123456789abcdef', 'k\/1' ],
+         [ '=x', '' ]),
     [ 'two URLs', "paygw_events $K1 url=/ url=/;",
       qr/invalid parameter "url=\/" of "paygw_events"/ ],
     [ 'no binding', "paygw_events $K1;",

@@ -111,7 +111,6 @@ ngx_paygw_json_parse_at(ngx_pool_t *pool, ngx_str_t *text,
 
     ctx.pool = pool;
     ctx.text = text;
-
     ctx.end = text->len;
 
     ctx.parser = yajl_alloc(&ngx_paygw_json_callbacks, NULL, &ctx);
@@ -131,7 +130,8 @@ ngx_paygw_json_parse_at(ngx_pool_t *pool, ngx_str_t *text,
         status = yajl_complete_parse(ctx.parser);
     }
 
-    fault->at = yajl_get_bytes_consumed(ctx.parser);
+    fault->at = ctx.completing ? text->len
+                               : yajl_get_bytes_consumed(ctx.parser);
 
     yajl_free(ctx.parser);
 

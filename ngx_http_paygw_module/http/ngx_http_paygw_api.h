@@ -131,6 +131,10 @@ ngx_int_t ngx_http_paygw_api_channel(ngx_http_paygw_api_ctx_t *ctx,
 
 void ngx_http_paygw_api_reply(ngx_http_paygw_api_ctx_t *ctx);
 
+/* the answer was a file, which streamed: how that has ended */
+void ngx_http_paygw_api_streamed(ngx_http_paygw_api_ctx_t *ctx,
+    ngx_http_paygw_pass_result_e result);
+
 /*
  * As ngx_http_paygw_pass_value(): what is verified of the answer, and amount
  * and currency of an order that was sent, or made here.

@@ -38,6 +38,7 @@ ngx_http_paygw_api_book_open(ngx_http_paygw_api_ctx_t *ctx)
     ngx_memzero(b, sizeof(ngx_http_paygw_api_book_t));
 
     b->said = (o->ref.len != 0);
+    o->repeated = b->said;
     b->terms.amount = NGX_PAYGW_BOOK_ANY;
 
     if (o->op == NGX_PAYGW_OP_BILL
@@ -303,6 +304,7 @@ ngx_http_paygw_api_booked(ngx_http_paygw_pass_ctx_t *call)
     }
 
     b->had = 1;
+    o->repeated = 1;
 
     if (ngx_paygw_book_paid(b->state)) {
         ngx_http_paygw_api_book_refuse(ctx, NGX_PAYGW_CODE_ORDER_PAID);
@@ -416,8 +418,14 @@ ngx_http_paygw_api_book_order(ngx_http_paygw_api_ctx_t *ctx)
         return;
     }
 
+    /* of another ref than is noted only what is paid is about this order */
+
     if (b->state == NGX_PAYGW_BOOK_NONE
-        || ngx_http_paygw_api_status_differs(ctx))
+        || ngx_http_paygw_api_status_differs(ctx)
+        || (o->op == NGX_PAYGW_OP_QUERY && b->said && b->note.len
+            && !ngx_paygw_order_same(&o->ref, &b->note)
+            && !ngx_paygw_book_paid(ngx_http_paygw_api_status_of(
+                                                          o->told.state))))
     {
         ngx_http_paygw_api_status_merged(ctx);
         ngx_http_paygw_api_reply(ctx);

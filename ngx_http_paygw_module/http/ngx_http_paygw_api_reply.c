@@ -103,6 +103,34 @@ ngx_http_paygw_api_reply(ngx_http_paygw_api_ctx_t *ctx)
 }
 
 
+void
+ngx_http_paygw_api_streamed(ngx_http_paygw_api_ctx_t *ctx,
+    ngx_http_paygw_pass_result_e result)
+{
+    switch (result) {
+
+    case NGX_HTTP_PAYGW_PASS_PASSED:
+        ctx->order.code = NGX_PAYGW_CODE_OK;
+        break;
+
+    case NGX_HTTP_PAYGW_PASS_UNANSWERED:
+        ctx->order.code = NGX_PAYGW_CODE_UNANSWERED;
+        break;
+
+    case NGX_HTTP_PAYGW_PASS_UNVERIFIED:
+        ctx->order.code = NGX_PAYGW_CODE_UNVERIFIED;
+        break;
+
+    default:
+        ctx->order.code = NGX_PAYGW_CODE_INTERNAL;
+    }
+
+    ctx->answered = 1;
+
+    ngx_http_paygw_metrics_operation(ctx);
+}
+
+
 /* the breaker of a call knows when; the store does not */
 
 static ngx_int_t

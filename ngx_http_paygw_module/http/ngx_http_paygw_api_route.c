@@ -278,9 +278,9 @@ unknown:
 
     end = ngx_strlchr(arg->data, arg->data + arg->len, '=');
 
-    if (end) {
-        arg->len = end - arg->data;
-    }
+    /* what has no name may be a secret, and is not repeated */
+
+    arg->len = end ? (size_t) (end - arg->data) : 0;
 
     return ngx_paygw_order_unknown(o, arg,
                                    "is no argument of this URL, or is there "

@@ -352,6 +352,7 @@ ngx_int_t
 ngx_http_paygw_download_body(ngx_http_paygw_try_t *t, ngx_chain_t *in)
 {
     ngx_int_t             rc;
+    ngx_uint_t            other;
     ngx_chain_t          *cl, *ln, *out, **ll;
     ngx_http_request_t   *r;
 
@@ -387,7 +388,8 @@ ngx_http_paygw_download_body(ngx_http_paygw_try_t *t, ngx_chain_t *in)
         rc = ngx_http_paygw_exchange_output(r, out);
     }
 
-    if (rc == NGX_ERROR && r->main->filter_finalize) {
+    other = (rc == NGX_ERROR && r->main->filter_finalize);
+    if (other) {
 
         /* another answer was made: the pipe takes an error for a client's */
 
@@ -397,7 +399,7 @@ ngx_http_paygw_download_body(ngx_http_paygw_try_t *t, ngx_chain_t *in)
 
     while (out) {
 
-        if (t->download->broken) {
+        if (other) {
             out->buf->pos = out->buf->last;
         }
 

@@ -98,6 +98,8 @@ ngx_http_paygw_events_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static char *
 ngx_http_paygw_events_bad(ngx_conf_t *cf, ngx_str_t *value)
 {
+    u_char      *end;
+    ngx_str_t    name;
     ngx_uint_t   i;
     const char  *wants;
 
@@ -109,25 +111,37 @@ ngx_http_paygw_events_bad(ngx_conf_t *cf, ngx_str_t *value)
         { "max=", "it must be a time from 1s to 1d" },
         { "ttl=", "it must be a time from 1m to 7d" },
         { "connections=", "it must be from 1 to 65535" },
+        { "each=", "it must be from 1 to 65535" },
         { "url=", "it must be given once, a URL or path that ends with "
                   "\"/\"" }
     };
 
-    wants = "known are interval=, max=, ttl=, connections=, url= and keys, "
-            "as \"k1=file:/etc/paygw/events.k1\"";
+    wants = "known are interval=, max=, ttl=, connections=, each=, url= and "
+            "keys, as \"k1=file:/etc/paygw/events.k1\"";
 
     for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         if (ngx_strncmp(value->data, known[i].name,
                         ngx_strlen(known[i].name))
             == 0)
         {
-            wants = known[i].wants;
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\" of "
+                               "\"paygw_events\", %s", value, known[i].wants);
+            return NGX_CONF_ERROR;
         }
     }
 
+    /* it may be a secret, which is not repeated, if it is long enough */
+
+    end = ngx_strlchr(value->data, value->data + value->len, '=');
+
+    name.data = value->data;
+    name.len = end ? (size_t) (end - value->data)
+               : value->len < NGX_HTTP_PAYGW_EVENTS_SECRET ? value->len : 0;
+
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "invalid parameter \"%V\" of \"paygw_events\", %s",
-                       value, wants);
+                       &name, wants);
 
     return NGX_CONF_ERROR;
 }
@@ -288,7 +302,7 @@ ngx_http_paygw_events_key(ngx_conf_t *cf, ngx_http_paygw_events_conf_t *ev,
                            "\"%V\" is no parameter of \"paygw_events\", and a "
                            "key of \"paygw_events\" must be \"file:PATH\" or "
                            "\"env:NAME\": known are interval=, max=, ttl=, "
-                           "connections= and url=", &id);
+                           "connections=, each= and url=", &id);
         return NGX_ERROR;
     }
 

@@ -42,7 +42,7 @@
 typedef enum {
     NGX_HTTP_PAYGW_SUBJECT_NGINX = 0,      /* all of it: no labels */
     NGX_HTTP_PAYGW_SUBJECT_CHANNEL,        /* channel, provider */
-    NGX_HTTP_PAYGW_SUBJECT_ORDERS,         /* the same, of a paygw_pass */
+    NGX_HTTP_PAYGW_SUBJECT_ORDERS,         /* the same, of calls */
     NGX_HTTP_PAYGW_SUBJECT_API,            /* the same, of a paygw_api */
     NGX_HTTP_PAYGW_SUBJECT_MERCHANT,       /* merchant */
     NGX_HTTP_PAYGW_SUBJECT_LIMIT,          /* limit */

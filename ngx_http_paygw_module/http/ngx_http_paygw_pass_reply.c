@@ -299,6 +299,10 @@ void
 ngx_http_paygw_pass_end(ngx_http_paygw_pass_ctx_t *ctx,
     ngx_http_paygw_pass_result_e result)
 {
+    if (ctx->api && ctx->state == NGX_HTTP_PAYGW_PASS_STREAMING) {
+        ngx_http_paygw_api_streamed(ctx->api, result);
+    }
+
     ctx->state = NGX_HTTP_PAYGW_PASS_DONE;
     ctx->result = result;
 

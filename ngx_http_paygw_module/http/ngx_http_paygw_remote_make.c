@@ -61,7 +61,6 @@ static const char  *ngx_http_paygw_remote_always[][8] = {
     { "proxy_cache", "off", NULL, NULL },
     { "proxy_next_upstream", "error", "timeout", NULL },
     { "proxy_next_upstream_tries", "0", NULL, NULL },
-    { "proxy_ssl_key_log", "", NULL, NULL },
     { NULL, NULL, NULL, NULL }
 };
 

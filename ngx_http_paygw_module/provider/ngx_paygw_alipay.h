@@ -236,7 +236,6 @@ ngx_uint_t ngx_paygw_alipay_is(ngx_str_t *text, const char *word);
 void ngx_paygw_alipay_health(ngx_paygw_exchange_t *x,
     ngx_paygw_json_t *content, const char *name);
 
-/* codes of the gateway's own trouble */
 /* what "code" says, and how a "sub_code" ends: ngx_paygw_alipay_told.c */
 extern const ngx_paygw_code_word_t  ngx_paygw_alipay_codes[];
 extern const ngx_paygw_code_word_t  ngx_paygw_alipay_subs[];

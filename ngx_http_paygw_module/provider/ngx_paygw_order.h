@@ -201,6 +201,8 @@ struct ngx_paygw_order_s {
                                               one cannot be sent is no sign of
                                               nothing having been done;
                                               unsigned:1 */
+    ngx_uint_t               repeated;     /* ref is of an earlier call, which
+                                              may have done it; unsigned:1 */
     ngx_uint_t               step;         /* of an operation that takes more
                                               than one call, from 0 */
     ngx_paygw_expected_t     expected;     /* of a file, before the step that

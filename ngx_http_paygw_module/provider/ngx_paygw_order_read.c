@@ -27,8 +27,6 @@
 /* a name of a channel, as the configuration has it */
 #define NGX_PAYGW_ORDER_CHANNEL_MAX  64
 
-/* a name that a caller has made, in an answer */
-
 #define NGX_PAYGW_ORDER_META_NAME    40
 #define NGX_PAYGW_ORDER_META_VALUE   256
 

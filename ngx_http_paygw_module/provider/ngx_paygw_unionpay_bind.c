@@ -22,12 +22,15 @@ static const ngx_str_t  ngx_paygw_unionpay_creates[] = {
 
 /*
  * A repetition (12), or one that was taken in (00, A6): there is an order; what
- * may still become one is "open".
+ * may still become one is "open".  01 and 60 are no last word about a code of
+ * the payer's: see ngx_paygw_unionpay_charging().
  */
 
 static const ngx_str_t  ngx_paygw_unionpay_exists[] = {
     ngx_string("00"),
+    ngx_string("01"),
     ngx_string("12"),
+    ngx_string("60"),
     ngx_string("A6"),
     ngx_null_string
 };

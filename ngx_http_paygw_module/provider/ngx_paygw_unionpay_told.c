@@ -209,9 +209,12 @@ ngx_paygw_unionpay_problem(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
 
         if (o->op == NGX_PAYGW_OP_CREATE && o->step) {
 
-            /* there, and of another time: made before under another ref */
+            /*
+             * There, and of another time: made before under another ref.  If
+             * this one is not new it may be that transaction, not noted yet.
+             */
 
-            o->sent = 0;
+            o->sent = o->repeated;
             o->code = NGX_PAYGW_CODE_ORDER_STATE;
 
         } else if (o->op == NGX_PAYGW_OP_QUERY) {

@@ -150,7 +150,7 @@ class Serve(unittest.TestCase):
                     secret += 1
                     self.assertEqual(stat.S_IMODE(os.stat(path).st_mode),
                                      0o600, path)
-        self.assertEqual(secret, 19)
+        self.assertEqual(secret, 20)
 
     def test_keys_are_used_again(self):
         with tempfile.TemporaryDirectory() as folder:
