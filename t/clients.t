@@ -144,7 +144,7 @@ for my $name (@Names) {
 --- run
 my @targets = (
     '/signed/a?', '/signed/a?x=1&y=', '/signed/%E6%94%AF?a=%2f+b%20c%26',
-    '/signed//a/./b/../c', '/signed/a%2Fb%252F', "/signed/a'(b)*!~;c=d,e@:f",
+    '/signed//a/./b/../c', '/signed/a%2Fb%252F', "/signed/a'(b)*!~;c=d,e\@:f",
     '/signed/a?q[]=1&r={x}|y^z`"<>', '/signed/%7e?a=b?c=d/e',
 );
 for my $name (@Names) {
