@@ -160,7 +160,7 @@ class Demo:
             FOLDER, {"PYTHONPATH": stage.ROOT})
         self.begin(program)
         stage.wait_for(lambda: os.path.exists(ready) or not program.alive(),
-                       30, "the sandbox does not answer")
+                       60, "the sandbox does not answer")
         if not program.alive():
             raise Failure("the sandbox did not start\n" + program.tail())
         with open(channels) as file:
