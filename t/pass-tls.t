@@ -164,7 +164,8 @@ for my $case (
             : (lines => { proxy_ssl_certificate => "$Peer->{keys}/mch.crt",
                           proxy_ssl_certificate_key =>
                               "$Peer->{keys}/mch.key" }),
-            raw => "location /raw/ { proxy_pass https://localhost:$port/; }");
+            raw => "location /raw/ { proxy_ssl_session_reuse off; "
+                   . "proxy_pass https://localhost:$port/; }");
         $Peer->plan;
         is(call($nginx, POST => $Create)->{status}, 200, "$where: passed");
         call($nginx, POST => '/raw/v3/x', body => '{}');

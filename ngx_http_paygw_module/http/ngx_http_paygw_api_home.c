@@ -76,6 +76,8 @@ static ngx_int_t ngx_http_paygw_api_home_unwell(
 static ngx_int_t ngx_http_paygw_api_home_next(ngx_http_paygw_api_ctx_t *ctx,
     ngx_int_t rc);
 static ngx_uint_t ngx_http_paygw_api_home_none(ngx_http_paygw_api_ctx_t *ctx);
+static ngx_uint_t ngx_http_paygw_api_home_again(
+    ngx_http_paygw_api_ctx_t *ctx);
 
 
 ngx_int_t
@@ -454,22 +456,7 @@ ngx_http_paygw_api_home_leave(ngx_http_paygw_api_ctx_t *ctx)
         home->until = ctx->call->until;
     }
 
-    if (!home->picked
-        || (ctx->order.code != NGX_PAYGW_CODE_UNREACHABLE
-            && ctx->order.code != NGX_PAYGW_CODE_UNAVAILABLE
-            && ctx->order.code != NGX_PAYGW_CODE_BUSY)
-        || (ngx_msec_int_t) (home->until - ngx_current_msec) <= 0)
-    {
-        /* nobody waits for that */
-
-        home->made = 0;
-        home->book.verb = NGX_PAYGW_BOOK_DROP;
-        home->op.token = home->token;
-
-        ngx_paygw_store_book_tell(ngx_http_paygw_store(ctx->request),
-                                  &home->op);
-        return NGX_DECLINED;
-    }
+    /* before the answer, which a call with other terms may follow at once */
 
     rc = ngx_http_paygw_api_home_ask(ctx, NGX_HTTP_PAYGW_HOME_DROP);
 
@@ -512,6 +499,29 @@ ngx_http_paygw_api_home_none(ngx_http_paygw_api_ctx_t *ctx)
 }
 
 
+/* 1 if another channel of the route may have what this one did not take */
+
+static ngx_uint_t
+ngx_http_paygw_api_home_again(ngx_http_paygw_api_ctx_t *ctx)
+{
+    ngx_http_paygw_api_home_t  *home;
+
+    home = ctx->home;
+
+    switch (ctx->order.code) {
+
+    case NGX_PAYGW_CODE_UNREACHABLE:
+    case NGX_PAYGW_CODE_UNAVAILABLE:
+    case NGX_PAYGW_CODE_BUSY:
+        return home->picked
+               && (ngx_msec_int_t) (home->until - ngx_current_msec) > 0;
+
+    default:
+        return 0;
+    }
+}
+
+
 /* the record was dropped: NGX_OK, another channel has the order now */
 
 static ngx_int_t
@@ -525,8 +535,9 @@ ngx_http_paygw_api_home_next(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
     home = ctx->home;
     home->made = 0;
 
-    if (rc != NGX_OK) {
-        /* another call of the order counts on it; or nobody knows */
+    /* not NGX_OK: another call of the order counts on it; or nobody knows */
+
+    if (rc != NGX_OK || !ngx_http_paygw_api_home_again(ctx)) {
         return NGX_DECLINED;
     }
 

@@ -28,9 +28,9 @@ ngx_int_t ngx_http_paygw_api_home(ngx_http_paygw_api_ctx_t *ctx,
 
 /*
  * The operation is over with order.code, before it is answered: a home where
- * there is certainly no order is given up.  NGX_OK: another channel is asked
- * instead, now or later, and the request is not to be touched; NGX_DECLINED: it
- * is to be answered.
+ * there is certainly no order is given up.  NGX_OK: it is answered later, or
+ * another channel is asked instead, and the request is not to be touched;
+ * NGX_DECLINED: it is to be answered.
  */
 ngx_int_t ngx_http_paygw_api_home_leave(ngx_http_paygw_api_ctx_t *ctx);
 

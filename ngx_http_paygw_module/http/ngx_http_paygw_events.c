@@ -93,9 +93,8 @@ ngx_http_paygw_events_start(ngx_http_paygw_api_ctx_t *ctx)
 
     rc = NGX_ERROR;
 
-    if (st && ngx_http_paygw_events_key(st, ctx->conf->home.len
-                                            ? &ctx->conf->home
-                                            : &ctx->conf->calls->name)
+    if (st && ngx_http_paygw_events_key(st,
+                  ngx_http_paygw_events_scope(ctx->conf))
               == NGX_OK)
     {
         rc = ngx_http_paygw_events_come(st);

@@ -64,6 +64,11 @@ typedef struct {
 } ngx_http_paygw_stream_t;
 
 
+/* what a location knows orders by: a ngx_http_paygw_api_conf_t */
+#define ngx_http_paygw_events_scope(api)                                      \
+    ((api)->home.len ? &(api)->home : &(api)->calls->name)
+
+
 /* ngx_http_paygw_events_conf.c */
 
 /* the setter of "paygw_events", and its value merged */

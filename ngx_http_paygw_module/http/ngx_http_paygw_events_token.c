@@ -22,11 +22,6 @@
  */
 
 
-/* what the location knows orders by */
-#define ngx_http_paygw_events_scope(api)                                      \
-    ((api)->home.len ? &(api)->home : &(api)->calls->name)
-
-
 static const ngx_str_t  ngx_http_paygw_events_head = ngx_string("orders/");
 static const ngx_str_t  ngx_http_paygw_events_tail = ngx_string("/events");
 static const ngx_str_t  ngx_http_paygw_events_arg = ngx_string("token=");

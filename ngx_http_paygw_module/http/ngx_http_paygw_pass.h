@@ -98,9 +98,8 @@ typedef enum {
  *                      +------- PAUSING <---------+
  *
  * The deadline is over all of it but the reading, and STREAMING, of which there
- * is no way back.  What comes between two
- * pauses is a round: no host is asked twice in it, and the breaker hears one
- * word about it.
+ * is no way back.  What comes between two pauses is a round: no host is asked
+ * twice in it, and the breaker hears one word about it.
  */
 typedef enum {
     NGX_HTTP_PAYGW_PASS_READING = 0,
@@ -268,7 +267,7 @@ void ngx_http_paygw_pass_host(ngx_http_paygw_pass_ctx_t *ctx,
 
 /*
  * A try may have done something, and whatever the next answer says is not about
- * that: unless it only reads
+ * that: unless it only reads.
  */
 void ngx_http_paygw_pass_doubt(ngx_http_paygw_pass_ctx_t *ctx);
 
