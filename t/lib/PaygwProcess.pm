@@ -21,7 +21,8 @@ use Time::HiRes ();
 our @EXPORT_OK = qw(folder free_port nginx_port listens spawn gone wait_for);
 
 our $Pid = $$;
-our $Slow = $ENV{TEST_NGINX_USE_VALGRIND} ? 4 : 1;
+# valgrind and the sanitizers take their time, and so must what waits for them
+our $Slow = $ENV{TEST_NGINX_USE_VALGRIND} ? 4 : $ENV{ASAN_OPTIONS} ? 2 : 1;
 our @All;
 
 
