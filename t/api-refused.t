@@ -21,7 +21,7 @@ my %Busy = (status => 500, body => '{"code":"SYSTEM_ERROR","message":"x"}');
 
 sub start {
     my ($store, %o) = @_;
-    return PaygwNginx->start(
+    return PaygwNginx->start(store => 1,
         http => "    $store;\n    paygw_deadline 20s;\n"
             . $Peer->wechat($Url, notify_url => 'https://pay.example.com/n',
                             paygw_retry => 'off', %o),

@@ -20,7 +20,7 @@ my $D = $Sandbox->{dir};
 my $Ids = $Sandbox->{ids};
 my $Url = 'http://127.0.0.1:1/n';
 
-my $Nginx = PaygwNginx->start(
+my $Nginx = PaygwNginx->start(store => 1,
     http => "    paygw_zone paygw:2m;\n    paygw_deadline 20s;\n"
         . "    log_format api '\$request_id \$paygw_channel \$paygw_result "
         . "\$paygw_order_id \$paygw_trade_no \$status';\n"

@@ -46,7 +46,7 @@ sub openssl_sign {
 my $Wx = secret('wechat_v3/merchant_key.pem');
 my $App = secret('alipay/keys/app_private_pkcs1.pem');
 
-my $Nginx = PaygwNginx->start(
+my $Nginx = PaygwNginx->start(store => 1,
     http => "    paygw_zone paygw:1m;\n    paygw_deadline 30s;\n"
         . $Peer->wechat($Url, @Notify, merchant_private_key => $Wx,
               merchant_certificate => "$Data/wechat_v3/merchant_cert.pem",

@@ -21,7 +21,7 @@ my $Json = JSON::PP->new->utf8->canonical;
 my @Slow = (proxy_read_timeout => '3s');
 my @Url = (notify_url => 'http://127.0.0.1:1/n');
 
-my $Nginx = PaygwNginx->start(
+my $Nginx = PaygwNginx->start(store => 1,
     http => "    paygw_zone paygw:2m;\n    paygw_deadline 20s;\n"
         . $Sandbox->wechat(platform_certificate =>
                                "$D/wechat/platform_cert_a.pem", @Slow, @Url)

@@ -23,7 +23,7 @@ my $Url = 'http://127.0.0.1:' . $Peer->listen;
 my @Notify = (notify_url => 'https://pay.example.com/n');
 my $Zone = "    paygw_zone paygw:1m;\n    paygw_deadline 30s;\n";
 
-my $Nginx = PaygwNginx->start(
+my $Nginx = PaygwNginx->start(store => 1,
     http => $Zone . $Peer->wechat($Url, @Notify)
         . $Peer->alipay($Url, @Notify) . $Peer->unionpay($Url, @Notify)
         . $Peer->wechat_v2_cert($Url, @Notify) . $Peer->stripe($Url),
@@ -107,7 +107,7 @@ subtest 'E3: API v3 by mutual TLS' => sub {
     my $port = tls_host('localhost', 'localhost');
     my @tls = (proxy_ssl_trusted_certificate => "$Tmp/localhost.crt");
     my $url = "https://localhost:$port";
-    my $nginx = PaygwNginx->start(
+    my $nginx = PaygwNginx->start(store => 1,
         http => $Zone . $Peer->wechat($url, @tls, @Notify)
             . $Peer->wechat_v2_cert($url, @tls, @Notify),
         server => 'location /wx/ { paygw_api wxpay; }'
@@ -389,7 +389,8 @@ subtest 'D4: TLS without verification' => sub {
             . "location /a$n/ { paygw_api c$n; }";
         $n++;
     }
-    my $nginx = PaygwNginx->start(http => $Zone . $http, server => $server);
+    my $nginx = PaygwNginx->start(store => 1, http => $Zone . $http,
+                                  server => $server);
     for my $k (0 .. $n - 1) {
         my ($name) = @{ $case[$k] };
         my $api = PaygwApi->new($nginx, "/a$k");

@@ -34,7 +34,7 @@ my @Wx = (platform_certificate => "$D/wechat/platform_cert_a.pem", @Own);
 
 keys_made($Peer->{keys});
 
-my $Nginx = PaygwNginx->start(
+my $Nginx = PaygwNginx->start(store => 1,
     http => "    paygw_zone paygw:2m;\n    paygw_deadline 30s;\n"
         . $Sandbox->wechat(@Wx)
         . $Sandbox->wechat(@Wx, sub_mchid => $Ids->{sub_mchid})

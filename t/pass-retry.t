@@ -41,7 +41,7 @@ my $Quick = 'paygw_retry 3 base=100ms factor=3 jitter=0;';
 sub start {
     my ($channel, %o) = @_;
     my $server = delete $o{server} // '';
-    return PaygwNginx->start(
+    return PaygwNginx->start(store => 1,
         http => "    paygw_zone paygw:1m;\n    paygw_deadline 30s;\n"
             . "    log_format k '\$paygw_result \$status';\n" . $channel,
         server => 'access_log logs/k.log k;'

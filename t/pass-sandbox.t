@@ -19,7 +19,7 @@ my $Ids = $Sandbox->{ids};
 my $Json = JSON::PP->new->canonical;
 my $Count = 0;
 
-my $Nginx = PaygwNginx->start(
+my $Nginx = PaygwNginx->start(store => 1,
     http => "    paygw_zone paygw:2m;\n    paygw_deadline 30s;\n"
         . $Sandbox->wechat(platform_certificates =>
                                'auto interval=3600s retry=1s',

@@ -29,7 +29,7 @@ my %Type = (json => { 'Content-Type' => 'application/json' },
             form => { 'Content-Type' =>
                           'application/x-www-form-urlencoded' });
 
-my $Nginx = PaygwNginx->start(
+my $Nginx = PaygwNginx->start(store => 1,
     http => "    paygw_zone paygw:2m;\n    paygw_deadline 20s;\n"
         . $Sandbox->wechat(platform_certificate =>
                                "$D/wechat/platform_cert_a.pem", @Slow)

@@ -9,7 +9,8 @@ package PaygwNginx;
 #   $nginx->get('/s?op=claim&key=x'); $nginx->reload(http => '...');
 #   $nginx->log; $nginx->quit;
 #
-# With daemon => 1 it leaves for the background, as it has to for USR2.
+# With daemon => 1 it leaves for the background, as it has to for USR2.  With
+# store => 1 its store is a Redis where the suites run with one.
 
 use strict;
 use warnings;
@@ -96,6 +97,9 @@ sub configure {
     $http = "    paygw_threads;\n$http"
         if $ENV{PAYGW_TEST_THREADS} && $http =~ /paygw_/
            && $http !~ /paygw_threads/;
+    $http = redis() . $http
+        if ($o{store} // $self->{store}) && $http !~ /paygw_store /
+           && ($ENV{PAYGW_TEST_STORE} // '') eq 'redis';
     my $server = $o{server} // $self->{server}
                  // "location = /s { paygw_test_store; }";
     my $user = $> == 0 ? 'user ' . ($o{user} // $self->{user} // 'root') . ';'
@@ -127,6 +131,18 @@ $http
 }
 CONF
     close $fh;
+}
+
+
+# one for all that a file starts, as machines share it
+
+my $Redis;
+
+sub redis {
+    require PaygwRedis;
+    $Redis //= PaygwRedis->start;
+    return '    paygw_store redis://127.0.0.1:' . $Redis->port . ' timeout='
+           . 1500 * $Slow . "ms;\n";
 }
 
 

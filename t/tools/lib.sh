@@ -91,6 +91,6 @@ jobs() {
 # Redis of their own, whatever the store is, and need no second run
 store_suites() {
     (cd "$PAYGW_ROOT" && grep -lE \
-        '^__DATA__|PAYGW_TEST_STORE|PaygwTest::(Store|RedisPort)|store_is' \
+        '^__DATA__|PAYGW_TEST_STORE|PaygwTest::(Store|RedisPort)|store_is|store => 1' \
         t/*.t)
 }
