@@ -45,7 +45,8 @@ invalid port in redis server "[::1]:99999"
 === TEST 5: not more than 64
 --- no_store
 --- http_config eval
-"    paygw_store redis://" . join(',', map { "127.0.0.1:$_" } 1 .. 65) . ";"
+"    paygw_store redis://"
+. CORE::join(',', map { "127.0.0.1:$_" } 1 .. 65) . ";"
 --- must_die
 --- error_log
 redis servers have more than 64 addresses

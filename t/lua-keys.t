@@ -50,7 +50,8 @@ sub main::verified {
         print $fh $_->[1];
         close $fh;
     }
-    my $out = `openssl dgst -sha256 -verify $key -signature $dir/sig $dir/text`;
+    my $out = `openssl dgst -sha256 -verify $key -signature $dir/sig \\
+                    $dir/text 2>&1`;
     return $out =~ /^Verified OK/;
 }
 

@@ -152,7 +152,7 @@ ack_ok(send_callback($forged), $forged, 401, 'no line of Lua is reached');
 
 === TEST 4: content_by_lua takes the events of all providers
 --- config eval
-join '', map { "location = /notify/$_ {
+CORE::join '', map { "location = /notify/$_ {
     paygw_notify $_;
     content_by_lua_block {
         local cjson = require 'cjson'
@@ -208,7 +208,7 @@ like(error_log_text(), qr/took wxpay:\S+ \S+ 12345 1/);
     }
 '
 --- config eval
-join '', map { "location = /notify/$_ {
+CORE::join '', map { "location = /notify/$_ {
     paygw_notify $_;
     content_by_lua_block { compare() }
 }\n" } qw(wxpay alipay stripe wxv2 unionpay)
@@ -527,7 +527,7 @@ unlike(send_callback($m)->{body}, qr/^success/);
 
 === TEST 17: what Lua answers is the shop's word: 2xx takes the event
 --- config eval
-join '', map { "location = /notify/wxpay/$_ {
+CORE::join '', map { "location = /notify/wxpay/$_ {
     paygw_notify wxpay;
     content_by_lua_block { ngx.exit($_) }
 }\n" } 200, 201, 204, 302, 400, 404, 500, 503
