@@ -3,6 +3,8 @@
 
 load.py URL APPID MCHID RATE SECONDS PREFIX
 
+A URL that ends with "/orders" is that of paygw_api, else WeChat Pay's own.
+
 Prints a line for each: its number, when it began, how long it took, the status
 and the code of the answer ("-" of an order that is made).
 """
@@ -24,14 +26,18 @@ LOCK = threading.Lock()
 
 def order(number):
     """Status and code of the answer."""
-    body = json.dumps({
-        "appid": sys.argv[2], "mchid": sys.argv[3], "description": "x",
-        "out_trade_no": number, "notify_url": "http://127.0.0.1:1/n",
-        "amount": {"total": 100}})
+    if URL.path.endswith("/orders"):
+        body = {"order_id": number, "amount": 100, "currency": "CNY",
+                "subject": "x", "method": "qr"}
+    else:
+        body = {"appid": sys.argv[2], "mchid": sys.argv[3],
+                "description": "x", "out_trade_no": number,
+                "notify_url": "http://127.0.0.1:1/n",
+                "amount": {"total": 100}}
     conn = http.client.HTTPConnection(URL.hostname, URL.port,
                                       timeout=TIMEOUT)
     try:
-        conn.request("POST", URL.path, body, {
+        conn.request("POST", URL.path, json.dumps(body), {
             "Content-Type": "application/json", "Connection": "close"})
         answer = conn.getresponse()
         text = json.loads(answer.read())

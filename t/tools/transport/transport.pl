@@ -23,6 +23,7 @@ $Duration = max($Duration, 20);
 my $Deadline = 3;               # the default of paygw_deadline,
 my $Probe = 5;                  # and of probe= of paygw_breaker
 my $Workers = 4;
+my $Native = '/wx/v3/pay/transactions/native';
 my $Root = $PaygwSandbox::Root;
 my $Parts = 0;
 
@@ -32,7 +33,8 @@ my $Key = "$Sandbox->{dir}/wechat/platform_cert_a.pem";
 
 sub start {
     my ($endpoint, $zone) = @_;
-    my $channel = $Sandbox->wechat(platform_certificate => $Key)
+    my $channel = $Sandbox->wechat(platform_certificate => $Key,
+                                   notify_url => 'http://127.0.0.1:1/n')
         =~ s{endpoint http://\S+;}{endpoint $endpoint;}r;
     my $nginx = PaygwNginx->start(workers => $Workers,
         http => ($zone ? "    paygw_zone paygw:2m;\n" : '')
@@ -40,17 +42,18 @@ sub start {
         server => 'access_log logs/k.log k;'
             . ($zone ? 'location = /metrics { access_log off; '
                        . 'paygw_metrics; }' : '')
-            . 'location /wx/ { paygw_pass wxpay; }');
+            . 'location /wx/ { paygw_pass wxpay; } '
+            . 'location /pay/ { paygw_api wxpay; }');
     $nginx->wait_for(sub { $nginx->workers == $Workers }, 10);
     return $nginx;
 }
 
 sub load {
-    my $nginx = shift;
+    my ($nginx, $path) = @_;
     my $prefix = sprintf 'T%dp%dn', $$, ++$Parts;
     open my $fh, '-|', '/usr/bin/python3', '-B',
          "$Root/t/tools/transport/load.py",
-         "http://127.0.0.1:$nginx->{port}/wx/v3/pay/transactions/native",
+         "http://127.0.0.1:$nginx->{port}" . ($path // $Native),
          $Ids->{appid}, $Ids->{mchid}, $Rate, $Duration, $prefix
         or die "python3: $!";
     return [ $fh, $prefix ];
@@ -123,11 +126,15 @@ sub end {
 
 my $peer = PaygwPeer->start;
 
-for my $zone (1, 0) {
-    my $what = $zone ? 'black hole' : 'black hole, no zone';
+for my $case (
+    [ 'black hole', 1, $Native ],
+    [ 'black hole, no zone', 0, $Native ],
+    [ 'black hole, paygw_api', 1, '/pay/orders' ],
+) {
+    my ($what, $zone, $path) = @$case;
     my $nginx = start('http://127.0.0.1:' . $peer->blackhole . ' backup='
                       . $Sandbox->url, $zone);
-    my $load = load($nginx);
+    my $load = load($nginx, $path);
     my $books = ledger($load, $what);
     cmp_ok($books->{p99}, '<', $Deadline, "$what: p99 is below the deadline");
     is(scalar keys %{ $books->{seen}{200} }, int($Rate * $Duration),
