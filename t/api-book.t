@@ -27,12 +27,13 @@ my $Sandbox = PaygwSandbox->start;
 my $Shop = PaygwProcess::free_port();
 my $Dead = PaygwProcess::free_port();
 my $Url = 'http://127.0.0.1:1/n';
-my @Wait = (proxy_read_timeout => '5s');
+my @Wait = (proxy_read_timeout => 5 * $PaygwNginx::Slow . 's');
 my @Back = (return_url => 'https://shop/back');
 
 my $Channels = "    paygw_deadline 20s;\n"
     . $Sandbox->wechat(platform_certificates => 'auto interval=3600s retry=1s',
-                       notify_url => $Url, proxy_read_timeout => '2s')
+                       notify_url => $Url,
+                       proxy_read_timeout => 2 * $PaygwNginx::Slow . 's')
     . $Sandbox->stripe(@Wait) . $Sandbox->unionpay(notify_url => $Url, @Wait);
 
 my $Nginx = PaygwNginx->start(

@@ -17,6 +17,7 @@ use PaygwNginx;
 use PaygwPeer ();
 
 my $Peer = PaygwPeer->start;
+my $Slow = $PaygwNginx::Slow;
 my $Url = 'http://127.0.0.1:' . $Peer->listen;
 my $Json = JSON::PP->new->utf8->canonical;
 my @Notify = (notify_url => 'https://pay.example.com/n');
@@ -30,11 +31,12 @@ my $Closed = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Proto => 'tcp')
              or die $!;
 
 my $Nginx = PaygwNginx->start(
-    http => "    paygw_zone paygw:1m;\n    paygw_deadline 1s;\n"
+    http => "    paygw_zone paygw:1m;\n    paygw_deadline ${Slow}s;\n"
         . "    paygw_binding off;\n"
         . $Peer->wechat($Url, @Notify)
         . $Peer->wechat($Url, @Notify, -name => 'tries', proxy_read_timeout =>
-                            '200ms', paygw_retry => '9 base=50ms jitter=0')
+                            200 * $Slow . 'ms',
+                        paygw_retry => '9 base=50ms jitter=0')
         . $Peer->wechat('http://127.0.0.1:' . $Closed->sockport, @Notify,
                         -name => 'dead')
         . $Peer->wechat_v2_cert($Url, @Notify)
@@ -100,8 +102,8 @@ for (
 
     $api->problem($res, 504, 'PROVIDER-UNANSWERED', $what);
     unlike($res->{body}, qr/fail/i, "$what: not failed");
-    cmp_ok($took, '>', 0.9, "$what: not before the deadline");
-    cmp_ok($took, '<', 10, "$what: nor long after it");
+    cmp_ok($took, '>', 0.9 * $Slow, "$what: not before the deadline");
+    cmp_ok($took, '<', 10 * $Slow, "$what: nor long after it");
     is($sent, $count, "$what: the calls");
 }
 
@@ -115,7 +117,7 @@ for (
     my $took = Time::HiRes::time() - $begin;
 
     $api->problem($res, 504, 'PROVIDER-UNANSWERED', 'tries');
-    cmp_ok($took, '<', 10, 'tries: one deadline');
+    cmp_ok($took, '<', 10 * $Slow, 'tries: one deadline');
     my @sent = $Peer->requests;
     cmp_ok(scalar @sent, '>', 1, 'tries: several');
     cmp_ok(scalar @sent, '<', 9, 'tries: not all of them');

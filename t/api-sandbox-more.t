@@ -17,7 +17,7 @@ use PaygwSandbox;
 my $Sandbox = PaygwSandbox->start;
 my $Url = 'http://127.0.0.1:1/n';
 
-my @Wait = (proxy_read_timeout => '5s');
+my @Wait = (proxy_read_timeout => 5 * $PaygwNginx::Slow . 's');
 my $Nginx = PaygwNginx->start(store => 1,
     http => "    paygw_zone paygw:2m;\n    paygw_deadline 20s;\n"
         . $Sandbox->stripe(@Wait)

@@ -19,6 +19,7 @@ my $Sandbox = PaygwSandbox->start;
 my $D = $Sandbox->{dir};
 my $Ids = $Sandbox->{ids};
 my $Url = 'http://127.0.0.1:1/n';
+my @Wait = (proxy_read_timeout => 2 * $PaygwNginx::Slow . 's');
 
 my $Nginx = PaygwNginx->start(store => 1,
     http => "    paygw_zone paygw:2m;\n    paygw_deadline 20s;\n"
@@ -26,11 +27,11 @@ my $Nginx = PaygwNginx->start(store => 1,
         . "\$paygw_order_id \$paygw_trade_no \$status';\n"
         . $Sandbox->wechat(platform_certificates =>
                                'auto interval=3600s retry=1s',
-                           notify_url => $Url, proxy_read_timeout => '2s')
+                           notify_url => $Url, @Wait)
         . $Sandbox->alipay_cert(alipay_cert => "$D/alipay/alipay_cert.crt",
                                 alipay_certs => 'auto retry=1s',
                                 notify_url => $Url,
-                                proxy_read_timeout => '2s'),
+                                @Wait),
     server => 'access_log logs/api.log api;'
         . 'location /pay/ { paygw_api wxpay alipay; }'
         . 'location /wx/ { paygw_api wxpay; }'

@@ -18,11 +18,12 @@ use PaygwTest ();
 
 my $Sandbox = PaygwSandbox->start;
 my $Count = 0;
+my @Wait = (proxy_read_timeout => 2 * $PaygwNginx::Slow . 's');
 
 my $Nginx = PaygwNginx->start(
     http => "    paygw_zone paygw:2m;\n"
-        . $Sandbox->wechat_v2(proxy_read_timeout => '2s')
-        . $Sandbox->unionpay(proxy_read_timeout => '2s')
+        . $Sandbox->wechat_v2(@Wait)
+        . $Sandbox->unionpay(@Wait)
         . "    paygw_channel secret {\n        provider unionpay;\n"
         . "        merId $Sandbox->{ids}{merId};\n        signMethod 11;\n"
         . "        secure_key file:$Sandbox->{dir}/unionpay/secure.key;\n"

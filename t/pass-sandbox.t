@@ -18,15 +18,16 @@ my $D = $Sandbox->{dir};
 my $Ids = $Sandbox->{ids};
 my $Json = JSON::PP->new->canonical;
 my $Count = 0;
+my @Wait = (proxy_read_timeout => 2 * $PaygwNginx::Slow . 's');
 
 my $Nginx = PaygwNginx->start(store => 1,
     http => "    paygw_zone paygw:2m;\n    paygw_deadline 30s;\n"
         . $Sandbox->wechat(platform_certificates =>
                                'auto interval=3600s retry=1s',
-                           proxy_read_timeout => '2s')
+                           @Wait)
         . $Sandbox->alipay_cert(alipay_cert => "$D/alipay/alipay_cert.crt",
                                 alipay_certs => 'auto retry=1s',
-                                proxy_read_timeout => '2s'),
+                                @Wait),
     server => 'location /wx/ { paygw_pass wxpay; paygw_deadline 20s; }'
         . 'location /ali/ { paygw_pass alipay; paygw_deadline 20s; }');
 

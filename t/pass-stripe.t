@@ -284,7 +284,8 @@ unlike($Nginx->log =~ s/^.*\[debug\].*\n//mgr, qr/sk_test|MARK/,
     my $sandbox = PaygwSandbox->start;
     my $nginx = PaygwNginx->start(
         http => "    paygw_zone paygw:1m;\n    paygw_deadline 30s;\n"
-            . $sandbox->stripe(proxy_read_timeout => '3s'),
+            . $sandbox->stripe(proxy_read_timeout =>
+                               3 * $PaygwNginx::Slow . 's'),
         server => 'location /s/ { paygw_pass stripe; }');
     my $n = 0;
     my $post = sub {
