@@ -134,17 +134,15 @@ for my $case (
       'location /pay/ { paygw_api shop; }',
       qr/but provider "generic" is not part of it, use "paygw_pass"/ ],
     [ 'a route with a channel that lacks something',
-      $Peer->wechat($Url) . 'paygw_route shop { channel wxpay; }',
+      wx(endpoint => undef) . 'paygw_route shop { channel wxpay; }',
       'location /pay/ { paygw_api shop; }',
-      qr/"paygw_api" in \S+:\d+ needs "notify_url" in channel "wxpay"/ ],
+      qr/"paygw_api" in \S+:\d+ needs "endpoint" in channel "wxpay"/ ],
     [ 'too many names', join('', map { wx(-name => 'x' x 60 . $_) } 1 .. 5),
       'location /pay/ { paygw_api '
       . join(' ', map { 'x' x 60 . $_ } 1 .. 5) . '; }',
       qr/have more than 255 characters, make a "paygw_route" of them/ ],
     [ 'no endpoint', wx(endpoint => undef), undef,
       qr/"paygw_api" in \S+:\d+ needs "endpoint" in channel "wxpay"/ ],
-    [ 'no notify_url', $Peer->wechat($Url), undef,
-      qr/"paygw_api" in \S+:\d+ needs "notify_url" in channel "wxpay"/ ],
     (map { [ "notify_url $_", $Peer->wechat($Url, notify_url => $_), undef,
              qr/"notify_url" of channel "wxpay" must be a URL without arg/ ] }
          'https://h/n?a=b', 'https://h/n#a', '/n', 'ftp://h/n', '""',
@@ -158,12 +156,6 @@ for my $case (
     [ 'another provider', gateway($Peer, 'md5', $Url),
       'location /pay/ { paygw_api md5; }',
       qr/but provider "generic" is not part of it, use "paygw_pass"/ ],
-    (map { my ($name, @of) = @$_;
-           [ "$name: no notify_url", $Peer->$name($Url, @of),
-             "location /pay/ { paygw_api $of[1]; }",
-             qr/"paygw_api" in \S+:\d+ needs "notify_url" in .* "$of[1]"/ ] }
-         [ wechat_v2 => -name => 'wxv2' ],
-         [ unionpay => -name => 'union' ]),
     [ 'v2: two sub-merchants', $Peer->wechat_v2($Url, @Notify,
           sub_mchid => '1900000109 1900000110'),
       'location /pay/ { paygw_api wxv2; }',
@@ -185,18 +177,29 @@ like(conf(wx(), 'location /pay/ { paygw_api wxpay; return 503; }'),
 unlike(conf(wx(), 'location /pay/ { paygw_api wxpay; if ($arg_a) '
                   . '{ return 503; } }'), $return, 'return in an if: none');
 
-# Alipay makes orders without it, and calls nobody
+# who is to hear of a payment may be left out, which is said
 
-my $Ali = 'location /pay/ { paygw_api alipay; }';
-my $unheard = qr/\[warn\].*channel "alipay" of "paygw_api" has no "notify_url"/;
+for (
+    [ 'alipay', 'alipay', 'nobody is called when an order is paid' ],
+    [ 'wechat', 'wxpay', 'no order can be made' ],
+    [ 'wechat_v2', 'wxv2', 'no order can be made' ],
+    [ 'unionpay', 'union', 'no order and no refund can be made' ],
+) {
+    my ($what, $name, $then) = @$_;
+    my $api = "location /pay/ { paygw_api $name; }";
+    my @of = (-name => $name);
 
-like(conf($Peer->alipay($Url), $Ali),
-     qr/$unheard.*, add "notify_url .*:\d+\n.*test is successful/s,
-     'alipay without notify_url: a warning');
-unlike(conf($Peer->alipay($Url, @Notify), $Ali), qr/\[warn\]/,
-       'alipay with it: none');
-unlike(conf($Peer->alipay($Url), 'location /a/ { paygw_pass alipay; }'),
-       qr/\[warn\]/, 'alipay with paygw_pass: none');
+    my $warn = qr/channel "$name" of "paygw_api" has no "notify_url": $then/;
+
+    like(conf($Peer->$what($Url, @of), $api),
+         qr/\[warn\].*$warn, add "notify_url .*:\d+\n.*test is successful/s,
+         "$what without notify_url: a warning");
+    unlike(conf($Peer->$what($Url, @of, @Notify), $api), qr/\[warn\]/,
+           "$what with it: none");
+    unlike(conf($Peer->$what($Url, @of),
+                "location /pay/ { paygw_pass $name; }"),
+           qr/\[warn\]/, "$what with paygw_pass: none");
+}
 
 # a route without a store
 

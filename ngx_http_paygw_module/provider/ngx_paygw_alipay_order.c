@@ -7,6 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_paygw_alipay.h"
+#include "ngx_paygw_channel.h"
 #include "ngx_paygw_order.h"
 
 
@@ -100,13 +101,8 @@ const ngx_paygw_orders_t  ngx_paygw_alipay_orders = {
 static char *
 ngx_paygw_alipay_orders_conf(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
 {
-    if (ch->notify_url.len == 0) {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "channel \"%V\" of \"paygw_api\" has no "
-                           "\"notify_url\": nobody is called when an order "
-                           "is paid, add \"notify_url https://...;\" to it",
-                           &ch->name);
-    }
+    ngx_paygw_channel_unheard(cf, ch, "nobody is called when an order is "
+                              "paid");
 
     return NGX_CONF_OK;
 }

@@ -207,6 +207,22 @@ ngx_paygw_channel_required(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
 }
 
 
+void
+ngx_paygw_channel_unheard(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    const char *then)
+{
+    if (ch->notify_url.len) {
+        return;
+    }
+
+    ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                       "channel \"%V\" of \"paygw_api\" has no "
+                       "\"notify_url\": %s, add \"notify_url https://...;\" "
+                       "to it",
+                       &ch->name, then);
+}
+
+
 ngx_int_t
 ngx_paygw_channel_lacks(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     const char *name, const char *instead)

@@ -52,6 +52,11 @@ ngx_uint_t ngx_paygw_channel_meet(ngx_array_t *a, ngx_array_t *b);
 ngx_uint_t ngx_paygw_channel_usable(ngx_paygw_key_t *key, time_t now);
 
 
+/* warns of a channel of paygw_api without notify_url, and of what is then */
+void ngx_paygw_channel_unheard(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    const char *then);
+
+
 /* the checks below return NGX_OK, or NGX_ERROR once they have logged */
 
 /* a parameter that must be there, for the channel or what it is wanted by */

@@ -361,6 +361,13 @@ ngx_int_t ngx_paygw_order_read(ngx_pool_t *pool, ngx_paygw_order_t *o,
 ngx_int_t ngx_paygw_order_check(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o);
 
+/*
+ * For a provider that takes none without: the channel has a notify_url.  NGX_OK
+ * or NGX_DECLINED with o->code.
+ */
+ngx_int_t ngx_paygw_order_heard(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o);
+
 
 /*
  * ngx_paygw_order_keep.c: what was told of an order as a text, which another

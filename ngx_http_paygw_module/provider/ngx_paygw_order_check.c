@@ -66,3 +66,15 @@ ngx_paygw_order_check(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
 
     return orders->check(x, o);
 }
+
+
+ngx_int_t
+ngx_paygw_order_heard(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
+{
+    if (x->n.channels[0]->notify_url.len) {
+        return NGX_OK;
+    }
+
+    return ngx_paygw_order_unsupported(o, "notify_url", "is not set in the "
+                                       "channel");
+}

@@ -61,6 +61,14 @@ ngx_paygw_unionpay_order_check(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
         return NGX_DECLINED;
     }
 
+    if (o->op != NGX_PAYGW_OP_CREATE && o->op != NGX_PAYGW_OP_REFUND) {
+        return NGX_OK;
+    }
+
+    if (ngx_paygw_order_heard(x, o) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
     return (o->op == NGX_PAYGW_OP_CREATE)
            ? ngx_paygw_unionpay_check_create(x, o) : NGX_OK;
 }

@@ -85,9 +85,9 @@ const ngx_paygw_orders_t  ngx_paygw_unionpay_orders = {
 static char *
 ngx_paygw_unionpay_orders_conf(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
 {
-    return ngx_paygw_channel_required(cf, ch, ch->notify_url.len,
-                                      "notify_url")
-           == NGX_OK ? NGX_CONF_OK : NGX_CONF_ERROR;
+    ngx_paygw_channel_unheard(cf, ch, "no order and no refund can be made");
+
+    return NGX_CONF_OK;
 }
 
 

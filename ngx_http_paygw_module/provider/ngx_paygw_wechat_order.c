@@ -58,11 +58,7 @@ ngx_paygw_wechat_orders_conf(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
 {
     ngx_paygw_wechat_account_t  *account = ch->conf;
 
-    if (ngx_paygw_channel_required(cf, ch, ch->notify_url.len, "notify_url")
-        != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
+    ngx_paygw_channel_unheard(cf, ch, "no order can be made");
 
     if (account->sub_mchids && account->sub_mchids->nelts != 1) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,

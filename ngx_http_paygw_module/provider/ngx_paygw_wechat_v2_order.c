@@ -118,7 +118,12 @@ static ngx_int_t
 ngx_paygw_wechat_v2_check_create(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o)
 {
-    if (ngx_paygw_wechat_check_subject(o) != NGX_OK) {
+    /* of a payer's code WeChat Pay tells at once */
+
+    if ((o->method != NGX_PAYGW_METHOD_BARCODE
+         && ngx_paygw_order_heard(x, o) != NGX_OK)
+        || ngx_paygw_wechat_check_subject(o) != NGX_OK)
+    {
         return NGX_DECLINED;
     }
 
@@ -324,13 +329,16 @@ static ngx_int_t
 ngx_paygw_wechat_v2_order_refund(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o)
 {
-    ngx_paygw_form_t  form;
+    ngx_str_t         *notify;
+    ngx_paygw_form_t   form;
 
     static ngx_str_t  cny = ngx_string("CNY");
 
     if (o->amount < 0) {
         return ngx_paygw_wechat_v2_order_query(x, o);
     }
+
+    notify = &x->n.channels[0]->notify_url;
 
     if (ngx_paygw_wechat_v2_form(x, "out_trade_no", &o->id, &form) != NGX_OK
         || ngx_paygw_form_add(&form, "out_refund_no", &o->refund_id) != NGX_OK
@@ -340,9 +348,8 @@ ngx_paygw_wechat_v2_order_refund(ngx_paygw_exchange_t *x,
                                   o->refund_amount)
            != NGX_OK
         || ngx_paygw_form_add(&form, "refund_fee_type", &cny) != NGX_OK
-        || ngx_paygw_form_add(&form, "notify_url",
-                              &x->n.channels[0]->notify_url)
-           != NGX_OK
+        || (notify->len
+            && ngx_paygw_form_add(&form, "notify_url", notify) != NGX_OK)
         || (o->reason.len
             && ngx_paygw_form_add(&form, "refund_desc", &o->reason)
                != NGX_OK))

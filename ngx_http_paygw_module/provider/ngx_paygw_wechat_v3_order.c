@@ -95,7 +95,9 @@ ngx_paygw_wechat_v3_order_check(ngx_paygw_exchange_t *x,
         return NGX_OK;
     }
 
-    if (ngx_paygw_wechat_check_subject(o) != NGX_OK) {
+    if (ngx_paygw_order_heard(x, o) != NGX_OK
+        || ngx_paygw_wechat_check_subject(o) != NGX_OK)
+    {
         return NGX_DECLINED;
     }
 
@@ -326,7 +328,7 @@ ngx_paygw_wechat_v3_order_refund(ngx_paygw_exchange_t *x,
     ngx_paygw_json_out_string(&out, "out_trade_no", &o->id);
     ngx_paygw_json_out_string(&out, "out_refund_no", &o->refund_id);
     ngx_paygw_json_out_some(&out, "reason", &o->reason);
-    ngx_paygw_json_out_string(&out, "notify_url", &ch->notify_url);
+    ngx_paygw_json_out_some(&out, "notify_url", &ch->notify_url);
 
     ngx_paygw_json_out_open(&out, "amount");
     ngx_paygw_json_out_integer(&out, "refund", o->refund_amount);
