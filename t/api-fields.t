@@ -350,6 +350,50 @@ for ([ 1 => '0.01' ], [ 10 => '0.10' ], [ 100 => '1.00' ],
        "amount $_->[0]: in yuan");
 }
 
+# -- nobody would hear of the payment: no order, whatever else goes --
+
+{
+    my $nginx = PaygwNginx->start(
+        http => "    paygw_zone paygw:1m;\n    paygw_deadline 30s;\n"
+            . join('', map { $Peer->$_($Url, -name => $_) }
+                       qw(wechat wechat_v2_cert unionpay alipay)),
+        server => join '', map { "location /$_/ { paygw_api $_; }" }
+                  qw(wechat wechat_v2_cert unionpay alipay));
+    my %o = (payer => { auth_code => '134567890123456789' },
+             method => 'barcode');
+    my $refund = { refund_id => 'R202501020001', amount => 1 };
+    my $ref = '20250102030405';
+
+    for my $case (
+        [ 'wechat', {}, 0 ], [ 'wechat_v2_cert', {}, 0 ],
+        [ 'wechat_v2_cert', \%o, 1 ], [ 'unionpay', {}, 0 ],
+        [ 'alipay', {}, 1 ],
+    ) {
+        my ($name, $more, $asked) = @$case;
+        my $api = PaygwApi->new($nginx, "/$name");
+        my $what = join ' ', $name, 'unheard', $more->{method} // ();
+        $Peer->plan(({ status => 500 }) x 9);
+        my $res = $api->post('/orders', $api->order(%$more));
+        is($Peer->requests > 0, $asked > 0, "$what: sent, or not");
+        next if $asked;
+        $api->problem($res, 422, 'CLIENT-UNSUPPORTED', $what,
+                      field => 'notify_url');
+        like($res->{json}{message}, qr/notify_url: is not set/,
+             "$what: and why");
+        $Peer->plan(({ status => 500 }) x 9);
+        $api->get('/orders/T20250102?ref=' . $ref)
+            if $name eq 'unionpay';
+        $api->get('/orders/T20250102') if $name ne 'unionpay';
+        cmp_ok(scalar $Peer->requests, '>', 0, "$what: may be asked");
+        $Peer->plan(({ status => 500 }) x 9);
+        $res = $api->post('/orders/T20250102/refunds',
+                          $name eq 'unionpay' ? { %$refund, ref => $ref }
+                                              : $refund);
+        is($Peer->requests > 0, $name ne 'unionpay', "$what: a refund");
+    }
+    ok($nginx->quit, 'unheard: quits');
+}
+
 ok($Nginx->quit, 'quits');
 like($Nginx->log, qr/order request rejected: CLIENT-INVALID_FIELD, amount/,
      'told in the log');

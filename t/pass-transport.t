@@ -110,7 +110,11 @@ SRV
 {
     my $nginx = start($Peer->wechat($Url,
         proxy_set_header => [ 'X-Trace $request_id', 'X-Two 2' ],
-        proxy_read_timeout => '1500ms', proxy_connect_timeout => '5s'));
+        proxy_read_timeout => '1500ms', proxy_connect_timeout => '5s',
+        proxy_http_version => '1.1', proxy_ignore_client_abort => 'on',
+        proxy_buffer_size => '64k'), more => "    proxy_buffers 2 4k;\n"
+            . "    proxy_busy_buffers_size 4k; proxy_buffer_size 4k;\n"
+            . "    proxy_temp_file_write_size 8k;\n");
     $Peer->plan({});
     is(call($nginx, POST => $Create)->{status}, 200, 'lines: passed');
     my ($r) = $Peer->requests;
@@ -118,6 +122,11 @@ SRV
     is($r->{head}{'x-two'}, '2', 'lines: another');
     is($r->{head}{host}, "127.0.0.1:$Port", 'lines: host still');
     is($r->{head}{connection}, undef, 'lines: connection still');
+    for my $case ([ 60_000, 200 ], [ 70_000, 504 ]) {
+        $Peer->plan({ headers => { 'X-Pad' => 'x' x $case->[0] } });
+        is(call($nginx, POST => $Once, body => '{}')->{status}, $case->[1],
+           "lines: a head of $case->[0]");
+    }
     $Peer->plan({ delay => 4 });
     problem_ok(call($nginx, POST => $Create), 504, 'PROVIDER-UNANSWERED',
                'lines: a time');

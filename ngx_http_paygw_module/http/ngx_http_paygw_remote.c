@@ -30,6 +30,9 @@ static ngx_int_t ngx_http_paygw_remote_server(ngx_conf_t *cf,
 
 static const ngx_str_t  ngx_http_paygw_remote_names[] = {
     ngx_string("proxy_bind"),
+    ngx_string("proxy_buffer_size"),
+    ngx_string("proxy_buffers"),
+    ngx_string("proxy_busy_buffers_size"),
     ngx_string("proxy_connect_timeout"),
     ngx_string("proxy_read_timeout"),
     ngx_string("proxy_send_timeout"),
@@ -108,6 +111,10 @@ ngx_http_paygw_remote_line(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     }
 
     *known = 1;
+
+    if (ngx_http_paygw_remote_is(cf)) {
+        return NGX_OK;
+    }
 
     if (ngx_http_paygw_remote_check(cf, ch) != NGX_OK) {
         return NGX_ERROR;

@@ -40,6 +40,9 @@ ngx_int_t ngx_http_paygw_remote_make(ngx_conf_t *cf,
     ngx_http_paygw_main_conf_t *mcf, ngx_http_paygw_keyring_t *kr,
     ngx_uint_t n);
 
+/* 1 if cf's line says what is so in every case */
+ngx_uint_t ngx_http_paygw_remote_is(ngx_conf_t *cf);
+
 /* 1 if the channel has a line of this name */
 ngx_uint_t ngx_http_paygw_remote_given(ngx_http_paygw_keyring_t *kr,
     const char *name);

@@ -19,6 +19,10 @@
 #define NGX_HTTP_PAYGW_REMOTE_IDLE     "16"
 #define NGX_HTTP_PAYGW_REMOTE_TIMEOUT  "15s"
 
+/* the head of an answer, and each of the buffers of its body */
+#define NGX_HTTP_PAYGW_REMOTE_BUFFER   16384
+#define NGX_HTTP_PAYGW_REMOTE_BUFFERS  8
+
 
 static ngx_int_t ngx_http_paygw_remote_upstream(ngx_conf_t *cf,
     ngx_http_paygw_keyring_t *kr, ngx_uint_t n);
@@ -28,6 +32,8 @@ static ngx_int_t ngx_http_paygw_remote_words(ngx_conf_t *cf,
     ngx_http_paygw_keyring_t *kr, ngx_uint_t n);
 static ngx_int_t ngx_http_paygw_remote_client(ngx_conf_t *cf,
     ngx_http_paygw_keyring_t *kr, ngx_http_conf_ctx_t *ctx);
+static ngx_int_t ngx_http_paygw_remote_buffers(ngx_conf_t *cf,
+    ngx_http_conf_ctx_t *ctx);
 static void ngx_http_paygw_remote_alone(ngx_conf_t *cf,
     ngx_http_conf_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_remote_bundle(ngx_conf_t *cf,
@@ -46,10 +52,6 @@ static const char  *ngx_http_paygw_remote_always[][8] = {
     { "proxy_pass_request_headers", "on", NULL, NULL },
     { "proxy_request_buffering", "on", NULL, NULL },
     { "proxy_buffering", "on", NULL, NULL },
-    { "proxy_buffer_size", "16k", NULL, NULL },
-    { "proxy_buffers", "8", "16k", NULL },
-    { "proxy_busy_buffers_size", "32k", NULL, NULL },
-    { "proxy_temp_file_write_size", "32k", NULL, NULL },
     { "proxy_max_temp_file_size", "0", NULL, NULL },
     { "proxy_limit_rate", "0", NULL, NULL },
     { "proxy_force_ranges", "off", NULL, NULL },
@@ -233,6 +235,10 @@ ngx_http_paygw_remote_proxy(ngx_conf_t *cf, ngx_http_paygw_keyring_t *kr,
         return NGX_ERROR;
     }
 
+    if (ngx_http_paygw_remote_buffers(cf, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     ngx_http_paygw_remote_alone(cf, ctx);
 
     /* nor what http{} says of errors and sizes */
@@ -293,6 +299,75 @@ ngx_http_paygw_remote_words(ngx_conf_t *cf, ngx_http_paygw_keyring_t *kr,
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * One of these sizes sets bounds to the others: those that the user has not
+ * said follow the ones that he has, and none is of http{}.
+ */
+
+static ngx_int_t
+ngx_http_paygw_remote_buffers(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
+{
+    size_t      *head, *busy, *file, max;
+    ngx_bufs_t  *bufs;
+
+    head = ngx_http_paygw_apply_field(cf, ctx, "proxy_buffer_size");
+    bufs = ngx_http_paygw_apply_field(cf, ctx, "proxy_buffers");
+    busy = ngx_http_paygw_apply_field(cf, ctx, "proxy_busy_buffers_size");
+    file = ngx_http_paygw_apply_field(cf, ctx, "proxy_temp_file_write_size");
+
+    if (head == NULL || bufs == NULL || busy == NULL || file == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (*head == NGX_CONF_UNSET_SIZE) {
+        *head = NGX_HTTP_PAYGW_REMOTE_BUFFER;
+    }
+
+    if (bufs->num == 0) {
+        bufs->num = NGX_HTTP_PAYGW_REMOTE_BUFFERS;
+        bufs->size = ngx_max(*head, NGX_HTTP_PAYGW_REMOTE_BUFFER);
+    }
+
+    max = ngx_max(*head, bufs->size);
+
+    if (*busy == NGX_CONF_UNSET_SIZE) {
+        *busy = 2 * max;
+    }
+
+    *file = 2 * max;
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_paygw_remote_is(ngx_conf_t *cf)
+{
+    ngx_str_t    *value;
+    ngx_uint_t    i, k;
+    const char  **words;
+
+    value = cf->args->elts;
+
+    for (i = 0; ngx_http_paygw_remote_always[i][0]; i++) {
+
+        words = ngx_http_paygw_remote_always[i];
+
+        for (k = 0; k < cf->args->nelts && words[k]; k++) {
+            if (ngx_strcmp(value[k].data, words[k]) != 0) {
+                break;
+            }
+        }
+
+        if (k == cf->args->nelts && words[k] == NULL) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
