@@ -30,11 +30,15 @@ my $Nginx = PaygwNginx->start(
         . $Peer->wechat($Url, notify_url => "$Url/n", paygw_retry => undef)
         . $Peer->wechat("$Dead backup=$Url", -name => 'dead',
                         mchid => '1900009192', paygw_retry => undef)
+        . $Peer->wechat($Url, -name => 'quick', mchid => '1900009194',
+                        paygw_retry => undef, proxy_read_timeout =>
+                            1500 * $PaygwNginx::Slow . 'ms')
         . $Files->channel(-name => 'files', mchid => '1900009193',
                           proxy_read_timeout => '60s'),
     server => "listen 127.0.0.1:$Port http2; access_log logs/k.log k; "
         . "location /wx/ { paygw_pass wxpay; $Retry } "
         . 'location /file/ { paygw_pass files; paygw_answer_max 16k; } '
+        . "location /quick/ { paygw_pass quick; $Retry } "
         . "location /dead/ { paygw_pass dead; $Retry } "
         . 'location /pay/ { paygw_binding off; paygw_api wxpay; } '
         . 'location = /plain { return 200 "plain"; }');
@@ -152,6 +156,20 @@ for my $way (sort keys %Ways) {
     $Peer->requests(1);
     push @kept, $leave->();
     like(outcome($n), qr/^un/, "$way: unknown");
+
+    # nor silence, though the connection had been used before
+
+    $Peer->plan({}, { silent => 60 }, {});
+    is(PaygwPeer::call($Nginx, POST => "/quick$Create",
+                       body => '{"out_trade_no":"T1"}')->{status}, 200,
+       "$way: a connection");
+    $n = ++$Number;
+    $leave = $Ways{$way}->($n, "/quick$Create", '{"out_trade_no":"T1"}');
+    $Peer->requests(2);
+    push @kept, $leave->();
+    is(outcome($n), 'unanswered', "$way: silence");
+    my @conn = map { $_->{conn} } $Peer->requests;
+    is("@conn", "$conn[0] $conn[0]", "$way: silence: once, and there");
 
     # a refund of paygw_api: it asks for the order, and then refunds
 

@@ -6,6 +6,7 @@ use warnings;
 use lib 't/lib';
 
 use Test::More;
+use MIME::Base64 ();
 use JSON::PP ();
 use Time::HiRes ();
 
@@ -165,6 +166,23 @@ SRV
         my @got = $Peer->requests;
         is(join(' ', map { $_->{check} } @got), join(' ', ('ok') x @got),
            "reused: $uri: signed anew");
+    }
+    # what has begun to come is another thing, however it ends
+
+    for my $case (
+        [ 'a large head', { headers => { 'X-Pad' => 'x' x 20000 } } ],
+        [ 'a head cut off', { raw => MIME::Base64::encode(
+            "HTTP/1.1 200 OK\r\nContent-Le", '') } ],
+        [ 'no HTTP', { raw => MIME::Base64::encode("MARK\r\n\r\n", '') } ],
+    ) {
+        my ($what, $plan) = @$case;
+        $Peer->plan({}, $plan, {});
+        is(call($nginx, POST => $Create)->{status}, 200, "reused: $what: one");
+        like(call($nginx, POST => $Create)->{status}, qr/^50[24]$/,
+             "reused: $what");
+        my @got = $Peer->requests;
+        is(scalar @got, 2, "reused: $what: is no reason to send it again");
+        is($got[0]{conn}, $got[1]{conn}, "reused: $what: it was");
     }
     $Peer->plan({ drop => $True }, {});
     $nginx->reload;

@@ -23,6 +23,8 @@ static void ngx_http_paygw_exchange_run(ngx_http_request_t *sr);
 static void ngx_http_paygw_exchange_begin(ngx_http_request_t *sr);
 static ngx_int_t ngx_http_paygw_exchange_done(ngx_http_request_t *sr,
     void *data, ngx_int_t rc);
+static ngx_uint_t ngx_http_paygw_exchange_stale(ngx_http_upstream_t *u,
+    ngx_int_t rc);
 static ngx_http_paygw_end_e ngx_http_paygw_exchange_end(
     ngx_http_paygw_try_t *t, ngx_int_t rc);
 static void ngx_http_paygw_exchange_fields(ngx_paygw_exchange_t *x,
@@ -69,7 +71,7 @@ ngx_http_paygw_exchange(ngx_http_request_t *r, ngx_http_paygw_try_t *t)
     t->too_long = 0;
     t->expired = 0;
     t->failed = 0;
-    t->reused = 0;
+    t->stale = 0;
     t->exchange->status = 0;
 
     uri = ngx_http_paygw_exchange_uri;
@@ -259,9 +261,7 @@ ngx_http_paygw_exchange_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
     t->exchange->n.msg.body.data = t->body.elts;
     t->exchange->n.msg.body.len = t->body.nelts;
 
-    if (sr->upstream) {
-        t->reused = sr->upstream->peer.cached;
-    }
+    t->stale = ngx_http_paygw_exchange_stale(sr->upstream, rc);
 
     ngx_log_debug3(NGX_LOG_DEBUG_HTTP, sr->connection->log, 0,
                    "http paygw exchange done: %i, end %ui, status %ui",
@@ -299,11 +299,28 @@ ngx_http_paygw_exchange_end(ngx_http_paygw_try_t *t, ngx_int_t rc)
         return NGX_HTTP_PAYGW_ANSWERED;
     }
 
-    if (t->expired || rc == NGX_HTTP_GATEWAY_TIME_OUT) {
+    /* a caller who has left hides why there is no answer */
+
+    if (t->expired || rc == NGX_HTTP_GATEWAY_TIME_OUT
+        || rc == NGX_HTTP_CLIENT_CLOSED_REQUEST)
+    {
         return NGX_HTTP_PAYGW_LATE_ANSWER;
     }
 
     return NGX_HTTP_PAYGW_BROKEN;
+}
+
+
+/*
+ * A connection of an earlier call, of which the other side knew nothing any
+ * more: it was closed before a byte of an answer had come.
+ */
+
+static ngx_uint_t
+ngx_http_paygw_exchange_stale(ngx_http_upstream_t *u, ngx_int_t rc)
+{
+    return u && u->peer.cached && rc == NGX_HTTP_BAD_GATEWAY
+           && u->state && u->state->bytes_received == 0;
 }
 
 

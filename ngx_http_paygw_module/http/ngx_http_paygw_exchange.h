@@ -49,7 +49,9 @@ struct ngx_http_paygw_try_s {
 
     /* for the handler: the answer itself is in exchange */
     ngx_http_paygw_end_e         end;
-    ngx_uint_t                   reused;     /* of the connection; unsigned:1 */
+    ngx_uint_t                   stale;      /* the connection was: of an
+                                                earlier call, and closed before
+                                                anything came; unsigned:1 */
 
     /* private */
     ngx_http_request_t          *sr;

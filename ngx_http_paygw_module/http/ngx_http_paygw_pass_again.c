@@ -336,7 +336,7 @@ ngx_http_paygw_pass_again(ngx_http_paygw_pass_ctx_t *ctx)
 static ngx_uint_t
 ngx_http_paygw_pass_closed(ngx_http_paygw_pass_ctx_t *ctx)
 {
-    return ctx->attempt.end == NGX_HTTP_PAYGW_BROKEN && ctx->attempt.reused
+    return ctx->attempt.end == NGX_HTTP_PAYGW_BROKEN && ctx->attempt.stale
            && ctx->exchange.status == 0;
 }
 
