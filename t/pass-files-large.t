@@ -27,7 +27,8 @@ my $Nginx = PaygwNginx->start(
         . $Files->channel(-name => 'patient', proxy_read_timeout => '60s'),
     server => 'access_log logs/k.log k;'
         . 'location /wx/ { paygw_pass wxpay; }'
-        . 'location /patient/ { paygw_pass patient; }');
+        . 'location /patient/ { paygw_pass patient; }'
+        . 'location /hasty/ { paygw_pass patient; send_timeout 1s; }');
 
 sub uri {
     my ($args, $at) = @_;
@@ -131,6 +132,8 @@ SKIP: {
 
 # -- a caller that leaves ends it --
 
+my $Unanswered = lines(qr/^unanswered - 200$/);
+
 for my $args ('slow=50&frame=chunked', 'stall=100000') {
     my ($uri, $token) = uri($args, '/patient/v3/billdownload/file?token=');
     my $s = begin_fetch($Nginx, $uri);
@@ -139,6 +142,21 @@ for my $args ('slow=50&frame=chunked', 'stall=100000') {
     close $s;
     ok($Nginx->wait_for(sub { $Files->note($token)->{end} }, 20),
        "leaves, $args: the provider sees it");
+}
+
+# one who takes it too slowly is no failure of the provider
+
+{
+    my $size = 40 * $MB;
+    my $none = lines(qr/^- - 200$/);
+    my $s = begin_fetch($Nginx, "/hasty/v3/billdownload/file?token=hasty"
+                                . "&size=$size");
+    ok($Nginx->wait_for(sub { lines(qr/^- - 200$/) > $none }, 20),
+       'too slow: no result');
+    is(lines(qr/^unanswered - 200$/), $Unanswered, 'too slow: none of it');
+    unlike($Nginx->log, qr/not to be used, .*GET \/hasty/,
+           'too slow: nothing in the log');
+    close $s;
 }
 
 {

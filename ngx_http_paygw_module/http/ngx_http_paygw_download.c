@@ -488,6 +488,14 @@ ngx_http_paygw_download_end(ngx_http_paygw_pass_ctx_t *ctx)
         return;
     }
 
+    if (ctx->request->connection->timedout) {
+
+        /* the caller has not taken it in time, as one who has left */
+
+        ngx_http_finalize_request(ctx->request, NGX_ERROR);
+        return;
+    }
+
     if (d->rc == NGX_ERROR || d->rc > NGX_OK) {
         ngx_http_paygw_pass_end(ctx, NGX_HTTP_PAYGW_PASS_FAILED);
         ngx_http_finalize_request(ctx->request, d->rc);

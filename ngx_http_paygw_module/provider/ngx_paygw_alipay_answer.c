@@ -572,10 +572,15 @@ ngx_paygw_alipay_unslash(ngx_pool_t *pool, ngx_str_t *raw, ngx_str_t *out)
 
     for (i = 0; i < raw->len; i++) {
 
-        if (raw->data[i] == '\\' && i + 1 < raw->len
-            && raw->data[i + 1] == '/')
-        {
-            continue;
+        if (raw->data[i] == '\\' && i + 1 < raw->len) {
+
+            /* a backslash that is escaped itself escapes nothing */
+
+            if (raw->data[i + 1] != '/') {
+                *p++ = raw->data[i];
+            }
+
+            i++;
         }
 
         *p++ = raw->data[i];
