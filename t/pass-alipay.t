@@ -337,6 +337,12 @@ for my $case (
     unlike($res->{body}, qr/EXTRA/, "$what: nothing else");
 }
 
+# a backslash before one that is signed makes another text of the same bytes
+
+$Peer->plan({ slash => 'more', content => $Content =~ s{/}{\\/}gr });
+problem_ok(ask(\%Query), 502, 'PROVIDER-UNVERIFIED',
+           'D3: slashes escaped once more');
+
 {
     my $text = "\x{6d4b}\x{8bd5}\x{8aa0}";
     utf8::encode(my $utf8 = qq({"code":"20000","sub_msg":"$text"}));

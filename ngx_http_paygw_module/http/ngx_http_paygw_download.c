@@ -351,15 +351,21 @@ ngx_http_paygw_download_begin(ngx_http_paygw_try_t *t)
 ngx_int_t
 ngx_http_paygw_download_body(ngx_http_paygw_try_t *t, ngx_chain_t *in)
 {
-    ngx_int_t             rc;
-    ngx_uint_t            other;
-    ngx_chain_t          *cl, *ln, *out, **ll;
-    ngx_http_request_t   *r;
+    ngx_int_t                  rc;
+    ngx_uint_t                 other;
+    ngx_chain_t               *cl, *ln, *out, **ll;
+    ngx_http_request_t        *r;
+    ngx_http_core_loc_conf_t  *clcf;
 
     r = t->sr;
     out = NULL;
     ll = &out;
     rc = NGX_OK;
+
+    /* how long a caller may take it is what his location says, not the host's */
+
+    clcf = ngx_http_get_module_loc_conf(r->main, ngx_http_core_module);
+    r->upstream->pipe->send_timeout = clcf->send_timeout;
 
     for (cl = in; cl; cl = cl->next) {
 

@@ -240,7 +240,9 @@ def alipay_answer(a, r):
     content = content.encode(a.get('charset', 'utf-8'))
     sig = a.get('signature', 'good')
     made = sign('rogue' if sig == 'bad' else a.get('key', 'alipay'), content)
-    if a.get('slash'):
+    if a.get('slash') == 'more':
+        content = content.replace(b'\\/', b'\\\\/')
+    elif a.get('slash'):
         content = content.replace(b'/', b'\\/')
     parts = [b'"%s":%s' % (name.encode(), content)]
     if a.get('twin'):
