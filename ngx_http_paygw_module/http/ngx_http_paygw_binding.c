@@ -14,8 +14,14 @@
 
 #define NGX_HTTP_PAYGW_BINDING_KEEP      (7 * 24 * 60 * 60 * 1000)
 #define NGX_HTTP_PAYGW_BINDING_KEEP_MIN  (60 * 1000)
+
+#if (NGX_PTR_SIZE == 8)
 #define NGX_HTTP_PAYGW_BINDING_KEEP_MAX                                       \
     ((ngx_int_t) 366 * 24 * 60 * 60 * 1000)
+#else
+/* more than that is no difference of two ngx_msec_t */
+#define NGX_HTTP_PAYGW_BINDING_KEEP_MAX  (24 * 24 * 60 * 60 * 1000)
+#endif
 
 
 static ngx_int_t ngx_http_paygw_binding_keep(ngx_conf_t *cf, ngx_str_t *arg,
