@@ -81,6 +81,31 @@ SRV
     end($nginx, 'http');
 }
 
+# blocks of a location: another channel, and the same path of the API
+
+{
+    my $nginx = start($Peer->wechat($Url)
+                      . $Peer->wechat($Url, -name => 'wxtwo',
+                                      mchid => '1900009192'), server =>
+        ' location /two/ { limit_except GET { paygw_pass wxtwo; } '
+        . 'if ($arg_two) { paygw_pass wxtwo; } paygw_pass wxpay /v3/; }');
+    for my $case ([ GET => '/two/x', 'pay' ], [ POST => '/two/x', 'two' ],
+                  [ GET => '/two/x?two=1', 'two' ])
+    {
+        my ($method, $uri, $channel) = @$case;
+        $Peer->plan({});
+        call($nginx, $method => $uri, body => $method eq 'POST' ? '{}' : '');
+        my ($r) = $Peer->requests(1);
+        is("$r->{method} $r->{path}", "$method /v3/x",
+           "blocks: $method $uri");
+        like($r->{head}{authorization},
+             $channel eq 'two' ? qr/mchid="1900009192"/
+                               : qr/mchid="1900009191"/,
+             "blocks: $method $uri: channel");
+    }
+    end($nginx, 'blocks');
+}
+
 # conditions are of things that are read, and not of what has been done
 
 {

@@ -139,6 +139,13 @@ ngx_http_paygw_pass_merge(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *prev,
 
     if (conf->pass == NULL && clcf->noname) {
         conf->pass = prev->pass;
+
+    } else if (conf->pass && clcf->noname && prev->pass) {
+
+        /* the path of the API is the same, whoever is asked */
+
+        conf->pass->prefix = prev->pass->prefix;
+        conf->pass->uri = prev->pass->uri;
     }
 
     return conf->pass ? ngx_http_paygw_pass_check(cf, prev, conf) : NGX_CONF_OK;
