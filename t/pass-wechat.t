@@ -257,7 +257,12 @@ for my $case (
     my $file = "\xEF\xBB\xBFMARK\r\n`1";
     utf8::decode(my $text = $file);
 
-    for my $path ('/v3/billdownload/file', '/v3/statements') {
+    for my $path ('/v3/billdownload/file', '/v3/statements',
+                  '/v3/transferdownload/elecvoucherfile',
+                  '/v3/transferdownload/signfile',
+                  '/v3/new-tax-control-fapiao/download',
+                  '/v3/merchant-service/images/Zm9v')
+    {
         $Peer->plan({ signature => 'none', body => $text });
         my $res = call($Nginx, GET => "/wx$path?token=x");
         is($res->{status}, 200, "$path: passed");
@@ -273,7 +278,10 @@ for my $case (
 
     for my $uri ("/wx/v3/billdownload/file/../../pay/x",
                  '/wx/v3/billdownload/file/x', '/wx/v3/billdownload%2ffilex',
-                 '/wx/v3/statements%00', '/wx/v3/billdownload/fil')
+                 '/wx/v3/statements%00', '/wx/v3/billdownload/fil',
+                 '/wx/v3/merchant-service/images/upload',
+                 '/wx/v3/merchant-service/images/',
+                 '/wx/v3/merchant-service/images/a/b')
     {
         $Peer->plan({ signature => 'none' });
         my $res = call($Nginx, GET => $uri);

@@ -15,7 +15,8 @@
 typedef struct {
     ngx_str_t                method;
     ngx_str_t                prefix;
-    ngx_str_t                suffix;   /* empty: no more segments follow */
+    ngx_str_t                suffix;   /* empty: no more segments follow, but
+                                          one after a "/" */
 } ngx_paygw_wechat_v3_path_t;
 
 
@@ -38,6 +39,8 @@ static const ngx_paygw_wechat_v3_path_t  ngx_paygw_wechat_v3_files[] = {
     { ngx_string("GET"), ngx_string("/v3/new-tax-control-fapiao/download"),
       ngx_null_string },
     { ngx_string("GET"), ngx_string("/v3/statements"),
+      ngx_null_string },
+    { ngx_string("GET"), ngx_string("/v3/merchant-service/images/"),
       ngx_null_string },
     { ngx_null_string, ngx_null_string, ngx_null_string }
 };
@@ -106,6 +109,13 @@ ngx_paygw_wechat_v3_repeat(ngx_paygw_exchange_t *x)
 ngx_uint_t
 ngx_paygw_wechat_v3_is_file(ngx_paygw_exchange_t *x)
 {
+    /* which stands where an image may, whatever the method */
+
+    if (ngx_paygw_exchange_is(&x->path, "/v3/merchant-service/images/upload"))
+    {
+        return 0;
+    }
+
     return ngx_paygw_wechat_v3_path(x, ngx_paygw_wechat_v3_files);
 }
 
@@ -139,9 +149,14 @@ ngx_paygw_wechat_v3_path(ngx_paygw_exchange_t *x,
 
         len = x->path.len - p->prefix.len;
 
+        middle = x->path.data + p->prefix.len;
+
         if (p->suffix.len == 0) {
 
-            if (len == 0) {
+            if (p->prefix.data[p->prefix.len - 1] != '/'
+                ? len == 0
+                : len && ngx_strlchr(middle, middle + len, '/') == NULL)
+            {
                 return 1;
             }
 
@@ -152,7 +167,6 @@ ngx_paygw_wechat_v3_path(ngx_paygw_exchange_t *x,
             continue;
         }
 
-        middle = x->path.data + p->prefix.len;
         last = x->path.data + x->path.len - p->suffix.len;
 
         if (ngx_strncmp(last, p->suffix.data, p->suffix.len) == 0
