@@ -295,6 +295,51 @@ for my $case (
 }
 
 
+# of one of all currencies the hash is signed
+
+{
+    my $uri = '/wx/v3/global/statements?date=2025-01-02&statement_type=ALL';
+    my $file = "a,b\r\n`1,`2\r\nMARK";
+    my %good = (body => $file, statement => $file);
+    $Peer->plan({ %good });
+    my $res = call($Nginx, GET => $uri);
+    is($res->{status}, 200, 'statement: passed');
+    is($res->{body}, $file, 'statement: as it is');
+    is($res->{header}{'content-type'}, 'application/octet-stream',
+       'statement: a file');
+    is($res->{header}{'x-paygw-verified'}, 'signature',
+       'statement: signed, as others are');
+
+    for my $case (
+        [ 'another file', { body => "$file." } ],
+        [ 'cut', { body => substr($file, 0, -1) } ],
+        [ 'empty', { body => '' } ],
+        [ 'another hash', { statement => "$file." } ],
+        [ 'nobody has signed', { signature => 'bad' } ],
+        [ 'no signature', { signature => 'none' } ],
+        [ 'another status', { status => 201 } ],
+        [ 'an old one', { age => 3600 } ],
+    ) {
+        my ($what, $more) = @$case;
+        $Peer->plan({ %good, %$more });
+        $res = call($Nginx, GET => $uri);
+        problem_ok($res, 502, 'PROVIDER-UNVERIFIED', "statement: $what");
+        unlike($res->{body}, qr/MARK/, "statement: $what: nothing of it");
+    }
+
+    # the field means nothing anywhere else
+
+    $Peer->plan({ %good });
+    problem_ok(call($Nginx, GET => '/wx/v3/pay/x'), 502,
+               'PROVIDER-UNVERIFIED', 'statement: of another path');
+    $Peer->plan({ %good });
+    problem_ok(call($Nginx, POST => '/wx/v3/global/statements', body => '{}'),
+               502, 'PROVIDER-UNVERIFIED', 'statement: only to read');
+    $Peer->plan({ status => 400, body => '{"code":"X","message":"y"}' });
+    is(call($Nginx, GET => $uri)->{status}, 400, 'statement: an error');
+}
+
+
 # -- calls that are not sent --
 
 for my $case (

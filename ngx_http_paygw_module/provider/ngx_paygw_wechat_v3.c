@@ -43,6 +43,7 @@ const ngx_str_t  ngx_paygw_wechat_v3_headers[] = {
     ngx_string("wechatpay-signature"),
     ngx_string("wechatpay-serial"),
     ngx_string("wechatpay-signature-type"),
+    ngx_string("wechatpay-statement-sha1"),
     ngx_null_string
 };
 

@@ -29,6 +29,7 @@
 
 /* may be absent */
 #define NGX_PAYGW_WECHAT_V3_SIGN_TYPE  4
+#define NGX_PAYGW_WECHAT_V3_STATEMENT  5
 
 /* a bit for each of the others */
 #define NGX_PAYGW_WECHAT_V3_REQUIRED   0x0f
@@ -106,6 +107,17 @@ extern const ngx_paygw_api_t  ngx_paygw_wechat_v3_api;
 ngx_int_t ngx_paygw_wechat_v3_authorize(ngx_paygw_channel_t *ch,
     ngx_str_t *method, ngx_str_t *target, ngx_str_t *body, time_t now,
     ngx_str_t *value, ngx_pool_t *pool, ngx_log_t *log);
+
+
+/*
+ * ngx_paygw_wechat_v3_statement.c: whether the answer is a statement of all
+ * currencies, whose signature is over text in place of the file: NGX_OK, text
+ * is set; NGX_DECLINED, it is none; NGX_ERROR.  Then, once text is genuine,
+ * whether it is about the file, which x tells then: NGX_OK, or refuses.
+ */
+ngx_int_t ngx_paygw_wechat_v3_statement(ngx_paygw_exchange_t *x,
+    ngx_str_t *text);
+ngx_int_t ngx_paygw_wechat_v3_stated(ngx_paygw_exchange_t *x);
 
 
 /*

@@ -314,7 +314,8 @@ ngx_paygw_wechat_v3_authorize(ngx_paygw_channel_t *ch, ngx_str_t *method,
 static ngx_int_t
 ngx_paygw_wechat_v3_check_answer(ngx_paygw_exchange_t *x)
 {
-    ngx_int_t                   rc;
+    ngx_int_t                   rc, stated;
+    ngx_str_t                   file, text;
     ngx_paygw_wechat_v3_ctx_t  *ctx;
 
     x->unsigned_reply = 0;
@@ -331,12 +332,29 @@ ngx_paygw_wechat_v3_check_answer(ngx_paygw_exchange_t *x)
     ctx = x->n.data;
     ctx->answer = 1;
 
+    stated = ngx_paygw_wechat_v3_statement(x, &text);
+
+    if (stated == NGX_ERROR) {
+        return ngx_paygw_refuse(&x->n, NGX_ERROR, NGX_PAYGW_REASON_INTERNAL,
+                                NULL);
+    }
+
+    file = x->n.msg.body;
+
+    if (stated == NGX_OK) {
+        x->n.msg.body = text;
+    }
+
     rc = ngx_paygw_wechat_v3_genuine(&x->n);
+
+    x->n.msg.body = file;
+
     if (rc != NGX_OK) {
         return rc;
     }
 
-    return ngx_paygw_wechat_v3_sense(x);
+    return (stated == NGX_OK) ? ngx_paygw_wechat_v3_stated(x)
+                              : ngx_paygw_wechat_v3_sense(x);
 }
 
 

@@ -214,6 +214,10 @@ def wechat_answer(a, r):
         stamp = str(int(time.time()) - a.get('age', 0))
         nonce = secrets.token_hex(16)
         said = hashlib.sha256(body).digest() if sig == 'hash' else body
+        if 'statement' in a:
+            hexa = hashlib.sha1(a['statement'].encode()).hexdigest()
+            said = b'{"sha1":"%s"}' % hexa.encode()
+            heads.append(('Wechatpay-Statement-Sha1', hexa))
         text = ('%s\n%s\n' % (stamp, nonce)).encode() + said + b'\n'
         made = sign('rogue' if sig == 'bad' else key, text)
         if sig == 'probe':
