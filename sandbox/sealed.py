@@ -51,18 +51,55 @@ def rsa_seal(key, text):
     return base64.b64encode(raw).decode("ascii")
 
 
-def rsa_open(key, text, pattern):
-    """The text; newer libraries give random bytes for another key's."""
+def _rsa_open(key, text):
     raw = decoded(text)
     if len(raw) != key.key_size // 8:
         raise Unreadable("length")
     try:
-        plain = key.decrypt(raw, padding.PKCS1v15()).decode("utf-8")
+        return key.decrypt(raw, padding.PKCS1v15())
+    except ValueError:
+        raise Unreadable("key") from None
+
+
+def rsa_open(key, text, pattern):
+    """The text; newer libraries give random bytes for another key's."""
+    try:
+        plain = _rsa_open(key, text).decode("utf-8")
     except ValueError:
         raise Unreadable("key") from None
     if not re.fullmatch(pattern, plain):
         raise Unreadable("key")
     return plain
+
+
+def _pan_block(card):
+    """Of a card number the 12 digits before the last one."""
+    return int(card[-13:-1], 16)
+
+
+def pin_block(pin, card):
+    """A pin with its card, as ISO 9564-1 has it in its format 0."""
+    text = "%02X%s" % (len(pin), pin)
+    return (int(text.ljust(16, "F"), 16) ^ _pan_block(card)).to_bytes(8, "big")
+
+
+def pin_seal(key, pin, card):
+    raw = key.encrypt(pin_block(pin, card), padding.PKCS1v15())
+    return base64.b64encode(raw).decode("ascii")
+
+
+def pin_open(key, text, card):
+    """The pin; one of another card has no digits, or not so many."""
+    raw = _rsa_open(key, text)
+    if len(raw) != 8 or not re.fullmatch("[0-9]{13,19}", card or ""):
+        raise Unreadable("block")
+    plain = "%016X" % (int.from_bytes(raw, "big") ^ _pan_block(card))
+    length = int(plain[:2], 16)
+    pin, rest = plain[2:2 + length], plain[2 + length:]
+    if not 4 <= length <= 12 or not re.fullmatch("[0-9]+", pin) \
+            or rest.strip("F"):
+        raise Unreadable("block")
+    return pin
 
 
 def _aes(key):
@@ -87,6 +124,18 @@ def aes_open(key, text):
             + padder.finalize()
     except ValueError:
         raise Unreadable("padding") from None
+
+
+def customer_seal(key, values):
+    """A customerInfo for who has the key; the other way below."""
+    parts = ["%s=%s" % item for item in values.items()
+             if item[0] not in SECRET]
+    inner = "&".join("%s=%s" % (name, values[name]) for name in SECRET
+                     if name in values)
+    if inner:
+        parts.append("encryptedInfo=" + rsa_seal(key, inner))
+    text = "{%s}" % "&".join(parts)
+    return base64.b64encode(text.encode("utf-8")).decode("ascii")
 
 
 def customer(key, text):

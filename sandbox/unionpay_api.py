@@ -10,7 +10,8 @@ import zlib
 
 from .alipay import parse_form
 from .orders import Order, OrderError
-from .sealed import Unreadable, customer, rsa_open, rsa_seal
+from .sealed import (Unreadable, customer, customer_seal, pin_open, rsa_open,
+                     rsa_seal)
 from .unionpay import (HASHES, ORDER_ID, PROVIDER, VERSION, build_answer, clock,
                        message_of, pem_text, signature_of, verify_request)
 from .wire import Response
@@ -117,8 +118,11 @@ class Api:
                 values["accNo"] = request.opened["accNo"] = rsa_open(
                     key, values["accNo"], "[0-9]{13,19}")
             if values.get("customerInfo"):
-                request.opened["customerInfo"] = customer(
-                    key, values["customerInfo"])
+                values["customerInfo"] = request.opened["customerInfo"] = \
+                    customer(key, values["customerInfo"])
+            if values.get("pin"):
+                request.opened["pin"] = pin_open(key, values["pin"],
+                                                 values.get("accNo"))
         except Unreadable:
             request.opened.clear()
             raise ApiError("10") from None
@@ -162,8 +166,8 @@ class Api:
             notify_url=values.get("backUrl", ""), method=method,
             return_url=values.get("frontUrl", ""), seen=seen,
             attach=values.get("reqReserved", ""), created=moment,
-            extra={"accNo": values["accNo"]} if values.get("accNo")
-            and values.get("encryptCertId") else {}))
+            extra={name: values[name] for name in ("accNo", "customerInfo")
+                   if values.get(name) and values.get("encryptCertId")}))
 
     def _page(self, values):
         order = self._new(values, "page", False)
@@ -241,10 +245,14 @@ class Api:
 
     def _card(self, order):
         """The card of an order, encrypted if it came so: for the merchant."""
-        if "accNo" not in order.extra:
-            return {}
-        key, _ = self.keys.unionpay("merchant")
-        return {"accNo": rsa_seal(key.public_key(), order.extra["accNo"])}
+        key = self.keys.unionpay("merchant")[0].public_key()
+        found = {}
+        if "accNo" in order.extra:
+            found["accNo"] = rsa_seal(key, order.extra["accNo"])
+        if "customerInfo" in order.extra:
+            found["customerInfo"] = customer_seal(key,
+                                                  order.extra["customerInfo"])
+        return found
 
     def _file(self, values):
         """What was paid on a day: fixed width, zipped, deflated, base64."""

@@ -9,7 +9,7 @@ use lib 't/lib';
 use Test::More;
 use File::Temp ();
 use JSON::PP ();
-use MIME::Base64 qw(encode_base64);
+use MIME::Base64 qw(decode_base64 encode_base64);
 use POSIX 'strftime';
 
 use PaygwApi;
@@ -30,8 +30,8 @@ my @Slow = (proxy_read_timeout => '20s', paygw_breaker => 'off');
 my @Wx = (@Slow, encrypt_fields => '/encrypted_echo_message '
               . '/transfer_detail_list/*/user_name',
           decrypt_fields => '/encrypted_echo_message /user_name');
-my @Up = (@Slow, encrypt_fields => 'accNo customerInfo',
-          decrypt_fields => 'accNo', 'encrypt_cert');
+my @Up = (@Slow, encrypt_fields => 'accNo customerInfo pin',
+          decrypt_fields => 'accNo customerInfo', 'encrypt_cert');
 my @Ali = (@Slow, notify_url => 'http://127.0.0.1:1/n');
 
 my $Nginx = PaygwNginx->start(
@@ -186,7 +186,7 @@ for my $where (qw(wxpay pub)) {
                  channelType => '08', txnAmt => 100, currencyCode => '156',
                  backUrl => 'http://127.0.0.1:1/n', accNo => $Card,
                  customerInfo => '{certifTp=01&customerNm=x&phoneNo=181'
-                     . '&cvn2=248&expired=1912}');
+                     . '&cvn2=248&expired=1912}', pin => '123456');
     my $res = form('/other/gateway/api/appTransReq.do', %order);
     like($res->{body}, qr/(?:^|&)respCode=11&/,
          'UnionPay: another certificate') or diag($res->{body});
@@ -195,7 +195,7 @@ for my $where (qw(wxpay pub)) {
     $res = form('/unionpay/gateway/api/appTransReq.do', %order);
     like($res->{body}, qr/(?:^|&)respCode=00(?:&|$)/, 'UnionPay: passed')
         or diag($res->{body}, $Nginx->log);
-    is_deeply(opened(), { accNo => $Card, customerInfo => {
+    is_deeply(opened(), { accNo => $Card, pin => '123456', customerInfo => {
         certifTp => '01', customerNm => 'x', phoneNo => '181',
         cvn2 => '248', expired => '1912' } },
               'UnionPay: the sandbox has read them');
@@ -206,6 +206,18 @@ for my $where (qw(wxpay pub)) {
     like($res->{body}, qr/(?:^|&)accNo=$Card(?:&|$)/,
          'UnionPay: what it encrypted for us is opened')
         or diag($res->{body});
+    my ($info) = $res->{body} =~ /(?:^|&)customerInfo=([^&]*)/;
+    is(decode_base64($info // ''), '{certifTp=01&customerNm=x&phoneNo=181'
+       . '&cvn2=248&expired=1912}', 'UnionPay: and what is in customerInfo');
+
+    # of an odd number of digits; and none
+
+    $res = form('/unionpay/gateway/api/appTransReq.do', %order,
+                orderId => $id =~ s/r/p/r, pin => '1234567');
+    is(opened()->{pin}, '1234567', 'UnionPay: a pin of seven');
+    problem_ok(form('/unionpay/gateway/api/appTransReq.do', %order,
+                    pin => '123'), 400, 'CLIENT-BAD_REQUEST',
+               'UnionPay: no pin', message => qr/^pin must be 4 to 12/);
 
     # a caller with text that was never encrypted
 

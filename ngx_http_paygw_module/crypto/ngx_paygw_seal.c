@@ -12,6 +12,7 @@ static ngx_int_t ngx_paygw_seal_rsa(ngx_pool_t *pool, ngx_paygw_key_t *key,
     ngx_paygw_seal_e padding, ngx_str_t *in, ngx_str_t *out, ngx_uint_t open);
 static ngx_uint_t ngx_paygw_seal_padding(EVP_PKEY_CTX *ctx,
     ngx_paygw_seal_e padding);
+static ngx_uint_t ngx_paygw_digits(ngx_str_t *s, size_t min, size_t max);
 static ngx_int_t ngx_paygw_cbc(ngx_pool_t *pool, ngx_str_t *key,
     ngx_str_t *in, ngx_str_t *out, int seal);
 
@@ -108,6 +109,61 @@ ngx_paygw_seal_padding(EVP_PKEY_CTX *ctx, ngx_paygw_seal_e padding)
     return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) > 0
            && EVP_PKEY_CTX_set_rsa_oaep_md(ctx, EVP_sha1()) > 0
            && EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, EVP_sha1()) > 0;
+}
+
+
+ngx_int_t
+ngx_paygw_pin_block(ngx_str_t *pin, ngx_str_t *pan, u_char *block)
+{
+    u_char      *digits;
+    ngx_uint_t   i;
+
+    if (!ngx_paygw_digits(pin, 4, 12)) {
+        return NGX_DECLINED;
+    }
+
+    if (!ngx_paygw_digits(pan, 13, 19)) {
+        return NGX_ABORT;
+    }
+
+    ngx_memset(block, 0xff, NGX_PAYGW_PIN_LEN);
+
+    block[0] = (u_char) pin->len;
+
+    for (i = 0; i < pin->len; i++) {
+        block[1 + i / 2] &= (i % 2) ? (pin->data[i] - '0') | 0xf0
+                                    : ((pin->data[i] - '0') << 4) | 0x0f;
+    }
+
+    /* 12 digits, without the last one, which checks the others */
+
+    digits = pan->data + pan->len - 13;
+
+    for (i = 0; i < 6; i++) {
+        block[2 + i] ^= ((digits[2 * i] - '0') << 4)
+                        | (digits[2 * i + 1] - '0');
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_paygw_digits(ngx_str_t *s, size_t min, size_t max)
+{
+    size_t  i;
+
+    if (s->len < min || s->len > max) {
+        return 0;
+    }
+
+    for (i = 0; i < s->len; i++) {
+        if (s->data[i] < '0' || s->data[i] > '9') {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 

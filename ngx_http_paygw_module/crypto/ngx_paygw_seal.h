@@ -43,6 +43,16 @@ ngx_int_t ngx_paygw_unseal(ngx_pool_t *pool, ngx_paygw_key_t *key,
 
 
 /*
+ * A PIN block of ANSI X9.8 (ISO 9564, format 0) before it is encrypted: the pin
+ * and the number of its card, pan.  NGX_OK; NGX_DECLINED if the pin is not 4 to
+ * 12 digits; NGX_ABORT if the number is not 13 to 19.
+ */
+#define NGX_PAYGW_PIN_LEN  8
+
+ngx_int_t ngx_paygw_pin_block(ngx_str_t *pin, ngx_str_t *pan, u_char *block);
+
+
+/*
  * AES-128-CBC with an IV of zeros and PKCS#7, as Alipay has it: NGX_OK;
  * NGX_DECLINED if it does not open; NGX_ERROR.
  */

@@ -99,6 +99,18 @@ ngx_int_t ngx_paygw_unionpay_seal_fields(ngx_paygw_exchange_t *x,
 ngx_int_t ngx_paygw_unionpay_open_fields(ngx_paygw_exchange_t *x,
     ngx_paygw_form_t *form, ngx_uint_t *opened);
 
+/*
+ * ngx_paygw_unionpay_customer.c: a customerInfo as the caller wrote it, in
+ * base64 and with its secrets encrypted, as api->build does; and one of an
+ * answer, whose encryptedInfo is replaced by what is in it: NGX_OK;
+ * NGX_DECLINED, there is none, or it is not for us or makes no sense;
+ * NGX_ERROR.
+ */
+ngx_int_t ngx_paygw_unionpay_customer_seal(ngx_paygw_exchange_t *x,
+    ngx_str_t *value);
+ngx_int_t ngx_paygw_unionpay_customer_open(ngx_paygw_exchange_t *x,
+    ngx_str_t *value, ngx_str_t *out);
+
 /* what is no part of the string to sign */
 extern const char  *ngx_paygw_unionpay_skip[];
 

@@ -19,12 +19,12 @@
 
 
 static ngx_int_t ngx_paygw_unionpay_seal_one(ngx_paygw_exchange_t *x,
-    ngx_str_t *name, ngx_str_t *value);
-static ngx_int_t ngx_paygw_unionpay_customer(ngx_paygw_exchange_t *x,
-    ngx_str_t *value);
-static ngx_uint_t ngx_paygw_unionpay_secret(u_char *p, u_char *last);
-static u_char *ngx_paygw_unionpay_append(u_char *start, u_char *p, u_char *s,
-    u_char *last);
+    ngx_paygw_field_t *field, ngx_str_t *pan);
+static ngx_int_t ngx_paygw_unionpay_pin(ngx_paygw_exchange_t *x,
+    ngx_str_t *value, ngx_str_t *pan);
+static ngx_int_t ngx_paygw_unionpay_open_one(ngx_paygw_exchange_t *x,
+    ngx_paygw_field_t *field, ngx_str_t *value);
+static ngx_uint_t ngx_paygw_unionpay_number(ngx_str_t *value);
 
 
 char *
@@ -43,6 +43,29 @@ ngx_paygw_unionpay_encrypt_fields(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     ngx_str_t *args, ngx_uint_t nargs)
 {
     ngx_paygw_unionpay_conf_t  *conf = ch->conf;
+
+    ngx_str_t   *track;
+    ngx_uint_t   i;
+
+    /*
+     * UnionPay's own demos disagree on how its tracks are written down, and
+     * have another key for them: a guess would be sent as a card.
+     */
+
+    for (i = 0; i < nargs; i++) {
+
+        track = &args[i];
+
+        if (track->len == 13
+            && ngx_strncmp(track->data, "cardTransData", 13) == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"encrypt_fields\" of channel \"%V\" cannot "
+                               "have \"cardTransData\": its tracks are "
+                               "encrypted by the caller", &ch->name);
+            return NGX_CONF_ERROR;
+        }
+    }
 
     return ngx_paygw_channel_list(cf, ch, &conf->encrypt, args, nargs);
 }
@@ -111,6 +134,7 @@ ngx_paygw_unionpay_seal_fields(ngx_paygw_exchange_t *x,
     ngx_paygw_form_t *form)
 {
     ngx_int_t                   rc;
+    ngx_str_t                   pan, *value;
     ngx_uint_t                  i, sealed;
     ngx_paygw_field_t          *field;
     ngx_paygw_unionpay_conf_t  *conf;
@@ -125,6 +149,15 @@ ngx_paygw_unionpay_seal_fields(ngx_paygw_exchange_t *x,
         return NGX_OK;
     }
 
+    /* as it came: a pin needs it in clear, which comes after it */
+
+    ngx_str_null(&pan);
+    value = ngx_paygw_fields_value(form, "accNo");
+
+    if (value) {
+        pan = *value;
+    }
+
     sealed = 0;
 
     for (i = 0; i < form->nfields; i++) {
@@ -135,7 +168,7 @@ ngx_paygw_unionpay_seal_fields(ngx_paygw_exchange_t *x,
             continue;
         }
 
-        rc = ngx_paygw_unionpay_seal_one(x, &field->name, &field->value);
+        rc = ngx_paygw_unionpay_seal_one(x, field, &pan);
         if (rc != NGX_OK) {
             return rc;
         }
@@ -155,151 +188,60 @@ ngx_paygw_unionpay_seal_fields(ngx_paygw_exchange_t *x,
 
 
 static ngx_int_t
-ngx_paygw_unionpay_seal_one(ngx_paygw_exchange_t *x, ngx_str_t *name,
-    ngx_str_t *value)
+ngx_paygw_unionpay_seal_one(ngx_paygw_exchange_t *x, ngx_paygw_field_t *field,
+    ngx_str_t *pan)
 {
     ngx_paygw_unionpay_conf_t  *conf;
 
     conf = x->n.channels[0]->conf;
 
-    if (name->len == 12
-        && ngx_strncmp(name->data, "customerInfo", 12) == 0)
-    {
-        return ngx_paygw_unionpay_customer(x, value);
+    if (ngx_paygw_exchange_is(&field->name, "customerInfo")) {
+        return ngx_paygw_unionpay_customer_seal(x, &field->value);
+    }
+
+    if (ngx_paygw_exchange_is(&field->name, "pin")) {
+        return ngx_paygw_unionpay_pin(x, &field->value, pan);
     }
 
     return ngx_paygw_sensitive_value(x, conf->encrypt_cert,
                                      NGX_PAYGW_SEAL_PKCS1, "encrypt_fields",
-                                     value, value);
+                                     &field->value, &field->value);
 }
 
 
-/*
- * "{a=1&phoneNo=2}": phone, code and end of a card become one member that is
- * encrypted, and all of it is written in base64.
- */
+/* a pin is encrypted together with the number of its card */
 
 static ngx_int_t
-ngx_paygw_unionpay_customer(ngx_paygw_exchange_t *x, ngx_str_t *value)
+ngx_paygw_unionpay_pin(ngx_paygw_exchange_t *x, ngx_str_t *value,
+    ngx_str_t *pan)
 {
-    u_char                     *p, *end, *last, *open, *hidden, *o, *h;
+    u_char                      buf[NGX_PAYGW_PIN_LEN];
     ngx_int_t                   rc;
-    ngx_str_t                   secret, sealed, text;
+    ngx_str_t                   block;
     ngx_paygw_unionpay_conf_t  *conf;
 
     conf = x->n.channels[0]->conf;
 
-    p = value->data;
-    last = p + value->len;
+    rc = ngx_paygw_pin_block(value, pan, buf);
 
-    if (value->len < 2 || *p != '{' || last[-1] != '}') {
-        return ngx_paygw_exchange_wrong(x, "customerInfo must be "
-                                           "{name=value&...}");
+    if (rc == NGX_DECLINED) {
+        return ngx_paygw_exchange_wrong(x, "pin must be 4 to 12 digits");
     }
 
-    p++;
-    last--;
-
-    /* 344 letters are what RSA of 2048 bits makes, 1024 of the longest key */
-
-    open = ngx_pnalloc(x->n.pool, 2 * value->len
-                                  + sizeof("{}&encryptedInfo=") + 2048);
-    if (open == NULL) {
-        return ngx_paygw_exchange_broken(x);
+    if (rc != NGX_OK) {
+        return ngx_paygw_exchange_wrong(x, "accNo must be 13 to 19 digits for "
+                                           "a pin to be encrypted");
     }
 
-    hidden = open + value->len + sizeof("{}&encryptedInfo=") + 2048;
+    block.data = buf;
+    block.len = sizeof(buf);
 
-    o = open;
-    h = hidden;
+    rc = ngx_paygw_sensitive_value(x, conf->encrypt_cert,
+                                   NGX_PAYGW_SEAL_PKCS1, "pin", &block, value);
 
-    *o++ = '{';
+    ngx_explicit_memzero(buf, sizeof(buf));
 
-    for ( /* void */ ; p < last; p = end + 1) {
-
-        end = ngx_strlchr(p, last, '&');
-
-        if (end == NULL) {
-            end = last;
-        }
-
-        if (ngx_paygw_unionpay_secret(p, end)) {
-            h = ngx_paygw_unionpay_append(hidden, h, p, end);
-
-        } else {
-            o = ngx_paygw_unionpay_append(open + 1, o, p, end);
-        }
-    }
-
-    if (h > hidden) {
-
-        secret.data = hidden;
-        secret.len = h - hidden;
-
-        rc = ngx_paygw_sensitive_value(x, conf->encrypt_cert,
-                                       NGX_PAYGW_SEAL_PKCS1, "customerInfo",
-                                       &secret, &sealed);
-        if (rc != NGX_OK) {
-            return rc;
-        }
-
-        o = ngx_sprintf(o, "%sencryptedInfo=%V", o > open + 1 ? "&" : "",
-                        &sealed);
-    }
-
-    *o++ = '}';
-
-    text.data = open;
-    text.len = o - open;
-
-    value->data = ngx_pnalloc(x->n.pool, ngx_base64_encoded_length(text.len));
-    if (value->data == NULL) {
-        return ngx_paygw_exchange_broken(x);
-    }
-
-    ngx_encode_base64(value, &text);
-
-    return NGX_OK;
-}
-
-
-static ngx_uint_t
-ngx_paygw_unionpay_secret(u_char *p, u_char *last)
-{
-    ngx_str_t         name;
-    const ngx_str_t  *s;
-
-    static const ngx_str_t  secrets[] = {
-        ngx_string("phoneNo"),
-        ngx_string("cvn2"),
-        ngx_string("expired"),
-        ngx_null_string
-    };
-
-    name.data = p;
-    p = ngx_strlchr(p, last, '=');
-    name.len = p ? (size_t) (p - name.data) : 0;
-
-    for (s = secrets; s->len; s++) {
-        if (s->len == name.len
-            && ngx_strncmp(s->data, name.data, s->len) == 0)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-static u_char *
-ngx_paygw_unionpay_append(u_char *start, u_char *p, u_char *s, u_char *last)
-{
-    if (p > start) {
-        *p++ = '&';
-    }
-
-    return ngx_cpymem(p, s, last - s);
+    return rc;
 }
 
 
@@ -327,9 +269,8 @@ ngx_paygw_unionpay_open_fields(ngx_paygw_exchange_t *x,
             continue;
         }
 
-        rc = ngx_paygw_sensitive_opened(x, conf->private_key,
-                                        NGX_PAYGW_SEAL_PKCS1, &field->value,
-                                        &value);
+        rc = ngx_paygw_unionpay_open_one(x, field, &value);
+
         if (rc == NGX_ERROR) {
             return NGX_ERROR;
         }
@@ -345,4 +286,61 @@ ngx_paygw_unionpay_open_fields(ngx_paygw_exchange_t *x,
     }
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_paygw_unionpay_open_one(ngx_paygw_exchange_t *x, ngx_paygw_field_t *field,
+    ngx_str_t *value)
+{
+    ngx_int_t                   rc;
+    ngx_paygw_unionpay_conf_t  *conf;
+
+    conf = x->n.channels[0]->conf;
+
+    if (ngx_paygw_exchange_is(&field->name, "customerInfo")) {
+        return ngx_paygw_unionpay_customer_open(x, &field->value, value);
+    }
+
+    rc = ngx_paygw_sensitive_opened(x, conf->private_key,
+                                    NGX_PAYGW_SEAL_PKCS1, &field->value,
+                                    value);
+
+    if (rc == NGX_OK && ngx_paygw_exchange_is(&field->name, "accNo")
+        && !ngx_paygw_unionpay_number(value))
+    {
+        return NGX_DECLINED;
+    }
+
+    return rc;
+}
+
+
+/*
+ * Of what is not for our key newer OpenSSL makes random bytes, which one time
+ * in some hundreds are a letter or two: the number of a card or of an account
+ * is longer, and has no others than these.
+ */
+
+static ngx_uint_t
+ngx_paygw_unionpay_number(ngx_str_t *value)
+{
+    u_char  c;
+    size_t  i;
+
+    if (value->len < 8) {
+        return 0;
+    }
+
+    for (i = 0; i < value->len; i++) {
+        c = value->data[i];
+
+        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z')
+              || (c >= 'a' && c <= 'z') || c == '*' || c == '-'))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }

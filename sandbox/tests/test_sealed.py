@@ -233,6 +233,58 @@ class UnionPay(unittest.TestCase):
         self.assertEqual(sealed.rsa_open(key, answer["accNo"], "[0-9]+"),
                          card)
 
+    def test_customer(self):
+        """What came encrypted goes back so, for the merchant's key."""
+        info = self.info("expired=1912&phoneNo=181", customerNm=WHO)
+        self.assertEqual(self.pay(customerInfo=info), "00")
+        answer = self.call("queryTrans.do", txnType="00")
+        text = base64.b64decode(answer["customerInfo"]).decode()
+        self.assertRegex(text, r"^\{customerNm=%s&encryptedInfo=[\w+/=]+\}$"
+                         % WHO)
+        key, _ = self.keys.unionpay("merchant")
+        self.assertEqual(
+            sealed.customer(key, answer["customerInfo"]),
+            {"customerNm": WHO, "phoneNo": "181", "expired": "1912"})
+        with self.assertRaises(Unreadable):
+            sealed.customer(self.enc, answer["customerInfo"])
+        self.assertEqual(base64.b64decode(sealed.customer_seal(
+            key.public_key(), {"certifTp": "01"})), b"{certifTp=01}")
+
+    def test_pin(self):
+        card, public = "6226090000000048", self.enc.public_key()
+        text = sealed.rsa_seal(public, card)
+        pin = sealed.pin_seal(public, "123456", card)
+        self.assertEqual(self.pay(accNo=text, pin=pin), "00")
+        self.assertEqual(self.opened(), {"accNo": card, "pin": "123456"})
+
+    def test_pin_block(self):
+        for pin, card, block in (
+                ("123456", "6226090000000048", "061254c6fffffffb"),
+                ("1234", "1234567890123", "041226cba9876fed"),
+                ("987654321098", "6226090000000048", "0c9816c4321098fb")):
+            self.assertEqual(sealed.pin_block(pin, card).hex(), block)
+            text = sealed.pin_seal(self.enc.public_key(), pin, card)
+            self.assertEqual(sealed.pin_open(self.enc, text, card), pin)
+
+    def test_pin_refused(self):
+        card, public = "6226090000000048", self.enc.public_key()
+        text = sealed.rsa_seal(public, card)
+        pin = sealed.pin_seal(public, "123456", card)
+        sign, _ = self.keys.unionpay("sign")
+        for given in (
+                {"pin": "123456"}, {"pin": pin, "accNo": ""},
+                {"pin": sealed.rsa_seal(public, "123456")},
+                {"pin": sealed.rsa_seal(public, "12345678")},
+                {"pin": sealed.pin_seal(public, "123", card)},
+                {"pin": sealed.pin_seal(public, "1234567890123", card)},
+                {"pin": sealed.pin_seal(public, "123A", card)},
+                {"pin": sealed.pin_seal(public, "123456",
+                                        "6226090000001148")},
+                {"pin": sealed.pin_seal(sign.public_key(), "123456", card)}):
+            self.assertEqual(self.pay(**dict({"accNo": text}, **given)), "10",
+                             given)
+            self.assertIsNone(self.opened())
+
     def test_in_clear(self):
         self.assertEqual(self.pay(accNo="6226090000000048",
                                   encryptCertId=""), "00")

@@ -59,6 +59,7 @@ void test_scheme(void);
 void test_mac(void);
 void test_aead(void);
 void test_ecb(void);
+void test_seal(void);
 void test_call(void);
 void test_slots(void);
 void test_gunzip(void);

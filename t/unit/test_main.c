@@ -40,6 +40,7 @@ main(int argc, char **argv)
     test_mac();
     test_aead();
     test_ecb();
+    test_seal();
     test_call();
     test_slots();
     test_gunzip();

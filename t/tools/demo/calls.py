@@ -1,5 +1,6 @@
 """The example of calls: orders made through nginx, at the sandbox."""
 
+import base64
 import hashlib
 import json
 import re
@@ -228,17 +229,21 @@ def encrypted(case):
     stamp = time.strftime("%Y%m%d%H%M%S", time.gmtime(time.time() + 8 * 3600))
     order = {"orderId": "EXAMPLE0001", "txnTime": stamp, "txnType": "01",
              "txnSubType": "07", "txnAmt": "100", "currencyCode": "156",
-             "accNo": "6226090000000048",
+             "accNo": "6226090000000048", "pin": "123456",
              "customerInfo": "{certifTp=01&phoneNo=181}"}
     status, body = sent(case, "/unionpay/gateway/api/backTransReq.do", order,
                         True)
     case.same((status, "respCode=00" in body), (200, True),
               "unionpay: an order is made")
-    case.same(opened(case), {"accNo": "6226090000000048", "customerInfo": {
-        "certifTp": "01", "phoneNo": "181"}}, "unionpay: encrypted")
+    case.same(opened(case), {
+        "accNo": "6226090000000048", "pin": "123456",
+        "customerInfo": {"certifTp": "01", "phoneNo": "181"}},
+        "unionpay: encrypted")
     status, body = sent(case, "/unionpay/gateway/api/queryTrans.do", {
         "orderId": "EXAMPLE0001", "txnTime": stamp, "txnType": "00"}, True)
-    case.same((status, "accNo=6226090000000048" in body), (200, True),
+    info = base64.b64encode(b"{certifTp=01&phoneNo=181}").decode()
+    case.same((status, "accNo=6226090000000048" in body,
+               "customerInfo=" + info in body), (200, True, True),
               "unionpay: opened")
     biz = json.dumps({"out_trade_no": "EXAMPLE_1", "total_amount": "1.00",
                       "subject": "tea", "buyer_id": "2088"})
