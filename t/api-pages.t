@@ -67,7 +67,8 @@ sub parts {
 }
 
 my %Long = (subject => "\x{6d4b}\x{8bd5} \"\x{5f15}\" '<b>'" x 12,
-            metadata => { a => '&quot;</form>\'"' . 'x' x 380 },
+            metadata => { a => '&quot;</form>\'"' . 'x' x 200,
+                         b => 'y' x 100 },
             return_url => 'https://shop.example.com/back?a="b"&c=\'d\'&amp;');
 
 for my $method (qw(page wap)) {
@@ -143,9 +144,9 @@ for my $method (qw(page wap)) {
     my (%seen, %odd);
 
     for my $n (1 .. 900) {
-        my $pad = $room + $n % 2;
+        my $pad = join '', map { chr(97 + rand 26) } 1 .. $room + $n % 2;
         my $res = $Api->post('/orders', { %$order, return_url =>
-                                 $order->{return_url} . 'a' x $pad });
+                                 $order->{return_url} . $pad });
         my $act = $res->{json}{data}{action};
         my $type = $act->{type} // 'none';
         my $len = length($act->{url} // '');
