@@ -48,7 +48,8 @@ sub parts {
     my ($html, $name) = @_;
 
     my ($action) = $html =~ /<form id="pay" method="post" action="([^"]*)">/;
-    my @fields = $html =~ /<input type="hidden" name="([^"]*)" value="([^"]*)">/g;
+    my @fields = $html =~ /<input[ ]type="hidden"[ ]name="([^"]*)"
+                           [ ]value="([^"]*)">/gx;
 
     my $rest = $html =~ s/(action|value)="[^"]*"/$1/gr;
     is($rest, join("\n", '<!DOCTYPE html>', '<html>',
