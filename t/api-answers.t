@@ -433,6 +433,12 @@ for ([ 20001 => 'PROVIDER-ACCOUNT' ], [ 40003 => 'PROVIDER-ACCOUNT' ],
                   provider_code => "$number");
 }
 
+# without the book any number may be one that nobody has ordered with
+
+$Ali->problem(ali(close => { code => '40004',
+                             sub_code => 'ACQ.TRADE_NOT_EXIST' }), 404,
+              'CLIENT-ORDER_NOT_FOUND', 'alipay close: not known');
+
 # until the payer has scanned nobody has heard of the order
 
 $Ali->ok(ali(query => { code => '40004', sub_code => 'ACQ.TRADE_NOT_EXIST' }),
@@ -467,8 +473,21 @@ $Ali->ok(ali(refund => content(fund_change => 'N'), back()),
     is(join(' ', map { $_->{check} } @sent), 'ok ok', 'both are signed');
 }
 
+# an older answer says the amount alone, a newer one perhaps the status alone
+
 $Ali->ok(ali(refund => content(), back(refund_status => undef)),
-         'alipay refund: not done yet', outcome => 'pending');
+         'alipay refund: the amount is ours', outcome => 'success',
+         amount => 30);
+$Ali->ok(ali(refund => content(), back(refund_amount => undef)),
+         'alipay refund: the status', outcome => 'success', amount => 30);
+$Ali->ok(ali(refund => content(), back(refund_status => undef,
+                                       refund_amount => undef)),
+         'alipay refund: neither', outcome => 'pending', amount => undef);
+$Ali->ok(ali(refund => content(), back(refund_status => 'OTHER')),
+         'alipay refund: another word, and the amount', outcome => 'pending');
+$Ali->problem(ali(refund => content(), back(refund_status => undef,
+                                            refund_amount => '0.31')), 409,
+              'CLIENT-REFUND_MISMATCH', 'alipay refund: another amount alone');
 $Ali->problem(ali(refund => content(), { code => '10000' }), 502,
               'PROVIDER-UNCLEAR', 'alipay refund: not known yet');
 $Ali->problem(ali(refund => content(), back(refund_amount => '0.31')), 409,
@@ -496,6 +515,14 @@ $Peer->plan({ content => $Json->encode(content(fund_change => 'N')) },
 $Ali->ok(ali(refund_query => back()), 'alipay refund_query',
          outcome => 'success', amount => 30,
          refunded_at => '2025-01-02T03:04:05Z');
+$Ali->ok(ali(refund_query => back(refund_amount => undef)),
+         'alipay refund_query: the status', outcome => 'success',
+         amount => undef);
+$Ali->ok(ali(refund_query => back(refund_status => undef)),
+         'alipay refund_query: nobody knows whose amount that is',
+         outcome => 'pending');
+$Ali->ok(ali(refund_query => back(refund_amount => '0.00')),
+         'alipay refund_query: of nothing', outcome => 'pending');
 $Ali->ok(ali(refund_query => back(refund_status => 'OTHER')),
          'alipay refund_query: another word', outcome => 'pending');
 $Ali->problem(ali(refund_query => { code => '10000', msg => 'Success' }), 404,

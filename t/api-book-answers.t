@@ -525,6 +525,72 @@ $Never->ok($Never->get("/orders/$Id"), 'seen: all of it',
     $Up->ok($Up->get($of), 'page: he takes another', state => 'PAID');
 }
 
+# -- Alipay: an order that nobody has scanned is closed here --
+
+{
+    my $say = sub { $Peer->plan({ content => $Json->encode({ code => '40004',
+                        sub_code => 'ACQ.TRADE_NOT_EXIST' }) }) };
+    my $paid = sub { return { content => $Json->encode({ code => '10000',
+                         out_trade_no => shift, total_amount => '1.00',
+                         trade_no => '2', trade_status => 'TRADE_SUCCESS',
+                         send_pay_date => '2025-01-02 11:04:05' }) } };
+    my $make = sub {
+        my $order = $Ali->order;
+        $Peer->plan({ content => $Json->encode({ code => '10000', qr_code =>
+                      'https://qr', out_trade_no => $order->{order_id} }) });
+        $Ali->ok($Ali->post('/orders', $order), 'unseen: made');
+        return $order;
+    };
+
+    my $order = $make->();
+    my $of = "/orders/$order->{order_id}";
+
+    $say->();
+    $Ali->ok($Ali->post("$of/close"), 'unseen: closed', state => 'CLOSED',
+             provider_state => 'ACQ.TRADE_NOT_EXIST');
+    asked(1, 'unseen: closed');
+    $say->();
+    $Ali->ok($Ali->post("$of/close"), 'unseen: closed again',
+             state => 'CLOSED');
+    $Peer->plan();
+    $Ali->problem($Ali->post('/orders', $order), 409, 'CLIENT-ORDER_CLOSED',
+                  'unseen: not made again');
+    asked(0, 'unseen: not made again');
+
+    # what was handed out can be paid: a success counts all the same
+
+    $Peer->plan($paid->($order->{order_id}));
+    $Ali->ok($Ali->get($of), 'unseen: paid later', state => 'PAID',
+             outcome => 'success');
+    $Peer->plan();
+    $Ali->problem($Ali->post("$of/close"), 409, 'CLIENT-ORDER_PAID',
+                  'unseen: not closed again');
+    asked(0, 'unseen: not closed again');
+
+    $order = $make->();
+    $of = "/orders/$order->{order_id}";
+    $say->();
+    $Ali->ok($Ali->post("$of/close"), 'unseen 2: closed', state => 'CLOSED');
+    $say->();
+    $Ali->ok($Ali->get($of), 'unseen 2: is closed', state => 'CLOSED',
+             outcome => 'failed');
+
+    # of another number, and of a word that is not signed
+
+    $say->();
+    $Ali->problem($Ali->post('/orders/' . PaygwApi::number() . '/close'), 404,
+                  'CLIENT-ORDER_NOT_FOUND', 'unseen: mistyped');
+
+    $order = $make->();
+    $of = "/orders/$order->{order_id}";
+    $Peer->plan({ signature => 'none', content => $Json->encode({
+                  code => '40004', sub_code => 'ACQ.TRADE_NOT_EXIST' }) });
+    isnt($Ali->post("$of/close")->{status}, 200, 'unseen: nobody says so');
+    $say->();
+    $Ali->ok($Ali->get($of), 'unseen: is not closed', state => 'CREATED',
+             outcome => 'pending');
+}
+
 unlike($Nginx->log, qr/\[alert\]|\[emerg\]/, 'no alert');
 
 $Nginx->quit;

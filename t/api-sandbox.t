@@ -199,6 +199,22 @@ for my $channel (qw(wxpay alipay)) {
     }
 }
 
+# nobody has scanned it: it is closed here, and the code can still be paid
+
+{
+    my @of = (channel => 'alipay');
+    my $order = $Api->order(@of);
+    my $id = $order->{order_id};
+    $Api->ok($Api->post('/orders', $order), 'unseen');
+    $Api->ok($Api->post("/orders/$id/close", { @of }), 'unseen: closed',
+             state => 'CLOSED', provider_state => 'ACQ.TRADE_NOT_EXIST');
+    $Api->problem($Api->post('/orders', $order), 409, 'CLIENT-ORDER_CLOSED',
+                  'unseen: not made again');
+    $Sandbox->post("orders/$id/pay?provider=alipay", {});
+    $Api->ok($Api->get("/orders/$id", @of), 'unseen: paid all the same',
+             state => 'PAID', outcome => 'success');
+}
+
 # all of it back
 
 {

@@ -13,6 +13,7 @@
 #include "ngx_http_paygw_body.h"
 #include "ngx_http_paygw_download.h"
 #include "ngx_http_paygw_events.h"
+#include "ngx_paygw_text.h"
 
 
 static void ngx_http_paygw_api_mark(void *data);
@@ -21,6 +22,7 @@ static ngx_int_t ngx_http_paygw_api_body(ngx_http_paygw_api_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_api_open(ngx_http_paygw_api_ctx_t *ctx,
     ngx_http_paygw_pass_conf_t *conf);
 static void ngx_http_paygw_api_open_end(ngx_http_paygw_pass_ctx_t *call);
+static void ngx_http_paygw_api_odd(ngx_http_paygw_api_ctx_t *ctx);
 static void ngx_http_paygw_api_end(ngx_http_paygw_api_ctx_t *ctx);
 
 
@@ -404,6 +406,8 @@ ngx_http_paygw_api_answered(ngx_http_paygw_pass_ctx_t *call)
 
     rc = x->n.provider->orders->normalise(x, &ctx->order);
 
+    ngx_http_paygw_api_odd(ctx);
+
     if (rc == NGX_AGAIN) {
 
         ctx->order.step++;
@@ -444,6 +448,27 @@ ngx_http_paygw_api_answered(ngx_http_paygw_pass_ctx_t *call)
     ngx_http_paygw_pass_fail(call, (rc == NGX_DECLINED || x->status)
                                    ? NGX_HTTP_PAYGW_PASS_UNVERIFIED
                                    : NGX_HTTP_PAYGW_PASS_FAILED);
+}
+
+
+/* a provider has learnt a word: somebody has to look what it means */
+
+static void
+ngx_http_paygw_api_odd(ngx_http_paygw_api_ctx_t *ctx)
+{
+    ngx_paygw_order_t  *o;
+
+    o = &ctx->order;
+
+    if (o->told.odd && ngx_paygw_visible(&o->told.word, 64)) {
+        ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
+                      "channel \"%V\" sent unknown %s \"%V\" of order \"%V\", "
+                      "%s",
+                      &ctx->call->conf->channel->name, o->told.odd,
+                      &o->told.word, &o->id,
+                      (o->code == NGX_PAYGW_CODE_OK)
+                      ? "taken as pending" : "taken as unknown");
+    }
 }
 
 

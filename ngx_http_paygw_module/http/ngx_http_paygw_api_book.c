@@ -206,6 +206,8 @@ ngx_http_paygw_api_book_looked(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
 
     b = &ctx->book;
 
+    ctx->order.known = (b->state != NGX_PAYGW_BOOK_NONE);
+
     switch (ctx->order.op) {
 
     case NGX_PAYGW_OP_REFUND_QUERY:
@@ -308,6 +310,14 @@ ngx_http_paygw_api_booked(ngx_http_paygw_pass_ctx_t *call)
 
     if (ngx_paygw_book_paid(b->state)) {
         ngx_http_paygw_api_book_refuse(ctx, NGX_PAYGW_CODE_ORDER_PAID);
+        return NGX_DONE;
+    }
+
+    if (b->state == NGX_PAYGW_BOOK_CLOSED) {
+
+        /* of one that was closed here alone the provider would make it */
+
+        ngx_http_paygw_api_book_refuse(ctx, NGX_PAYGW_CODE_ORDER_CLOSED);
         return NGX_DONE;
     }
 

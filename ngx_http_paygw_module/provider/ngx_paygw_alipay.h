@@ -255,6 +255,15 @@ ngx_int_t ngx_paygw_alipay_write(ngx_pool_t *pool, ngx_log_t *log,
     ngx_str_t *out, char **err);
 
 /*
+ * The signed URL of a page as a page that posts it, for one that is too long:
+ * what belongs to the call stays in the URL, the rest becomes its fields.
+ * NGX_OK or NGX_ERROR.
+ */
+
+ngx_int_t ngx_paygw_alipay_page(ngx_pool_t *pool, ngx_str_t *url,
+    ngx_str_t *page);
+
+/*
  * 1 if the text that is signed could be cut so that it is another call: that is
  * a method behind "&" in the value of what sorts before it
  */
@@ -269,6 +278,30 @@ extern const ngx_paygw_orders_t  ngx_paygw_alipay_orders;
 
 ngx_int_t ngx_paygw_alipay_normalise(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o);
+
+/*
+ * Of a content: that it is about the order, which check() looks at only where
+ * it is said, its number and its payer; an amount, text or a number that is one
+ * in its text, -1 if it is absent; a time, 0 if it is.  NGX_OK; anything else,
+ * which() NGX_DECLINED: it is not what it must be.
+ */
+ngx_int_t ngx_paygw_alipay_which(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o, ngx_paygw_json_t *content);
+ngx_int_t ngx_paygw_alipay_money(ngx_paygw_json_t *content,
+    const char *name, int64_t *amount);
+ngx_int_t ngx_paygw_alipay_when(ngx_paygw_json_t *content,
+    const char *name, time_t *time);
+
+
+/*
+ * ngx_paygw_alipay_refund.c: what a content says of a refund that was sent, and
+ * of one that was asked for; as normalise()
+ */
+
+ngx_int_t ngx_paygw_alipay_returned(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o, ngx_paygw_json_t *content);
+ngx_int_t ngx_paygw_alipay_refund_state(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o, ngx_paygw_json_t *content);
 
 
 /* ngx_paygw_alipay_event.c */

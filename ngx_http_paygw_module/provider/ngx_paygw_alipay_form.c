@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include "ngx_paygw_alipay.h"
 #include "ngx_paygw_exchange.h"
+#include "ngx_paygw_page.h"
 
 
 /*
@@ -15,6 +16,30 @@
  * (named mistake E1's twin: never as they are encoded), "sign_type" among
  * them.
  */
+
+
+/*
+ * What stands in the URL a form is posted to, as SDKs have it: the gateway
+ * reads the body by the charset there.
+ */
+
+static const ngx_str_t  ngx_paygw_alipay_in_url[] = {
+    ngx_string("alipay_root_cert_sn"),
+    ngx_string("app_auth_token"),
+    ngx_string("app_cert_sn"),
+    ngx_string("app_id"),
+    ngx_string("auth_token"),
+    ngx_string("charset"),
+    ngx_string("format"),
+    ngx_string("method"),
+    ngx_string("notify_url"),
+    ngx_string("return_url"),
+    ngx_string("sign"),
+    ngx_string("sign_type"),
+    ngx_string("timestamp"),
+    ngx_string("version"),
+    ngx_null_string
+};
 
 
 /* a JSON text would be none without its end */
@@ -153,4 +178,75 @@ ngx_paygw_alipay_write(ngx_pool_t *pool, ngx_log_t *log,
     out->len = p - out->data;
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_paygw_alipay_page(ngx_pool_t *pool, ngx_str_t *url, ngx_str_t *page)
+{
+    u_char             *p, *s, *eq, *end, *last, *dst, *src;
+    ngx_str_t           action, name;
+    ngx_paygw_form_t    form;
+    ngx_paygw_field_t  *field;
+
+    static ngx_str_t  charset = ngx_string("utf-8");
+
+    /* what is left in it is never longer */
+
+    action.data = ngx_pnalloc(pool, url->len);
+
+    if (action.data == NULL || ngx_paygw_form_new(pool, &form) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    last = url->data + url->len;
+    s = ngx_strlchr(url->data, last, '?') + 1;
+    p = ngx_cpymem(action.data, url->data, s - url->data);
+
+    for ( /* void */ ; s < last; s = end + 1) {
+
+        end = ngx_strlchr(s, last, '&');
+
+        if (end == NULL) {
+            end = last;
+        }
+
+        eq = ngx_strlchr(s, end, '=');
+
+        name.data = s;
+        name.len = eq - s;
+
+        if (ngx_paygw_exchange_among(ngx_paygw_alipay_in_url, &name)) {
+
+            if (p[-1] != '?') {
+                *p++ = '&';
+            }
+
+            p = ngx_cpymem(p, s, end - s);
+            continue;
+        }
+
+        src = eq + 1;
+        dst = ngx_pnalloc(pool, end - src + 1);
+        if (dst == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (form.nfields == NGX_PAYGW_FORM_MAX_FIELDS) {
+            return NGX_ERROR;
+        }
+
+        field = &form.fields[form.nfields++];
+
+        field->name = name;
+        field->value.data = dst;
+
+        ngx_unescape_uri(&dst, &src, end - src, 0);
+
+        field->value.len = dst - field->value.data;
+    }
+
+    action.len = p - action.data;
+
+    return ngx_paygw_page(pool, &charset, &action, &form, page);
 }

@@ -15,17 +15,20 @@
 /* What an answer of the gateway says of an order. */
 
 
-#define NGX_PAYGW_ALIPAY_URL_MAX  2048
+#define NGX_PAYGW_ALIPAY_URL_MAX       2048
 
-#define ngx_paygw_alipay_word_is(s, text)                                     \
-    ((s)->len == sizeof(text) - 1                                             \
-     && ngx_strncmp((s)->data, text, sizeof(text) - 1) == 0)
+/*
+ * The longest URL that a payer's browser is sent to: less than the 2,083 bytes
+ * of browsers that take no more, and what proxies on its way take as a rule.
+ */
+#define NGX_PAYGW_ALIPAY_REDIRECT_MAX  2000
 
 
-static void ngx_paygw_alipay_made(ngx_paygw_exchange_t *x,
+static ngx_int_t ngx_paygw_alipay_made(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o);
 static ngx_int_t ngx_paygw_alipay_problem(ngx_paygw_order_t *o,
     ngx_paygw_json_t *content, ngx_str_t *code);
+static void ngx_paygw_alipay_unseen(ngx_paygw_order_t *o);
 static ngx_int_t ngx_paygw_alipay_told(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o, ngx_paygw_json_t *content);
 static ngx_int_t ngx_paygw_alipay_created(ngx_paygw_exchange_t *x,
@@ -34,18 +37,8 @@ static ngx_int_t ngx_paygw_alipay_charged(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o, ngx_paygw_json_t *content, ngx_uint_t paid);
 static ngx_int_t ngx_paygw_alipay_state(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o, ngx_paygw_json_t *content);
-static ngx_int_t ngx_paygw_alipay_refunded(ngx_paygw_exchange_t *x,
-    ngx_paygw_order_t *o, ngx_paygw_json_t *content);
-static ngx_int_t ngx_paygw_alipay_refund_state(ngx_paygw_exchange_t *x,
-    ngx_paygw_order_t *o, ngx_paygw_json_t *content);
 static ngx_int_t ngx_paygw_alipay_located(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o, ngx_paygw_json_t *content);
-static ngx_int_t ngx_paygw_alipay_trade(ngx_paygw_exchange_t *x,
-    ngx_paygw_order_t *o, ngx_paygw_json_t *content);
-static ngx_int_t ngx_paygw_alipay_money(ngx_paygw_json_t *content,
-    const char *name, int64_t *amount);
-static ngx_int_t ngx_paygw_alipay_clock(ngx_paygw_json_t *content,
-    const char *name, time_t *time);
 
 
 /* codes of the gateway, but for 40004, whose sub_code tells */
@@ -104,8 +97,7 @@ ngx_paygw_alipay_normalise(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
     ngx_paygw_json_t  *content;
 
     if (x->status == 0) {
-        ngx_paygw_alipay_made(x, o);
-        return NGX_OK;
+        return ngx_paygw_alipay_made(x, o);
     }
 
     content = ((ngx_paygw_alipay_call_t *) x->data)->content;
@@ -116,11 +108,11 @@ ngx_paygw_alipay_normalise(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
         return ngx_paygw_order_strange(x, "code");
     }
 
-    if (ngx_paygw_alipay_word_is(&code, "10000")) {
+    if (ngx_paygw_alipay_is(&code, "10000")) {
         return ngx_paygw_alipay_told(x, o, content);
     }
 
-    if (ngx_paygw_alipay_word_is(&code, "10003")
+    if (ngx_paygw_alipay_is(&code, "10003")
         && o->op == NGX_PAYGW_OP_CREATE
         && o->method == NGX_PAYGW_METHOD_BARCODE)
     {
@@ -133,7 +125,7 @@ ngx_paygw_alipay_normalise(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
 
 /* nothing was sent: it is the payer's side that will */
 
-static void
+static ngx_int_t
 ngx_paygw_alipay_made(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
 {
     o->told.outcome = NGX_PAYGW_OUTCOME_PENDING;
@@ -145,10 +137,19 @@ ngx_paygw_alipay_made(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
         o->told.action = NGX_PAYGW_ACTION_APP;
         ngx_paygw_order_param(o, "orderStr", &x->reply);
 
-    } else {
-        o->told.action = NGX_PAYGW_ACTION_REDIRECT;
-        o->told.value = x->reply;
+        return NGX_OK;
     }
+
+    if (x->reply.len > NGX_PAYGW_ALIPAY_REDIRECT_MAX) {
+        o->told.action = NGX_PAYGW_ACTION_FORM;
+
+        return ngx_paygw_alipay_page(x->n.pool, &x->reply, &o->told.value);
+    }
+
+    o->told.action = NGX_PAYGW_ACTION_REDIRECT;
+    o->told.value = x->reply;
+
+    return NGX_OK;
 }
 
 
@@ -176,19 +177,31 @@ ngx_paygw_alipay_problem(ngx_paygw_order_t *o, ngx_paygw_json_t *content,
                   : NGX_PAYGW_CODE_UNCLEAR;
     }
 
-    if (o->code == NGX_PAYGW_CODE_ORDER_NOT_FOUND
-        && o->op == NGX_PAYGW_OP_QUERY)
-    {
-        /*
-         * The trade is made when the payer scans or signs in: until then
-         * nobody has heard of an order that may well be paid yet.
-         */
-
-        o->code = NGX_PAYGW_CODE_OK;
-        o->told.outcome = NGX_PAYGW_OUTCOME_PENDING;
+    if (o->code == NGX_PAYGW_CODE_ORDER_NOT_FOUND) {
+        ngx_paygw_alipay_unseen(o);
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * The trade is made when the payer scans or signs in: until then nobody has
+ * heard of an order that may well be paid yet.  There is nothing to close then,
+ * but here, if it is one of ours: what somebody has mistyped is not closed.
+ */
+
+static void
+ngx_paygw_alipay_unseen(ngx_paygw_order_t *o)
+{
+    if (o->op == NGX_PAYGW_OP_QUERY) {
+        o->code = NGX_PAYGW_CODE_OK;
+        o->told.outcome = NGX_PAYGW_OUTCOME_PENDING;
+
+    } else if (o->op == NGX_PAYGW_OP_CLOSE && o->known) {
+        o->code = NGX_PAYGW_CODE_OK;
+        o->told.state = NGX_PAYGW_STATE_CLOSED;
+    }
 }
 
 
@@ -208,11 +221,11 @@ ngx_paygw_alipay_told(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
 
     case NGX_PAYGW_OP_CLOSE:
         o->told.state = NGX_PAYGW_STATE_CLOSED;
-        return ngx_paygw_alipay_trade(x, o, content);
+        return ngx_paygw_alipay_which(x, o, content);
 
     case NGX_PAYGW_OP_REFUND:
         return o->step ? ngx_paygw_alipay_refund_state(x, o, content)
-                       : ngx_paygw_alipay_refunded(x, o, content);
+                       : ngx_paygw_alipay_returned(x, o, content);
 
     case NGX_PAYGW_OP_REFUND_QUERY:
         return ngx_paygw_alipay_refund_state(x, o, content);
@@ -231,7 +244,7 @@ ngx_paygw_alipay_created(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
 
     told = &o->told;
 
-    if (ngx_paygw_alipay_trade(x, o, content) != NGX_OK) {
+    if (ngx_paygw_alipay_which(x, o, content) != NGX_OK) {
         return NGX_DECLINED;
     }
 
@@ -276,7 +289,7 @@ ngx_paygw_alipay_charged(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
 
     told = &o->told;
 
-    if (ngx_paygw_alipay_trade(x, o, content) != NGX_OK) {
+    if (ngx_paygw_alipay_which(x, o, content) != NGX_OK) {
         return NGX_DECLINED;
     }
 
@@ -295,7 +308,7 @@ ngx_paygw_alipay_charged(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
         return ngx_paygw_order_strange(x, "trade_no");
     }
 
-    if (ngx_paygw_alipay_clock(content, "gmt_payment", &told->time)
+    if (ngx_paygw_alipay_when(content, "gmt_payment", &told->time)
         != NGX_OK)
     {
         return ngx_paygw_order_strange(x, "gmt_payment");
@@ -321,7 +334,7 @@ ngx_paygw_alipay_state(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
     told = &o->told;
     word = &told->word;
 
-    if (ngx_paygw_alipay_trade(x, o, content) != NGX_OK) {
+    if (ngx_paygw_alipay_which(x, o, content) != NGX_OK) {
         return NGX_DECLINED;
     }
 
@@ -331,19 +344,19 @@ ngx_paygw_alipay_state(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
         return ngx_paygw_order_strange(x, "trade_status");
     }
 
-    if (ngx_paygw_alipay_clock(content, "send_pay_date", &told->time)
+    if (ngx_paygw_alipay_when(content, "send_pay_date", &told->time)
         != NGX_OK)
     {
         return ngx_paygw_order_strange(x, "send_pay_date");
     }
 
-    if (ngx_paygw_alipay_word_is(word, "TRADE_SUCCESS")
-        || ngx_paygw_alipay_word_is(word, "TRADE_FINISHED"))
+    if (ngx_paygw_alipay_is(word, "TRADE_SUCCESS")
+        || ngx_paygw_alipay_is(word, "TRADE_FINISHED"))
     {
         told->outcome = NGX_PAYGW_OUTCOME_SUCCESS;
         told->state = NGX_PAYGW_STATE_PAID;
 
-    } else if (ngx_paygw_alipay_word_is(word, "TRADE_CLOSED")) {
+    } else if (ngx_paygw_alipay_is(word, "TRADE_CLOSED")) {
 
         /* after a time-out, or after all of it was refunded */
 
@@ -352,10 +365,14 @@ ngx_paygw_alipay_state(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
         told->state = told->time ? NGX_PAYGW_STATE_REFUNDED
                                  : NGX_PAYGW_STATE_CLOSED;
 
+    } else if (ngx_paygw_alipay_is(word, "WAIT_BUYER_PAY")) {
+        told->outcome = NGX_PAYGW_OUTCOME_PENDING;
+        told->state = NGX_PAYGW_STATE_CREATED;
+
     } else {
         told->outcome = NGX_PAYGW_OUTCOME_PENDING;
-        told->state = ngx_paygw_alipay_word_is(word, "WAIT_BUYER_PAY")
-                      ? NGX_PAYGW_STATE_CREATED : NGX_PAYGW_STATE_PAYING;
+        told->state = NGX_PAYGW_STATE_PAYING;
+        told->odd = "trade_status";
     }
 
     if (ngx_paygw_alipay_money(content, "total_amount", &told->amount)
@@ -374,108 +391,6 @@ ngx_paygw_alipay_state(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
     if (told->amount >= 0) {
         ngx_str_set(&told->currency, "CNY");
     }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_paygw_alipay_refunded(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
-    ngx_paygw_json_t *content)
-{
-    int64_t            amount;
-    ngx_str_t          change;
-    ngx_paygw_told_t  *told;
-
-    told = &o->told;
-
-    if (ngx_paygw_alipay_trade(x, o, content) != NGX_OK) {
-        return NGX_DECLINED;
-    }
-
-    (void) ngx_paygw_event_word(content, "fund_change", 1, &change);
-
-    if (!ngx_paygw_alipay_word_is(&change, "Y")) {
-        o->sent = 1;
-        return NGX_AGAIN;
-    }
-
-    if (ngx_paygw_alipay_money(content, "send_back_fee", &amount) != NGX_OK
-        || (amount >= 0 && amount != o->refund_amount))
-    {
-        return ngx_paygw_order_other(x, "send_back_fee");
-    }
-
-    told->outcome = NGX_PAYGW_OUTCOME_SUCCESS;
-    told->refund_amount = o->refund_amount;
-    ngx_str_set(&told->currency, "CNY");
-
-    if (ngx_paygw_alipay_clock(content, "gmt_refund_pay", &told->time)
-        != NGX_OK)
-    {
-        return ngx_paygw_order_strange(x, "gmt_refund_pay");
-    }
-
-    return NGX_OK;
-}
-
-
-/* a refund that is not known is answered by a success without anything in it */
-
-static ngx_int_t
-ngx_paygw_alipay_refund_state(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
-    ngx_paygw_json_t *content)
-{
-    ngx_str_t          id;
-    ngx_paygw_told_t  *told;
-
-    told = &o->told;
-
-    if (ngx_paygw_event_word(content, "out_request_no", 64, &id) != NGX_OK
-        || ngx_paygw_event_word(content, "refund_status", 32, &told->word)
-           != NGX_OK
-        || ngx_paygw_alipay_money(content, "refund_amount",
-                                  &told->refund_amount)
-           != NGX_OK
-        || ngx_paygw_alipay_clock(content, "gmt_refund_pay", &told->time)
-           != NGX_OK)
-    {
-        return ngx_paygw_order_strange(x, "refund");
-    }
-
-    if (id.len == 0) {
-
-        /* after a refund that was taken: it may well be there in a moment */
-
-        o->code = (o->op == NGX_PAYGW_OP_REFUND)
-                  ? NGX_PAYGW_CODE_UNCLEAR : NGX_PAYGW_CODE_REFUND_NOT_FOUND;
-        return NGX_OK;
-    }
-
-    if (!ngx_paygw_order_same(&id, &o->refund_id)) {
-        return ngx_paygw_order_other(x, "out_request_no");
-    }
-
-    if (ngx_paygw_alipay_trade(x, o, content) != NGX_OK) {
-        return NGX_DECLINED;
-    }
-
-    if (o->op == NGX_PAYGW_OP_REFUND && told->refund_amount >= 0
-        && told->refund_amount != o->refund_amount)
-    {
-        /* another one has this number: that of the step before was none */
-
-        o->sent = 0;
-        o->code = NGX_PAYGW_CODE_REFUND_MISMATCH;
-        return NGX_OK;
-    }
-
-    told->outcome = (told->refund_amount > 0
-                     && ngx_paygw_alipay_word_is(&told->word,
-                                                 "REFUND_SUCCESS"))
-                    ? NGX_PAYGW_OUTCOME_SUCCESS : NGX_PAYGW_OUTCOME_PENDING;
-
-    ngx_str_set(&told->currency, "CNY");
 
     return NGX_OK;
 }
@@ -505,10 +420,8 @@ ngx_paygw_alipay_located(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
 }
 
 
-/* that it is about the order; check() looks at it only where it is said */
-
-static ngx_int_t
-ngx_paygw_alipay_trade(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
+ngx_int_t
+ngx_paygw_alipay_which(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
     ngx_paygw_json_t *content)
 {
     ngx_str_t  id;
@@ -537,9 +450,7 @@ ngx_paygw_alipay_trade(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
 }
 
 
-/* text, or a number, which is one in its text; -1 if it is absent */
-
-static ngx_int_t
+ngx_int_t
 ngx_paygw_alipay_money(ngx_paygw_json_t *content, const char *name,
     int64_t *amount)
 {
@@ -562,8 +473,8 @@ ngx_paygw_alipay_money(ngx_paygw_json_t *content, const char *name,
 }
 
 
-static ngx_int_t
-ngx_paygw_alipay_clock(ngx_paygw_json_t *content, const char *name,
+ngx_int_t
+ngx_paygw_alipay_when(ngx_paygw_json_t *content, const char *name,
     time_t *time)
 {
     ngx_str_t  text;

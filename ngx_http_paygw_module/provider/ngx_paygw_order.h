@@ -119,6 +119,9 @@ typedef struct {
     ngx_paygw_state_e        state;        /* of the order */
     ngx_str_t                word;         /* the provider's own: its state,
                                               or its error code */
+    const char              *odd;          /* the field that word is of, if
+                                              nobody here knows it: it is taken
+                                              as pending, and logged */
     ngx_str_t                trade_no;
     ngx_str_t                ref;          /* see ngx_paygw_order_t.ref */
     int64_t                  amount;       /* of the order */
@@ -172,6 +175,7 @@ struct ngx_paygw_order_s {
     ngx_str_t                date;         /* of a bill, "2025-01-02" */
 
     /* from the record of the order, empty without one */
+    ngx_uint_t               known;        /* there is one; unsigned:1 */
     ngx_str_t                trade_no;
     ngx_str_t                ref;          /* what the provider needs to find
                                               the order again and only it knows

@@ -29,7 +29,7 @@ static ngx_int_t ngx_paygw_stripe_price(ngx_paygw_exchange_t *x,
     ngx_paygw_json_t *obj, const char *name, int64_t *amount,
     ngx_str_t *currency);
 static void ngx_paygw_stripe_means(ngx_paygw_order_t *o,
-    const ngx_paygw_stripe_means_t *m);
+    const ngx_paygw_stripe_means_t *m, const char *field);
 
 
 /* one that was tried in vain is as it was before: the next try may do it */
@@ -41,6 +41,12 @@ static const ngx_paygw_stripe_means_t  ngx_paygw_stripe_intents[] = {
       NGX_PAYGW_STATE_CREATED },
     { ngx_string("requires_confirmation"), NGX_PAYGW_OUTCOME_PENDING,
       NGX_PAYGW_STATE_CREATED },
+    { ngx_string("requires_action"), NGX_PAYGW_OUTCOME_PENDING,
+      NGX_PAYGW_STATE_PAYING },
+    { ngx_string("processing"), NGX_PAYGW_OUTCOME_PENDING,
+      NGX_PAYGW_STATE_PAYING },
+    { ngx_string("requires_capture"), NGX_PAYGW_OUTCOME_PENDING,
+      NGX_PAYGW_STATE_PAYING },
     { ngx_string("canceled"), NGX_PAYGW_OUTCOME_FAILED,
       NGX_PAYGW_STATE_CLOSED },
     { ngx_null_string, NGX_PAYGW_OUTCOME_PENDING, NGX_PAYGW_STATE_PAYING }
@@ -53,6 +59,8 @@ static const ngx_paygw_stripe_means_t  ngx_paygw_stripe_complete[] = {
     { ngx_string("paid"), NGX_PAYGW_OUTCOME_SUCCESS, NGX_PAYGW_STATE_PAID },
     { ngx_string("no_payment_required"), NGX_PAYGW_OUTCOME_SUCCESS,
       NGX_PAYGW_STATE_PAID },
+    { ngx_string("unpaid"), NGX_PAYGW_OUTCOME_PENDING,
+      NGX_PAYGW_STATE_PAYING },
     { ngx_null_string, NGX_PAYGW_OUTCOME_PENDING, NGX_PAYGW_STATE_PAYING }
 };
 
@@ -68,6 +76,8 @@ static const ngx_paygw_stripe_means_t  ngx_paygw_stripe_sessions[] = {
 
 static const ngx_paygw_stripe_means_t  ngx_paygw_stripe_returns[] = {
     { ngx_string("succeeded"), NGX_PAYGW_OUTCOME_SUCCESS, 0 },
+    { ngx_string("pending"), NGX_PAYGW_OUTCOME_PENDING, 0 },
+    { ngx_string("requires_action"), NGX_PAYGW_OUTCOME_PENDING, 0 },
     { ngx_string("failed"), NGX_PAYGW_OUTCOME_FAILED, 0 },
     { ngx_string("canceled"), NGX_PAYGW_OUTCOME_FAILED, 0 },
     { ngx_null_string, NGX_PAYGW_OUTCOME_PENDING, 0 }
@@ -167,10 +177,10 @@ ngx_paygw_stripe_session_state(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
         }
 
         o->told.word = paid;
-        ngx_paygw_stripe_means(o, ngx_paygw_stripe_complete);
+        ngx_paygw_stripe_means(o, ngx_paygw_stripe_complete, "payment_status");
 
     } else {
-        ngx_paygw_stripe_means(o, ngx_paygw_stripe_sessions);
+        ngx_paygw_stripe_means(o, ngx_paygw_stripe_sessions, "status");
     }
 
     return ngx_paygw_stripe_price(x, obj, "amount_total", &o->told.amount,
@@ -199,7 +209,7 @@ ngx_paygw_stripe_intent_state(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
 
     o->told.trade_no = o->told.ref;
 
-    ngx_paygw_stripe_means(o, ngx_paygw_stripe_intents);
+    ngx_paygw_stripe_means(o, ngx_paygw_stripe_intents, "status");
 
     /* what has come in is what counts */
 
@@ -271,7 +281,7 @@ ngx_paygw_stripe_refunded(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
         return ngx_paygw_order_strange(x, "status");
     }
 
-    ngx_paygw_stripe_means(o, ngx_paygw_stripe_returns);
+    ngx_paygw_stripe_means(o, ngx_paygw_stripe_returns, "status");
 
     told->trade_no = found->intent;
     told->ref = found->id;
@@ -315,7 +325,7 @@ ngx_paygw_stripe_price(ngx_paygw_exchange_t *x, ngx_paygw_json_t *obj,
 
 static void
 ngx_paygw_stripe_means(ngx_paygw_order_t *o,
-    const ngx_paygw_stripe_means_t *m)
+    const ngx_paygw_stripe_means_t *m, const char *field)
 {
     for ( /* void */ ; m->word.len; m++) {
         if (m->word.len == o->told.word.len
@@ -327,4 +337,5 @@ ngx_paygw_stripe_means(ngx_paygw_order_t *o,
 
     o->told.outcome = m->outcome;
     o->told.state = m->state;
+    o->told.odd = m->word.len ? NULL : field;
 }

@@ -171,6 +171,23 @@ extern const ngx_paygw_orders_t  ngx_paygw_unionpay_orders;
 ngx_int_t ngx_paygw_unionpay_normalise(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o);
 
+#define NGX_PAYGW_UNIONPAY_CODE_MAX  16
+
+/*
+ * What origRespCode says, which is o->told.word: SUCCESS, PENDING, FAILED;
+ * UNKNOWN if it is no code of UnionPay's, o->told.odd is set then
+ */
+ngx_paygw_outcome_e ngx_paygw_unionpay_end(ngx_paygw_order_t *o);
+
+/*
+ * ngx_paygw_unionpay_refund.c: what is said of a refund that was sent, and of
+ * one that was asked for; as normalise()
+ */
+ngx_int_t ngx_paygw_unionpay_refunded(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o, ngx_paygw_form_t *form);
+ngx_int_t ngx_paygw_unionpay_refund_state(ngx_paygw_exchange_t *x,
+    ngx_paygw_order_t *o, ngx_paygw_form_t *form);
+
 /* ngx_paygw_unionpay_limits.c: as ngx_paygw_orders_t.check */
 ngx_int_t ngx_paygw_unionpay_order_check(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o);

@@ -7,6 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_paygw_unionpay.h"
+#include "ngx_paygw_page.h"
 #include "ngx_paygw_bind.h"
 #include "ngx_paygw_explain.h"
 #include "ngx_paygw_fields.h"
@@ -243,71 +244,31 @@ ngx_paygw_unionpay_type(ngx_paygw_exchange_t *x, ngx_paygw_form_t *form,
 }
 
 
-#define NGX_PAYGW_UNIONPAY_HEAD                                               \
-    "<!DOCTYPE html>\n<html>\n<head><meta charset=\"%V\"></head>\n<body>\n"   \
-    "<form id=\"pay\" method=\"post\" action=\""
-
-#define NGX_PAYGW_UNIONPAY_FIELD                                              \
-    "<input type=\"hidden\" name=\"%V\" value=\""
-
-#define NGX_PAYGW_UNIONPAY_TAIL                                               \
-    "<noscript><input type=\"submit\"></noscript>\n</form>\n"                 \
-    "<script>document.getElementById(\"pay\").submit();</script>\n"           \
-    "</body>\n</html>\n"
-
-
 ngx_int_t
 ngx_paygw_unionpay_page(ngx_paygw_exchange_t *x, ngx_paygw_form_t *form)
 {
-    u_char             *p;
-    size_t              len;
-    ngx_str_t           charset, url;
-    ngx_uint_t          i;
-    ngx_paygw_field_t  *field;
+    u_char     *p;
+    ngx_str_t   charset, url;
 
     ngx_paygw_unionpay_charset(form, &charset);
 
     /* an endpoint without a path may end with a slash */
 
-    url = x->endpoint;
-    url.len -= x->base.len;
-
-    len = sizeof(NGX_PAYGW_UNIONPAY_HEAD NGX_PAYGW_UNIONPAY_TAIL "\">\n")
-          + charset.len + 6 * (url.len + x->path.len);
-
-    for (i = 0; i < form->nfields; i++) {
-        field = &form->fields[i];
-        len += sizeof(NGX_PAYGW_UNIONPAY_FIELD "\">\n")
-               + field->name.len + 6 * field->value.len;
-    }
-
-    p = ngx_pnalloc(x->n.pool, len);
+    p = ngx_pnalloc(x->n.pool, x->endpoint.len + x->path.len);
     if (p == NULL) {
         return ngx_paygw_exchange_broken(x);
     }
 
-    x->reply.data = p;
+    url.data = p;
 
-    p = ngx_sprintf(p, NGX_PAYGW_UNIONPAY_HEAD, &charset);
-    p = (u_char *) ngx_escape_html(p, url.data, url.len);
-    p = (u_char *) ngx_escape_html(p, x->path.data, x->path.len);
-    p = ngx_sprintf(p, "\">\n");
+    p = ngx_cpymem(p, x->endpoint.data, x->endpoint.len - x->base.len);
+    p = ngx_cpymem(p, x->path.data, x->path.len);
 
-    for (i = 0; i < form->nfields; i++) {
-        field = &form->fields[i];
+    url.len = p - url.data;
 
-        p = ngx_sprintf(p, NGX_PAYGW_UNIONPAY_FIELD, &field->name);
-
-        /* in GBK too no second byte of a character is one of these */
-
-        p = (u_char *) ngx_escape_html(p, field->value.data,
-                                       field->value.len);
-        p = ngx_sprintf(p, "\">\n");
+    if (ngx_paygw_page(x->n.pool, &charset, &url, form, &x->reply) != NGX_OK) {
+        return ngx_paygw_exchange_broken(x);
     }
-
-    p = ngx_sprintf(p, NGX_PAYGW_UNIONPAY_TAIL);
-
-    x->reply.len = p - x->reply.data;
 
     return ngx_paygw_unionpay_type(x, form, "text/html") == NGX_OK
            ? NGX_DONE : NGX_ERROR;

@@ -18,11 +18,12 @@
  */
 
 
-#define NGX_PAYGW_UNIONPAY_CODE_MAX  16
 #define NGX_PAYGW_UNIONPAY_QR_URL    1024
 #define NGX_PAYGW_UNIONPAY_TN_MAX    64
 
 
+static ngx_uint_t ngx_paygw_unionpay_odd(ngx_paygw_order_t *o,
+    const char *field);
 static void ngx_paygw_unionpay_made(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o);
 static ngx_int_t ngx_paygw_unionpay_problem(ngx_paygw_exchange_t *x,
@@ -35,10 +36,6 @@ static ngx_int_t ngx_paygw_unionpay_created(ngx_paygw_exchange_t *x,
 static ngx_int_t ngx_paygw_unionpay_state(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o, ngx_paygw_form_t *form);
 static ngx_int_t ngx_paygw_unionpay_found(ngx_paygw_exchange_t *x,
-    ngx_paygw_order_t *o, ngx_paygw_form_t *form);
-static ngx_int_t ngx_paygw_unionpay_refunded(ngx_paygw_exchange_t *x,
-    ngx_paygw_order_t *o, ngx_paygw_form_t *form);
-static ngx_int_t ngx_paygw_unionpay_refund_state(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o, ngx_paygw_form_t *form);
 static ngx_int_t ngx_paygw_unionpay_filed(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o, ngx_paygw_form_t *form);
@@ -106,6 +103,10 @@ ngx_paygw_unionpay_normalise(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
     o->code = ngx_paygw_code_find(ngx_paygw_unionpay_answers, &o->told.word, 0)
                   ->code;
 
+    if (ngx_paygw_unionpay_odd(o, "respCode")) {
+        o->code = NGX_PAYGW_CODE_UNCLEAR;
+    }
+
     if (o->op == NGX_PAYGW_OP_CREATE && o->step == 0
         && o->method == NGX_PAYGW_METHOD_BARCODE)
     {
@@ -138,6 +139,32 @@ ngx_paygw_unionpay_normalise(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
                ? ngx_paygw_unionpay_refunded(x, o, form)
                : ngx_paygw_unionpay_refund_state(x, o, form);
     }
+}
+
+
+/*
+ * 1 if the word is no code of UnionPay's, which are two digits and "A6": only
+ * of those it is known that one which is not listed is a refusal.
+ */
+
+static ngx_uint_t
+ngx_paygw_unionpay_odd(ngx_paygw_order_t *o, const char *field)
+{
+    ngx_str_t  *word;
+
+    word = &o->told.word;
+
+    if (word->len == 2
+        && ((word->data[0] == 'A' && word->data[1] == '6')
+            || (word->data[0] >= '0' && word->data[0] <= '9'
+                && word->data[1] >= '0' && word->data[1] <= '9')))
+    {
+        return 0;
+    }
+
+    o->told.odd = field;
+
+    return 1;
 }
 
 
@@ -376,24 +403,33 @@ ngx_paygw_unionpay_state(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
         return ngx_paygw_order_strange(x, "origRespCode");
     }
 
-    if (ngx_paygw_exchange_among(ngx_paygw_unionpay_done, &told->word)) {
-        told->outcome = NGX_PAYGW_OUTCOME_SUCCESS;
+    told->outcome = ngx_paygw_unionpay_end(o);
+
+    switch (told->outcome) {
+
+    case NGX_PAYGW_OUTCOME_SUCCESS:
         told->state = NGX_PAYGW_STATE_PAID;
+        break;
 
-    } else if (ref.kind == NGX_PAYGW_UNIONPAY_CODE
-               && !ngx_paygw_exchange_among(ngx_paygw_unionpay_later,
-                                            &told->word)
-               && !ngx_paygw_exchange_among(ngx_paygw_unionpay_open,
-                                            &told->word))
-    {
-        told->outcome = NGX_PAYGW_OUTCOME_FAILED;
-        told->state = NGX_PAYGW_STATE_FAILED;
+    case NGX_PAYGW_OUTCOME_PENDING:
+        told->state = NGX_PAYGW_STATE_PAYING;
+        break;
 
-    } else {
+    case NGX_PAYGW_OUTCOME_FAILED:
+
+        if (ref.kind == NGX_PAYGW_UNIONPAY_CODE
+            && !ngx_paygw_exchange_among(ngx_paygw_unionpay_open,
+                                         &told->word))
+        {
+            told->state = NGX_PAYGW_STATE_FAILED;
+            break;
+        }
+
+        /* fall through */
+
+    default: /* NGX_PAYGW_OUTCOME_UNKNOWN */
         told->outcome = NGX_PAYGW_OUTCOME_PENDING;
-        told->state = ngx_paygw_exchange_among(ngx_paygw_unionpay_later,
-                                               &told->word)
-                      ? NGX_PAYGW_STATE_PAYING : NGX_PAYGW_STATE_UNKNOWN;
+        told->state = NGX_PAYGW_STATE_UNKNOWN;
     }
 
     value = ngx_paygw_fields_value(form, "txnAmt");
@@ -423,6 +459,22 @@ ngx_paygw_unionpay_state(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
     }
 
     return NGX_OK;
+}
+
+
+ngx_paygw_outcome_e
+ngx_paygw_unionpay_end(ngx_paygw_order_t *o)
+{
+    if (ngx_paygw_exchange_among(ngx_paygw_unionpay_done, &o->told.word)) {
+        return NGX_PAYGW_OUTCOME_SUCCESS;
+    }
+
+    if (ngx_paygw_exchange_among(ngx_paygw_unionpay_later, &o->told.word)) {
+        return NGX_PAYGW_OUTCOME_PENDING;
+    }
+
+    return ngx_paygw_unionpay_odd(o, "origRespCode")
+           ? NGX_PAYGW_OUTCOME_UNKNOWN : NGX_PAYGW_OUTCOME_FAILED;
 }
 
 
@@ -457,98 +509,6 @@ ngx_paygw_unionpay_found(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
     o->data = query_id;
 
     return NGX_AGAIN;
-}
-
-
-static ngx_int_t
-ngx_paygw_unionpay_refunded(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
-    ngx_paygw_form_t *form)
-{
-    int64_t            amount;
-    ngx_str_t         *value;
-    ngx_paygw_told_t  *told;
-
-    told = &o->told;
-
-    value = ngx_paygw_fields_value(form, "txnAmt");
-
-    if (value
-        && (ngx_paygw_minor_parse(value, &amount) != NGX_OK
-            || amount != o->refund_amount))
-    {
-        return ngx_paygw_order_other(x, "txnAmt");
-    }
-
-    (void) ngx_paygw_fields_word(form, "queryId", 64, &told->refund_no);
-
-    ngx_str_null(&told->word);
-    told->outcome = NGX_PAYGW_OUTCOME_PENDING;
-    told->refund_amount = o->refund_amount;
-    told->trade_no = *(ngx_str_t *) o->data;
-    ngx_str_set(&told->currency, "CNY");
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_paygw_unionpay_refund_state(ngx_paygw_exchange_t *x,
-    ngx_paygw_order_t *o, ngx_paygw_form_t *form)
-{
-    ngx_str_t         *value;
-    ngx_paygw_told_t  *told;
-
-    told = &o->told;
-
-    value = ngx_paygw_fields_value(form, "origQryId");
-
-    if (value && !ngx_paygw_order_same(value, o->data)) {
-
-        /* it is there, and not of this order */
-
-        o->sent = 0;
-        o->code = (o->op == NGX_PAYGW_OP_REFUND)
-                  ? NGX_PAYGW_CODE_REFUND_MISMATCH
-                  : NGX_PAYGW_CODE_REFUND_NOT_FOUND;
-        return NGX_OK;
-    }
-
-    if (!ngx_paygw_fields_word(form, "origRespCode",
-                               NGX_PAYGW_UNIONPAY_CODE_MAX, &told->word))
-    {
-        return ngx_paygw_order_strange(x, "origRespCode");
-    }
-
-    value = ngx_paygw_fields_value(form, "txnAmt");
-
-    if (value == NULL
-        || ngx_paygw_minor_parse(value, &told->refund_amount) != NGX_OK
-        || told->refund_amount < 1)
-    {
-        return ngx_paygw_order_strange(x, "txnAmt");
-    }
-
-    if (o->op == NGX_PAYGW_OP_REFUND
-        && told->refund_amount != o->refund_amount)
-    {
-        o->sent = 0;
-        o->code = NGX_PAYGW_CODE_REFUND_MISMATCH;
-        return NGX_OK;
-    }
-
-    told->outcome = ngx_paygw_exchange_among(ngx_paygw_unionpay_done,
-                                             &told->word)
-                    ? NGX_PAYGW_OUTCOME_SUCCESS
-                    : ngx_paygw_exchange_among(ngx_paygw_unionpay_later,
-                                               &told->word)
-                      ? NGX_PAYGW_OUTCOME_PENDING : NGX_PAYGW_OUTCOME_FAILED;
-
-    (void) ngx_paygw_fields_word(form, "queryId", 64, &told->refund_no);
-
-    told->trade_no = *(ngx_str_t *) o->data;
-    ngx_str_set(&told->currency, "CNY");
-
-    return NGX_OK;
 }
 
 

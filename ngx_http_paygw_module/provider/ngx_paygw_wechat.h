@@ -140,9 +140,9 @@ typedef struct {
 /* what became of an order */
 extern const ngx_paygw_wechat_told_t  ngx_paygw_wechat_trades[];
 
-/* sets outcome, state and open of o->told from o->told.word */
+/* sets outcome, state, open and odd of o->told from o->told.word, a field's */
 void ngx_paygw_wechat_means(ngx_paygw_order_t *o,
-    const ngx_paygw_wechat_told_t *t);
+    const ngx_paygw_wechat_told_t *t, const char *field);
 
 /*
  * The order was asked for since a refund has to name its amount, and o->told is

@@ -43,6 +43,8 @@ const ngx_paygw_wechat_told_t  ngx_paygw_wechat_trades[] = {
       NGX_PAYGW_STATE_CREATED, 0 },
     { ngx_string("USERPAYING"), NGX_PAYGW_OUTCOME_PENDING,
       NGX_PAYGW_STATE_PAYING, 0 },
+    { ngx_string("ACCEPT"), NGX_PAYGW_OUTCOME_PENDING,
+      NGX_PAYGW_STATE_PAYING, 0 },
     { ngx_string("CLOSED"), NGX_PAYGW_OUTCOME_FAILED,
       NGX_PAYGW_STATE_CLOSED, 0 },
     { ngx_string("REVOKED"), NGX_PAYGW_OUTCOME_FAILED,
@@ -264,7 +266,8 @@ ngx_paygw_wechat_app(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
 
 
 void
-ngx_paygw_wechat_means(ngx_paygw_order_t *o, const ngx_paygw_wechat_told_t *t)
+ngx_paygw_wechat_means(ngx_paygw_order_t *o, const ngx_paygw_wechat_told_t *t,
+    const char *field)
 {
     while (t->word.len
            && (t->word.len != o->told.word.len
@@ -277,6 +280,7 @@ ngx_paygw_wechat_means(ngx_paygw_order_t *o, const ngx_paygw_wechat_told_t *t)
     o->told.outcome = t->outcome;
     o->told.state = t->state;
     o->told.open = t->open;
+    o->told.odd = t->word.len ? NULL : field;
 }
 
 

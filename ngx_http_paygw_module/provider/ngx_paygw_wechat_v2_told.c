@@ -45,6 +45,7 @@ static ngx_uint_t ngx_paygw_wechat_v2_names(ngx_paygw_form_t *form,
 
 static const ngx_paygw_wechat_told_t  ngx_paygw_wechat_v2_returns[] = {
     { ngx_string("SUCCESS"), NGX_PAYGW_OUTCOME_SUCCESS, 0, 0 },
+    { ngx_string("PROCESSING"), NGX_PAYGW_OUTCOME_PENDING, 0, 0 },
     { ngx_string("REFUNDCLOSE"), NGX_PAYGW_OUTCOME_FAILED, 0, 0 },
     { ngx_string("CHANGE"), NGX_PAYGW_OUTCOME_FAILED, 0, 1 },
     { ngx_null_string, NGX_PAYGW_OUTCOME_PENDING, 0, 0 }
@@ -271,7 +272,7 @@ ngx_paygw_wechat_v2_state(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
         return ngx_paygw_order_strange(x, "trade_state");
     }
 
-    ngx_paygw_wechat_means(o, ngx_paygw_wechat_trades);
+    ngx_paygw_wechat_means(o, ngx_paygw_wechat_trades, "trade_state");
 
     return ngx_paygw_wechat_v2_money(x, o, form);
 }
@@ -414,7 +415,8 @@ ngx_paygw_wechat_v2_refund_state(ngx_paygw_exchange_t *x,
         return ngx_paygw_order_strange(x, "refund_status_0");
     }
 
-    ngx_paygw_wechat_means(o, ngx_paygw_wechat_v2_returns);
+    ngx_paygw_wechat_means(o, ngx_paygw_wechat_v2_returns,
+                           "refund_status_0");
 
     value = ngx_paygw_wechat_v2_value(form, "refund_success_time_0");
 

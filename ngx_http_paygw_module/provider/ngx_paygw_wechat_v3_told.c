@@ -263,7 +263,7 @@ ngx_paygw_wechat_v3_state(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
         return ngx_paygw_order_strange(x, "trade_state");
     }
 
-    ngx_paygw_wechat_means(o, ngx_paygw_wechat_trades);
+    ngx_paygw_wechat_means(o, ngx_paygw_wechat_trades, "trade_state");
 
     amount = ngx_paygw_json_get(root, "amount");
     payer = ngx_paygw_json_get(root, "payer");
@@ -372,7 +372,7 @@ ngx_paygw_wechat_v3_refunded(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
         return ngx_paygw_order_strange(x, "status");
     }
 
-    ngx_paygw_wechat_means(o, ngx_paygw_wechat_v3_returns);
+    ngx_paygw_wechat_means(o, ngx_paygw_wechat_v3_returns, "status");
 
     if (ngx_paygw_event_word(root, "refund_id", 64, &told->refund_no)
         != NGX_OK

@@ -26,6 +26,8 @@ typedef struct {
 } test_told_t;
 
 
+static void test_told_page(ngx_conf_t *cf);
+static ngx_str_t test_told_text(ngx_paygw_json_t *obj, const char *name);
 static void test_told_run(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
     const test_told_t *t);
 
@@ -222,8 +224,94 @@ test_told(void)
         test_told_run(cf, ch[t->channel], t);
     }
 
+    test_told_page(cf);
+
     harness_conf_free(cf);
     harness_log_reset();
+}
+
+
+/*
+ * The form of the vector, which is a URL with the fields behind; quotes of both
+ * kinds, "&" and "<" are in what is signed.
+ */
+
+static void
+test_told_page(ngx_conf_t *cf)
+{
+    char              *err;
+    u_char            *p;
+    ngx_str_t          text, action, biz, sdk, url, page, want;
+    ngx_paygw_json_t  *root, *v, *expect, *params;
+
+    text = harness_file(cf->pool, "alipay/page_app_pay.json");
+
+    is_int(ngx_paygw_json_parse(cf->pool, &text, &root, &err), NGX_OK,
+           "page: vectors");
+
+    for (v = root->child; v; v = v->next) {
+        text = test_told_text(v, "kind");
+
+        if (text.len == 13 && ngx_strncmp(text.data, "page_pay_form", 13) == 0)
+        {
+            break;
+        }
+    }
+
+    if (v == NULL) {
+        ok(0, "page: no vector");
+        return;
+    }
+
+    expect = ngx_paygw_json_get(v, "expect");
+    params = ngx_paygw_json_get(ngx_paygw_json_get(v, "inputs"), "params");
+
+    action = test_told_text(expect, "form_action_from_sdk");
+    biz = test_told_text(params, "biz_content");
+    sdk = test_told_text(params, "alipay_sdk");
+
+    p = ngx_pnalloc(cf->pool, action.len + 3 * (biz.len + sdk.len) + 64);
+    url.data = p;
+
+    p = ngx_sprintf(p, "%V&alipay_sdk=%V&biz_content=", &action, &sdk);
+    p = (u_char *) ngx_escape_uri(p, biz.data, biz.len,
+                                  NGX_ESCAPE_URI_COMPONENT);
+    url.len = p - url.data;
+
+    is_int(ngx_paygw_alipay_page(cf->pool, &url, &page), NGX_OK, "page");
+
+    /* what the browser reads there is the action again */
+
+    biz = test_told_text(expect, "biz_content_attribute_fully_escaped");
+
+    p = ngx_pnalloc(cf->pool, 5 * action.len + biz.len + sdk.len + 1024);
+    want.data = p;
+
+    p = ngx_sprintf(p, "<!DOCTYPE html>\n<html>\n<head>"
+                    "<meta charset=\"utf-8\"></head>\n<body>\n"
+                    "<form id=\"pay\" method=\"post\" action=\"");
+    p = (u_char *) ngx_escape_html(p, action.data, action.len);
+    p = ngx_sprintf(p, "\">\n"
+                    "<input type=\"hidden\" name=\"alipay_sdk\" "
+                    "value=\"%V\">\n"
+                    "<input type=\"hidden\" name=\"biz_content\" "
+                    "value=\"%V\">\n"
+                    "<noscript><input type=\"submit\"></noscript>\n</form>\n"
+                    "<script>document.getElementById(\"pay\").submit();"
+                    "</script>\n</body>\n</html>\n%Z", &sdk, &biz);
+
+    is_str(&page, (char *) want.data, "page: that of the vector");
+}
+
+
+static ngx_str_t
+test_told_text(ngx_paygw_json_t *obj, const char *name)
+{
+    ngx_str_t  text;
+
+    (void) ngx_paygw_json_get_string(obj, name, &text);
+
+    return text;
 }
 
 
