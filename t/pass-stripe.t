@@ -9,6 +9,7 @@ use Test::More;
 use File::Temp ();
 use JSON::PP ();
 
+use PaygwCases qw(cases ran);
 use PaygwNginx;
 use PaygwPeer qw(call problem_ok);
 use PaygwSandbox;
@@ -43,13 +44,9 @@ sub ask {
 
 # -- the vectors: requests as Stripe's own SDK sends them --
 
-my $Vectors = do {
-    open my $fh, '<:raw', "$PaygwTest::Root/t/data/stripe/calls.json" or die;
-    local $/;
-    $Json->decode(scalar <$fh>)->{vectors};
-};
+my @Vectors = cases('stripe/calls.json');
 
-for my $v (grep { $_->{kind} eq 'api_request' } @$Vectors) {
+for my $v (grep { $_->{kind} eq 'api_request' } @Vectors) {
     my $in = $v->{inputs};
     my %want = map { (lc $_, $in->{headers}{$_}) } keys %{ $in->{headers} };
     my $body = $v->{expect}{body};
@@ -65,11 +62,12 @@ for my $v (grep { $_->{kind} eq 'api_request' } @$Vectors) {
     is($r->{body}, $body, "$v->{name}: body");
     is($r->{head}{$_} // '', $want{$_}, "$v->{name}: $_")
         for grep { $_ ne 'content-length' || length $body } sort keys %want;
+    ran($v);
 }
 
 # errors of the vectors come as they are
 
-for my $v (grep { $_->{kind} eq 'error_map' } @$Vectors) {
+for my $v (grep { $_->{kind} eq 'error_map' } @Vectors) {
     my $in = $v->{inputs};
     $Peer->plan({ status => $in->{http_status}, body => $in->{body},
                   headers => $in->{headers} });
@@ -79,6 +77,7 @@ for my $v (grep { $_->{kind} eq 'error_map' } @$Vectors) {
     is($res->{header}{'stripe-should-retry'},
        $in->{headers}{'stripe-should-retry'}, "$v->{name}: to be retried");
     is(scalar $Peer->requests, 1, "$v->{name}: sent once");
+    ran($v);
 }
 
 
