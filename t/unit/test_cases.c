@@ -10,7 +10,7 @@
 #include "ngx_paygw_sign.h"
 
 
-/* The vectors of t/data that are about a code alone: by name, from the files. */
+/* The vectors of t/data that are about a code alone: by name, as they are. */
 
 
 typedef struct {
@@ -143,7 +143,7 @@ test_cases_cert_id(void)
 }
 
 
-/* the file is not ours to have: certificates with the names and serials of it */
+/* the file is not ours to have: certificates with its names and serials */
 
 static void
 test_cases_sn_real(ngx_conf_t *cf, ngx_paygw_json_t *in, ngx_str_t *want)
