@@ -171,10 +171,16 @@ for my $v (cases('wechat_v3/errors.json')) {
 
         my @first = $op eq 'refund' ? { body => $Paid } : ();
 
-        $Peer->plan(@first, $genuine ? $signed : $bare);
+        # and "query" may be done at once: an answer that is of no use
+
+        my $query = $v->{expect}{outcome} eq 'query';
+        $Peer->plan(@first, $genuine ? $signed : $bare,
+                    $query ? { signature => 'bad' } : ());
         my $res = ask($api, $op);
         told($api, $res, $v, $code, $op);
-        is(scalar $Peer->requests, @first + 1, "$name: $op: once");
+        my @sent = map { $_->{method} } $Peer->requests;
+        pop @sent if $query && $sent[-1] eq 'GET';
+        is(scalar @sent, @first + 1, "$name: $op: once");
         my ($word) = $in->{body} =~ /"code":"(\w+)"/;
         is($res->{json}{data}{provider_code},
            $in->{http_status} == 202 ? undef : $word,
@@ -251,7 +257,7 @@ for my $v (cases('wechat_v2/response_verify.json')) {
     my $xml = decode_base64($in->{xml_b64});
 
     while (my ($op, $code) = splice @ops, 0, 2) {
-        $Peer->plan(answer(200, $xml));
+        $Peer->plan(answer(200, $xml), ({ signature => 'bad' }) x 3);
         my $res = ask($api, $op);
 
         if ($name =~ /return_fail/) {
