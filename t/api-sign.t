@@ -13,6 +13,7 @@ use JSON::PP ();
 use MIME::Base64 qw(decode_base64 encode_base64);
 
 use PaygwApi;
+use PaygwCases qw(cases ran);
 use PaygwNginx;
 use PaygwPeer ();
 use PaygwTest ();
@@ -63,13 +64,7 @@ my $Api = PaygwApi->new($Nginx, '/pay');
 # -- WeChat Pay: the vectors, of our time and nonce --
 
 {
-    open my $fh, '<', "$Data/wechat_v3/client_pay.json" or die $!;
-    my $vectors = $Json->decode(join '', <$fh>);
-    close $fh;
-
-    is(scalar @$vectors, 2, 'vectors');
-
-    for my $v (@$vectors) {
+    for my $v (cases('wechat_v3/client_pay.json')) {
         my $in = $v->{inputs};
         my $out = $v->{expect}{output};
         my $app = exists $in->{prepayid};
@@ -110,6 +105,7 @@ my $Api = PaygwApi->new($Nginx, '/pay');
         $text =~ s/\Q$in->{$nonce}\E/$got->{$nonce}/;
         is($got->{$sign}, openssl_sign($Wx, $text),
            "$v->{name}: the signature that openssl makes");
+        ran($v);
     }
 }
 

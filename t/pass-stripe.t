@@ -9,6 +9,7 @@ use Test::More;
 use File::Temp ();
 use JSON::PP ();
 
+use PaygwCases qw(cases ran);
 use PaygwNginx;
 use PaygwPeer qw(call problem_ok);
 use PaygwSandbox;
@@ -43,11 +44,7 @@ sub ask {
 
 # -- the vectors: requests as Stripe's own SDK sends them --
 
-my $Vectors = do {
-    open my $fh, '<:raw', "$PaygwTest::Root/t/data/stripe/calls.json" or die;
-    local $/;
-    $Json->decode(scalar <$fh>)->{vectors};
-};
+my $Vectors = [ cases('stripe/calls.json') ];
 
 for my $v (grep { $_->{kind} eq 'api_request' } @$Vectors) {
     my $in = $v->{inputs};
@@ -63,6 +60,7 @@ for my $v (grep { $_->{kind} eq 'api_request' } @$Vectors) {
     is("$r->{method} $r->{target}", "$in->{method} $in->{path}",
        "$v->{name}: target");
     is($r->{body}, $body, "$v->{name}: body");
+    ran($v);
     is($r->{head}{$_} // '', $want{$_}, "$v->{name}: $_")
         for grep { $_ ne 'content-length' || length $body } sort keys %want;
 }
@@ -76,6 +74,7 @@ for my $v (grep { $_->{kind} eq 'error_map' } @$Vectors) {
     my $res = ask(POST => $Create, 'amount=1');
     is("$res->{status} $res->{body}", "$in->{http_status} $in->{body}",
        "$v->{name}: passed");
+    ran($v);
     is($res->{header}{'stripe-should-retry'},
        $in->{headers}{'stripe-should-retry'}, "$v->{name}: to be retried");
     is(scalar $Peer->requests, 1, "$v->{name}: sent once");

@@ -10,9 +10,9 @@ use Test::More;
 use Compress::Zlib ();
 use Encode ();
 use File::Temp ();
-use JSON::PP ();
 use MIME::Base64 qw(decode_base64 encode_base64);
 
+use PaygwCases qw(cases ran);
 use PaygwNginx;
 use PaygwPeer qw(call problem_ok);
 use PaygwTest ();
@@ -21,8 +21,7 @@ my $Peer = PaygwPeer->start;
 my $Url = 'http://127.0.0.1:' . $Peer->listen;
 my $Up = "$PaygwTest::Root/t/data/unionpay/keys";
 my $Tmp = File::Temp::tempdir('paygw-upseal-XXXXXX', TMPDIR => 1, CLEANUP => 1);
-my %V = map { ($_->{name}, $_) } @{ JSON::PP->new->utf8->decode(
-    PaygwTest::file_from("$PaygwTest::Root/t/data/unionpay/crypto.json", 0)) };
+my %V = map { ($_->{name}, $_) } cases('unionpay/crypto.json');
 my $Card = '6226090000000048';
 my %Own = (merchant_private_key => put('own.key', PaygwTest::file_from(
                "$Up/merchant_private.pem", 0)),
@@ -249,6 +248,7 @@ is_deeply([ sort keys %Case ], [ sort keys %V ], 'all cases of crypto.json');
 for my $name (sort keys %V) {
     next if !$Case{$name};
     subtest $name => sub { $Case{$name}->($V{$name}) };
+    ran($V{$name});
 }
 
 

@@ -140,7 +140,13 @@ my %vector;
 
 for my $v (@$vectors) {
     my $in = $v->{inputs};
-    my $f = fields($in->{body});
+
+    # what the payer's browser brings back is signed as a callback is, and says
+    # nothing of a payment: its signature is good, and it is none
+
+    my $back = $v->{kind} eq 'return_verify';
+    my $body = $in->{body} // $in->{query};
+    my $f = fields($body);
 
     my %case = (
         name    => $v->{name},
@@ -148,7 +154,7 @@ for my $v (@$vectors) {
                                      : 1735787123,
         headers => { 'Content-Type' =>
                      'application/x-www-form-urlencoded;charset=utf-8' },
-        body    => $in->{body},
+        body    => $body,
         channel => channel(%{ $in->{order} }),
         status  => 200,
         ack     => 'success',
@@ -157,7 +163,13 @@ for my $v (@$vectors) {
     # the order of this one is not the gateway's to know: it is verified, and
     # the event carries the true amount
 
-    if ($v->{expect}{accept} || $v->{name} =~ /wrong_amount/) {
+    if ($back) {
+        @case{qw(status reason ack)} = (400, 'invalid notify_id', 'fail');
+        vectors_add(%case, name => "$v->{name}_changed", status => 401,
+                    reason => 'signature',
+                    body => $body =~ s/total_amount=0/total_amount=1/r);
+
+    } elsif ($v->{expect}{accept} || $v->{name} =~ /wrong_amount/) {
         $case{event} = event($f);
 
         # an empty value that is not signed is not delivered

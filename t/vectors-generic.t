@@ -85,6 +85,18 @@ my %style = (
         change => [[ qr{url +\S+;}, "url $_[0]{notification_url};" ]]) },
     douyin_trade_notify => sub { example('douyin', undef, plain => 1) },
     douyin_ecpay_notify => sub { example('douyin-old', $_[0]{token}) },
+    razorpay_checkout => sub { return <<"CONF" },
+        provider       generic;
+        content_type   application/x-www-form-urlencoded;
+        algorithm      hmac(sha256);
+        key            file:@{[ vectors_secret($_[0]{secret}) ]};
+        signature      form(razorpay_signature) hex;
+        signed         'join("|", form(razorpay_order_id),
+                           form(razorpay_payment_id))';
+        replay_id      form(razorpay_payment_id);
+        order_id       form(razorpay_order_id);
+        ack ok         200;
+CONF
     paypal            => sub {
         my $require = 'require header(PAYPAL-CERT-URL) '
             . 'https://api.paypal.com/v1/notifications/certs/CERT-TEST;';
@@ -125,8 +137,8 @@ for my $v (@$vectors) {
     my $kind = $v->{kind};
     my $in = $v->{inputs};
 
-    # what is sent to a provider, or by a browser, is no callback
-    next if $kind =~ /_request$|^razorpay_checkout$/;
+    # what is sent to a provider is in vectors-requests.t
+    next if $kind =~ /_request$/;
 
     my $channel = ($style{$kind} or die "no style $kind")->($in);
     my $body = decode_base64($in->{body_b64} // '');
@@ -145,8 +157,18 @@ for my $v (@$vectors) {
         channel => $channel,
     );
 
+    # a page of the payer's that leads to the shop
+
+    if ($kind eq 'razorpay_checkout') {
+        $c{headers} = { 'Content-Type' =>
+                        'application/x-www-form-urlencoded' };
+        $c{body} = vectors_form({ razorpay_order_id => $in->{order_id},
+            razorpay_payment_id => $in->{payment_id},
+            razorpay_signature => $v->{signature} });
+    }
+
     if ($v->{expect}{ok}) {
-        my $id = sha256_hex($body);
+        my $id = $in->{payment_id} // sha256_hex($body);
         $id .= facts() if $kind eq 'paypal';
 
         $c{status} = $kind eq 'standard_webhooks' ? 204 : 200;

@@ -12,14 +12,12 @@ use lib "$FindBin::Bin/lib";
 
 use PaygwTest;
 use PaygwCall;
+use PaygwCases qw(whole ran);
 
 use Digest::SHA qw(hmac_sha256_hex);
-use JSON::PP;
 use MIME::Base64;
 
-open my $fh, '<:raw', "$FindBin::Bin/data/merchant/vectors.json" or die $!;
-my $file = JSON::PP->new->utf8->decode(do { local $/; <$fh> });
-close $fh;
+my $file = whole('merchant/vectors.json');
 
 my %code = (
     signature => 'BAD_SIGNATURE',
@@ -45,7 +43,7 @@ for my $v (@{ $file->{vectors} }) {
                   sort keys %{ $in->{headers} };
 
     $Vector{$name} = {
-        %$v,
+        %$v, of => $v,
         message => bless({
             provider => 'call', method => $in->{method},
             target => $in->{request_target}, headers => \@headers,
@@ -100,6 +98,8 @@ sub main::vector {
     answer_ok($res, $v->{code});
     is($res->{body}, "vector $file->{constants}{key_id}")
         if $v->{expect}{ok};
+
+    ran($v->{of});
 }
 
 main::spec_string($text);

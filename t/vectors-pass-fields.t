@@ -10,15 +10,14 @@ use Digest::SHA ();
 use Encode ();
 use File::Copy ();
 use File::Temp ();
-use JSON::PP ();
 use MIME::Base64 qw(decode_base64 encode_base64);
 
+use PaygwCases qw(cases ran whole);
 use PaygwNginx;
 use PaygwPeer qw(call problem_ok);
 use PaygwTest ();
 
 my $Data = "$PaygwTest::Root/t/data";
-my $Json = JSON::PP->new->utf8->canonical;
 my $Tmp = File::Temp::tempdir('paygw-vec-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $Peer = PaygwPeer->start;
 my $Url = 'http://127.0.0.1:' . $Peer->listen;
@@ -26,13 +25,6 @@ my $Form = { 'Content-Type' => 'application/x-www-form-urlencoded' };
 my $Up = "$Data/unionpay";
 my $Zone = "    paygw_zone paygw:1m;\n    paygw_deadline 30s;\n";
 my $Secret = '979da4cfccbae7923641daa5dd7047c2';
-
-sub load {
-    my $file = shift;
-    open my $fh, '<:raw', "$Data/$file" or die "$file: $!";
-    local $/;
-    return $Json->decode(scalar <$fh>);
-}
 
 # git does not keep modes, and nobody else may read a secret
 
@@ -89,7 +81,7 @@ sub answer {
 # -- WeChat Pay v2: what is signed --
 
 {
-    my $file = load('wechat_v2/notify.json');
+    my $file = whole('wechat_v2/notify.json');
     my $const = $file->{constants};
     my $key = 'file:' . secret('api', $const->{api_key});
 
@@ -144,6 +136,7 @@ sub answer {
         delete $whole{$_} for grep { $whole{$_} eq '' } keys %whole;
         is(text(%whole) . "&key=$const->{api_key}", $v->{string_to_sign},
            "$v->{name}: the same string");
+        ran($v);
     }
 
     ok($nginx->quit, 'v2: quits');
@@ -153,7 +146,7 @@ sub answer {
 # -- WeChat Pay v2: answers --
 
 {
-    my $file = load('wechat_v2/response_verify.json');
+    my $file = whole('wechat_v2/response_verify.json');
     my %nginx;
 
     for my $v (@{ $file->{vectors} }) {
@@ -174,6 +167,7 @@ sub answer {
 
         if (!$v->{expect}{ok}) {
             problem_ok($res, 502, 'PROVIDER-UNVERIFIED', $v->{name});
+            ran($v);
             next;
         }
 
@@ -185,6 +179,7 @@ sub answer {
         is(text(%got) . "&key=$in->{key}",
            Encode::encode('UTF-8', $v->{string_to_sign}),
            "$v->{name}: what was signed");
+        ran($v);
     }
 
     ok($nginx{$_}->quit, "v2 answers $_: quits") for sort keys %nginx;
@@ -200,7 +195,7 @@ my %Own = (merchant_private_key => copy('keys/merchant_private.pem'),
 my $File = 'file:' . secret('secure', $Secret);
 
 {
-    my @vectors = @{ load('unionpay/request_sign.json') };
+    my @vectors = cases('unionpay/request_sign.json');
 
     # each merId has a channel for each method
 
@@ -241,6 +236,7 @@ my $File = 'file:' . secret('secure', $Secret);
         if ($v->{name} =~ /^legacy/) {
             problem_ok($res, 400, 'CLIENT-BAD_REQUEST', "$v->{name}: E9");
             is($r, undef, "$v->{name}: is not sent");
+            ran($v);
             next;
         }
 
@@ -250,12 +246,14 @@ my $File = 'file:' . secret('secure', $Secret);
         if ($v->{name} =~ /^neg_/) {
             isnt($v->{signature}, undef, "$v->{name}: has a signature");
             isnt($sign, $v->{signature}, "$v->{name}: E9: is not made");
+            ran($v);
             next;
         }
 
         is($sign, $v->{signature}, "$v->{name}: the same signature");
         is(text(%sent), Encode::encode('UTF-8', $v->{string_to_sign}),
            "$v->{name}: the same string");
+        ran($v);
     }
 
     ok($nginx->quit, 'unionpay: quits');
@@ -265,7 +263,7 @@ my $File = 'file:' . secret('secure', $Secret);
 # -- UnionPay: answers --
 
 {
-    my @vectors = @{ load('unionpay/response_verify.json') };
+    my @vectors = cases('unionpay/response_verify.json');
     my %nginx;
 
     for my $v (@vectors) {
@@ -292,6 +290,7 @@ my $File = 'file:' . secret('secure', $Secret);
 
         if (!$v->{expect}{accept}) {
             problem_ok($res, 502, 'PROVIDER-UNVERIFIED', $v->{name});
+            ran($v);
             next;
         }
 
@@ -299,6 +298,7 @@ my $File = 'file:' . secret('secure', $Secret);
         is($res->{body}, Encode::encode('UTF-8', $v->{string_to_sign})
                          . "&signature=$v->{signature}",
            "$v->{name}: what was signed");
+        ran($v);
     }
 
     ok($nginx{$_}->quit, "unionpay answers $_: quits") for sort keys %nginx;
@@ -313,7 +313,7 @@ my $File = 'file:' . secret('secure', $Secret);
             . $Peer->unionpay_secret($Url, '11', secure_key => $File),
         server => 'location / { paygw_pass unionpay; }');
 
-    for my $v (@{ load('unionpay/response_parse.json') }) {
+    for my $v (cases('unionpay/response_parse.json')) {
         my %f = %{ $v->{expect}{fields} };
         my $body = $v->{inputs}{body};
         my %more = (version => '5.1.0', signMethod => '11', merId =>
@@ -335,6 +335,7 @@ my $File = 'file:' . secret('secure', $Secret);
             is($res->{body}, "$string&signature=$sign",
                "$v->{name}: $wrap") or diag($nginx->log);
         }
+        ran($v);
     }
 
     ok($nginx->quit, 'unionpay fields: quits');

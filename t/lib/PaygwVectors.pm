@@ -14,6 +14,8 @@ use MIME::Base64 ();
 use File::Temp ();
 use Time::HiRes ();
 
+use PaygwCases ();
+
 use base 'Exporter';
 
 our @EXPORT = qw(vectors_load vectors_add vectors_text vectors_body
@@ -24,6 +26,7 @@ our $data = "$FindBin::Bin/data";
 # requests by case name: the blocks refer to them, so bytes stay bytes
 our %request;
 our %event;
+my %vector;
 
 my @cases;
 
@@ -40,7 +43,12 @@ sub slurp {
 sub vectors_load {
     my ($path) = @_;
 
-    return JSON::PP->new->utf8->decode(slurp("$data/$path"));
+    my $whole = PaygwCases::whole($path);
+
+    $vector{$_->{name}} = $_
+        for @{ ref $whole eq 'HASH' ? $whole->{vectors} : $whole };
+
+    return $whole;
 }
 
 
@@ -203,6 +211,8 @@ sub vectors_body {
     my ($name) = $block->name =~ /(\S+)\z/;
 
     die "no case $name" if !exists $event{$name};
+
+    PaygwCases::ran($vector{$name}) if $vector{$name};
 
     my $want = $event{$name} or return;
 

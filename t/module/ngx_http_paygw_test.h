@@ -60,5 +60,14 @@ u_char *ngx_http_paygw_test_book_against(u_char *p, ngx_paygw_store_op_t *op);
 char *ngx_http_paygw_test_threads(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
+/*
+ * The setter of "paygw_test_time": with a time in "http" the clock of workers
+ * stands there; in a location it stands at "?at=TIME" from such a request on.
+ * What is to be done before a configuration, and when a process starts.
+ */
+char *ngx_http_paygw_test_time(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_paygw_test_time_reset(ngx_conf_t *cf);
+ngx_int_t ngx_http_paygw_test_time_process(ngx_cycle_t *cycle);
+
 
 #endif /* _NGX_HTTP_PAYGW_TEST_H_INCLUDED_ */

@@ -19,6 +19,8 @@
  *   paygw_test_route;         location: which channels a route picks
  *   paygw_test_store;         location: drives the store by arguments
  *   paygw_test_threads POOL;  location: a thread of the pool sleeps
+ *   paygw_test_time [TIME];   http, location: the wall clock of workers in all
+ *                             that they do
  */
 
 
@@ -64,6 +66,20 @@ static ngx_command_t  ngx_http_paygw_test_commands[] = {
       0,
       NULL },
 
+    { ngx_string("paygw_test_time"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_paygw_test_time,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("paygw_test_time"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_paygw_test_time,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
 #if (NGX_THREADS)
 
     { ngx_string("paygw_test_threads"),
@@ -80,7 +96,7 @@ static ngx_command_t  ngx_http_paygw_test_commands[] = {
 
 
 static ngx_http_module_t  ngx_http_paygw_test_module_ctx = {
-    NULL,                                  /* preconfiguration */
+    ngx_http_paygw_test_time_reset,        /* preconfiguration */
     ngx_http_paygw_test_init,              /* postconfiguration */
 
     NULL,                                  /* create main configuration */
@@ -101,7 +117,7 @@ ngx_module_t  ngx_http_paygw_test_module = {
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     NULL,                                  /* init module */
-    NULL,                                  /* init process */
+    ngx_http_paygw_test_time_process,      /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
     NULL,                                  /* exit process */

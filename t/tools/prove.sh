@@ -22,7 +22,9 @@ result=$PAYGW_BUILD/results/$name
 
 cd "$PAYGW_ROOT"
 
+all=
 if [ $# = 0 ]; then
+    [ "$store" = redis ] || all=yes
     case $store in
         redis) set -- $(store_suites) ;;
         *)     set -- $(ls t/*.t 2> /dev/null | grep -v '^t/unit\.t$') ;;
@@ -52,11 +54,20 @@ export TEST_NGINX_LOAD_MODULES="${load# }"
 export TEST_NGINX_RANDOMIZE=1
 export PERL5LIB="$tn:$PAYGW_ROOT/t/lib${PERL5LIB:+:$PERL5LIB}"
 
+# which cases of t/data each suite has run: see t/lib/PaygwCases.pm
+export PAYGW_TEST_CASES="$PAYGW_BUILD/cases/$name"
+rm -rf "$PAYGW_TEST_CASES"
+mkdir -p "$PAYGW_TEST_CASES"
+
 say "$name: $# files"
 begin=$(date +%s)
 rc=0
 prove --timer -j"${JOBS:-4}" "$@" > "$log" 2>&1 < /dev/null || rc=$?
 seconds=$(($(date +%s) - begin))
+
+if [ $all ] && ! perl t/tools/cases.pl "$PAYGW_TEST_CASES" >> "$log"; then
+    rc=1
+fi
 
 # prove's own summary is what counts; a file that died has no failed test but
 # is a failure nevertheless

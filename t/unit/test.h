@@ -42,6 +42,13 @@ ngx_str_t hexed(ngx_pool_t *pool, u_char *p, size_t len);
 /* the name of a file made by unit.t */
 ngx_str_t made(ngx_pool_t *pool, const char *name);
 
+/*
+ * A case of a file of vectors has been judged; and, in the end, that these are
+ * all which t/data/cases.txt has for "unit", and no other ones.
+ */
+void ran(const char *file, ngx_str_t *name);
+void ran_all(void);
+
 
 void test_text(void);
 void test_charset(void);
@@ -69,6 +76,7 @@ void test_breaker(void);
 void test_book(void);
 void test_order(void);
 void test_told(void);
+void test_cases(void);
 
 
 #endif /* _TEST_H_INCLUDED_ */

@@ -28,6 +28,10 @@ static void test_call_sorted(ngx_conf_t *cf, ngx_paygw_json_t *v,
     const char *name);
 static void test_call_foreign(ngx_conf_t *cf, ngx_paygw_json_t *v,
     const char *secret, const char *name);
+static void test_call_code(ngx_conf_t *cf, ngx_paygw_json_t *v, ngx_str_t *key,
+    const char *name);
+static void test_call_aws(ngx_conf_t *cf, ngx_paygw_json_t *v,
+    const char *name);
 static void test_call_setup(ngx_conf_t *cf, test_call_t *t);
 static void test_call_seal(void);
 static void test_call_dummy(void);
@@ -49,7 +53,7 @@ static void
 test_call_vectors(void)
 {
     char              *err, name[128];
-    ngx_str_t          text, kind, s;
+    ngx_str_t          text, kind, s, secret;
     ngx_uint_t         n;
     ngx_conf_t        *cf;
     ngx_paygw_json_t  *root, *v;
@@ -84,7 +88,21 @@ test_call_vectors(void)
         } else if (ngx_strncmp(s.data, "rfc9421_payment", s.len) == 0) {
             test_call_foreign(cf, v, "gw_secret_0123456789abcdefghijklmn",
                               name);
+
+        } else if (ngx_strncmp(kind.data, "rfc9421", 7) == 0) {
+            secret = test_call_text(ngx_paygw_json_get(v, "inputs"),
+                                    "secret_b64");
+            secret = base64(cf->pool, &secret);
+            test_call_code(cf, v, &secret, name);
+
+        } else if (ngx_strncmp(kind.data, "aws_sigv4", 9) == 0) {
+            test_call_aws(cf, v, name);
+
+        } else {
+            ok(0, "%s, is of no kind", name);
         }
+
+        ran("merchant/vectors.json", &s);
 
         n++;
     }
@@ -257,20 +275,90 @@ static void
 test_call_foreign(ngx_conf_t *cf, ngx_paygw_json_t *v, const char *secret,
     const char *name)
 {
-    size_t     len;
-    u_char     out[NGX_PAYGW_HASH_MAX];
-    ngx_str_t  key, text, sig, want;
+    ngx_str_t  key;
 
     key = harness_str(cf->pool, secret);
+
+    test_call_code(cf, v, &key, name);
+}
+
+
+static void
+test_call_code(ngx_conf_t *cf, ngx_paygw_json_t *v, ngx_str_t *key,
+    const char *name)
+{
+    size_t     len;
+    u_char     out[NGX_PAYGW_HASH_MAX];
+    ngx_str_t  text, sig, want;
+
     text = test_call_text(v, "string_to_sign");
     sig = test_call_text(v, "signature");
     want = base64(cf->pool, &sig);
 
-    (void) ngx_paygw_hmac(&ngx_paygw_hash_sha256, &key, &text, 1, out, &len,
+    (void) ngx_paygw_hmac(&ngx_paygw_hash_sha256, key, &text, 1, out, &len,
                           harness_ngx_log());
 
     ok(want.len == len && ngx_memcmp(out, want.data, len) == 0,
        "%s, code", name);
+}
+
+
+/* a key of the key of the key: date, region, service, "aws4_request" */
+
+static void
+test_call_aws(ngx_conf_t *cf, ngx_paygw_json_t *v, const char *name)
+{
+    size_t             len;
+    u_char             out[NGX_PAYGW_HASH_MAX], hash[2 * NGX_PAYGW_SHA256_LEN];
+    u_char            *p, *end;
+    ngx_str_t          key, part, text, sig, got, said;
+    ngx_uint_t         i;
+    ngx_paygw_json_t  *in;
+
+    in = ngx_paygw_json_get(v, "inputs");
+    text = test_call_text(v, "string_to_sign");
+    sig = test_call_text(v, "signature");
+
+    part = test_call_text(in, "secret_key");
+    key.len = part.len + 4;
+    key.data = ngx_pnalloc(cf->pool, key.len);
+    ngx_memcpy(ngx_cpymem(key.data, "AWS4", 4), part.data, part.len);
+
+    /* the third line of the text has the four of them */
+
+    p = text.data;
+
+    for (i = 0; i < 2; i++) {
+        p = (u_char *) ngx_strchr(p, '\n') + 1;
+    }
+
+    for (i = 0; i < 4; i++) {
+        end = p + strcspn((char *) p, "/\n");
+        part.data = p;
+        part.len = end - p;
+        p = end + 1;
+
+        (void) ngx_paygw_hmac(&ngx_paygw_hash_sha256, &key, &part, 1, out,
+                              &len, harness_ngx_log());
+        key.data = ngx_pnalloc(cf->pool, len);
+        key.len = len;
+        ngx_memcpy(key.data, out, len);
+    }
+
+    (void) ngx_paygw_hmac(&ngx_paygw_hash_sha256, &key, &text, 1, out, &len,
+                          harness_ngx_log());
+    got = hexed(cf->pool, out, len);
+    ok(got.len == sig.len && ngx_memcmp(got.data, sig.data, sig.len) == 0,
+       "%s, code", name);
+
+    /* and the fourth one the digest of the request */
+
+    part = test_call_text(in, "canonical_request");
+    (void) ngx_paygw_sha256(&part, 1, out);
+    (void) ngx_hex_dump(hash, out, NGX_PAYGW_SHA256_LEN);
+    said.len = sizeof(hash);
+    said.data = text.data + text.len - said.len;
+    ok(ngx_memcmp(said.data, hash, said.len) == 0, "%s, digest", name);
 }
 
 

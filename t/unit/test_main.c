@@ -12,6 +12,13 @@
 static ngx_uint_t   test_count, test_failed;
 static const char  *test_made;
 
+/* "FILE NAME" of each case that was judged */
+
+#define TEST_RAN_MAX  256
+
+static char         test_ran[TEST_RAN_MAX][160];
+static ngx_uint_t   test_nran;
+
 
 int
 main(int argc, char **argv)
@@ -50,6 +57,10 @@ main(int argc, char **argv)
     test_metrics();
     test_breaker();
     test_book();
+
+    test_cases();
+
+    ran_all();
 
     printf("1..%lu\n", (unsigned long) test_count);
 
@@ -244,4 +255,65 @@ made(ngx_pool_t *pool, const char *name)
     snprintf(path, sizeof(path), "%s/%s", test_made, name);
 
     return harness_str(pool, path);
+}
+
+
+void
+ran(const char *file, ngx_str_t *name)
+{
+    if (test_nran == TEST_RAN_MAX) {
+        abort();
+    }
+
+    snprintf(test_ran[test_nran++], sizeof(test_ran[0]), "%s %.*s ", file,
+             (int) name->len, name->data);
+}
+
+
+/* a line is "FILE NAME SUITE ..." */
+
+void
+ran_all(void)
+{
+    char        *line, *next;
+    ngx_str_t    text;
+    ngx_conf_t  *cf;
+    ngx_uint_t   i, listed, done;
+
+    cf = harness_conf();
+    text = harness_file(cf->pool, "cases.txt");
+    listed = 0;
+
+    for (line = (char *) harness_str(cf->pool, (char *) text.data).data;
+         *line;
+         line = next)
+    {
+        next = line + strcspn(line, "\n");
+
+        if (*next) {
+            *next++ = '\0';
+        }
+
+        done = 0;
+
+        for (i = 0; i < test_nran; i++) {
+            done |= (strncmp(line, test_ran[i], strlen(test_ran[i])) == 0);
+        }
+
+        if (line[0] != '#' && strstr(line, " unit") != NULL) {
+            listed++;
+
+            if (!done) {
+                ok(0, "cases.txt: %s: was run", line);
+            }
+
+        } else if (done) {
+            ok(0, "cases.txt: %s: is one of unit", line);
+        }
+    }
+
+    ok(listed == test_nran && listed, "cases.txt: %lu cases are run",
+       (unsigned long) test_nran);
+
+    harness_conf_free(cf);
 }
