@@ -382,6 +382,7 @@ ngx_http_paygw_api_ask(ngx_http_paygw_api_ctx_t *ctx)
     orders = x->n.provider->orders;
 
     ctx->order.code = NGX_PAYGW_CODE_OK;
+    ctx->order.doubtful = 0;
 
     return orders->ask[ctx->order.op](x, &ctx->order);
 }
@@ -430,6 +431,13 @@ ngx_http_paygw_api_answered(ngx_http_paygw_pass_ctx_t *call)
             return;
         }
 
+        if (ctx->look.under_way) {
+            ngx_http_paygw_api_looked(ctx);
+
+        } else if (ngx_http_paygw_api_look(ctx) == NGX_OK) {
+            return;
+        }
+
         if (ctx->order.code != NGX_PAYGW_CODE_OK) {
             ngx_http_paygw_api_open_end(call);
         }
@@ -466,6 +474,12 @@ ngx_http_paygw_api_failed(ngx_http_paygw_pass_ctx_t *call)
     };
 
     o = &call->api->order;
+
+    if (ngx_http_paygw_api_look_failed(call->api)) {
+        ngx_http_paygw_api_open_end(call);
+        ngx_http_paygw_api_end(call->api);
+        return;
+    }
 
     switch (call->exchange.n.reason) {
 
@@ -513,7 +527,8 @@ ngx_http_paygw_api_end(ngx_http_paygw_api_ctx_t *ctx)
 /*
  * That this try has done nothing is no word about one before it that nobody has
  * told of, nor about a step that was taken: a caller who hears of a refusal
- * would do it another way, and it would be done twice.
+ * would do it another way, and it would be done twice.  What is there, and at
+ * its end, is told: whoever has made it.
  */
 
 static void
@@ -522,6 +537,13 @@ ngx_http_paygw_api_open_end(ngx_http_paygw_pass_ctx_t *call)
     ngx_paygw_order_t  *o;
 
     o = &call->api->order;
+
+    if (call->api->look.known
+        && (o->code == NGX_PAYGW_CODE_ORDER_PAID
+            || o->code == NGX_PAYGW_CODE_ORDER_CLOSED))
+    {
+        return;
+    }
 
     if ((o->sent || call->doubt) && !ngx_paygw_codes[o->code].unknown) {
         o->code = NGX_PAYGW_CODE_UNCLEAR;

@@ -188,6 +188,8 @@ ngx_paygw_alipay_problem(ngx_paygw_order_t *o, ngx_paygw_json_t *content,
         o->told.outcome = NGX_PAYGW_OUTCOME_PENDING;
     }
 
+    ngx_paygw_order_doubt(o);
+
     return NGX_OK;
 }
 
