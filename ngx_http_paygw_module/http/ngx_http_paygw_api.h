@@ -54,7 +54,6 @@ typedef struct {
     ngx_str_t                    word;        /* of the provider */
     ngx_uint_t                   tries;       /* of the call */
 
-    unsigned                     refused:1;   /* exchange.refused of it */
     unsigned                     under_way:1;
     unsigned                     known:1;     /* the answer tells the state */
 } ngx_http_paygw_api_look_t;

@@ -37,16 +37,14 @@ ngx_http_paygw_api_look(ngx_http_paygw_api_ctx_t *ctx)
 {
     ngx_int_t                   rc;
     ngx_paygw_order_t          *o;
-    ngx_paygw_exchange_t       *x;
     ngx_http_paygw_pass_ctx_t  *call;
     ngx_http_paygw_api_look_t  *look;
 
     o = &ctx->order;
     call = ctx->call;
     look = &ctx->look;
-    x = &call->exchange;
 
-    if (!o->doubtful || look->under_way || call->expired || x->status == 0) {
+    if (!o->doubtful || call->expired) {
         return NGX_DECLINED;
     }
 
@@ -54,7 +52,6 @@ ngx_http_paygw_api_look(ngx_http_paygw_api_ctx_t *ctx)
     look->code = o->code;
     look->word = o->told.word;
     look->tries = call->tries;
-    look->refused = x->refused;
 
     o->op = (o->op == NGX_PAYGW_OP_REFUND) ? NGX_PAYGW_OP_REFUND_QUERY
                                            : NGX_PAYGW_OP_QUERY;
@@ -87,7 +84,6 @@ ngx_http_paygw_api_look_back(ngx_http_paygw_api_ctx_t *ctx)
     ctx->order.op = look->op;
     ctx->call->tries = look->tries;
     ctx->call->sent = 1;
-    ctx->call->exchange.refused = look->refused;
 
     look->under_way = 0;
 }
@@ -131,11 +127,9 @@ ngx_http_paygw_api_look_failed(ngx_http_paygw_api_ctx_t *ctx)
 void
 ngx_http_paygw_api_looked(ngx_http_paygw_api_ctx_t *ctx)
 {
-    ngx_paygw_order_t          *o;
-    ngx_http_paygw_api_look_t  *look;
+    ngx_paygw_order_t  *o;
 
     o = &ctx->order;
-    look = &ctx->look;
 
     ngx_http_paygw_api_look_back(ctx);
 
@@ -147,11 +141,7 @@ ngx_http_paygw_api_looked(ngx_http_paygw_api_ctx_t *ctx)
         return;
     }
 
-    look->known = 1;
-
-    /* there is an order, whoever has made it: its record stays */
-
-    ctx->call->exchange.refused = 0;
+    ctx->look.known = 1;
 
     switch (o->op) {
 
