@@ -183,8 +183,9 @@ for ([ wx => 'ORDERPAID', 'ORDER_PAID' ], [ wx => 'ORDER_PAID', 'ORDER_PAID' ],
                     field => 'amount', provider_code => $word);
         asked(2, "$name: another one is paid");
     }
-    is($Nginx->count(qr/order "$Id" of channel "\w+" is paid with amount 101 CNY, this is one of 100 CNY/),
-       2, "$name: another one is paid: logged");
+    is($Nginx->count(qr/order "$Id" of channel "\w+" is paid with amount /
+                     . '101 CNY, this is one of 100 CNY'), 2,
+       "$name: another one is paid: logged");
 
     # still to be paid: no other code is shown for it
 

@@ -142,9 +142,9 @@ ngx_int_t ngx_http_paygw_api_channel(ngx_http_paygw_api_ctx_t *ctx,
 
 
 /*
- * ngx_http_paygw_api_look.c.  A verified answer has refused it: NGX_OK, if it is
- * asked what is there, which goes on; NGX_DECLINED.  Then its answer, verified,
- * with what it means: order is about what was refused again, with a code and
+ * ngx_http_paygw_api_look.c.  A verified answer has refused it: NGX_OK, it is
+ * asked what is there, which goes on; NGX_DECLINED.  Then the answer to that,
+ * verified, in order: which is about what was refused again, with a code and
  * what is told.  Or there is none that could be used: 1, and the same with the
  * refusal alone; 0, nothing was asked.
  */

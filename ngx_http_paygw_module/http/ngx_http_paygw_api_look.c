@@ -72,7 +72,7 @@ ngx_http_paygw_api_look(ngx_http_paygw_api_ctx_t *ctx)
 }
 
 
-/* what follows is about the call that was refused, and not about the question */
+/* what follows is about the call that was refused, not about the question */
 
 static void
 ngx_http_paygw_api_look_back(ngx_http_paygw_api_ctx_t *ctx)
