@@ -243,9 +243,14 @@ ngx_paygw_order_problem(ngx_paygw_json_out_t *out, ngx_paygw_order_t *o)
 
     ngx_paygw_json_out_some(out, "field", &field);
 
+    /* what is there, of an order that is refused for that */
+
     if ((o->op == NGX_PAYGW_OP_CREATE || o->op == NGX_PAYGW_OP_CLOSE)
         && o->told.state != NGX_PAYGW_STATE_UNKNOWN
-        && !ngx_paygw_codes[o->code].unknown)
+        && (o->code == NGX_PAYGW_CODE_ORDER_MISMATCH
+            || o->code == NGX_PAYGW_CODE_ORDER_PAID
+            || o->code == NGX_PAYGW_CODE_ORDER_CLOSED
+            || o->code == NGX_PAYGW_CODE_ORDER_STATE))
     {
         ngx_paygw_json_out_string(out, "state",
                                   &ngx_paygw_order_states[o->told.state]);
