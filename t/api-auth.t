@@ -142,16 +142,17 @@ is($res->{status}, 200, 'made by the second try') or diag($res->{body});
 --- wxpay eval: $::Wxpay
 --- config eval: $::Gate
 --- run
-for ([ NO_AUTH => 502, 2 ], [ ORDERPAID => 409, 2 ], [ PARAM_ERROR => 422, 1 ],
+for ([ NO_AUTH => 502, 2 ], [ ORDERPAID => 409, 4 ], [ PARAM_ERROR => 422, 1 ],
      [ SYSTEM_ERROR => 502, 2 ], [ FREQUENCY_LIMITED => 503, 2 ])
 {
     my ($word, $status, $calls) = @$_;
     my $answer = { status => 403, body => qq({"code":"$word","message":"x"}) };
     my $key = fresh();
-    $::Peer->plan($answer, $answer);
+    $::Peer->plan(($answer) x 4);
     is(send_callback(order($key))->{status}, $status, $word);
     is(send_callback(order($key))->{status}, $status, "$word again");
     is(scalar $::Peer->requests, $calls, "$word: calls");
+    $::Peer->plan;
 }
 
 

@@ -167,8 +167,27 @@ for ([ type => 'idempotency_error' ], [ code => 'idempotency_error' ],
         { error => { type => 'x', $name => $word } }) } } 1 .. 3);
     unclear(s => create('s', method => 'app'), "stripe 409 $name $word",
             $word);
+    is(scalar $Peer->requests, 3, "stripe 409 $name $word: three times");
     $Peer->plan;
 }
+
+# nor is what is said after that a word about the call that was under way
+
+for my $status (409, 502, 503, 504) {
+    $Peer->plan({ status => $status, body =>
+                  '{"error":{"type":"api_error"}}' },
+                { status => 402, body => '{"error":{"type":"card_error",'
+                  . '"code":"card_declined"}}' });
+    unclear(s => create('s', method => 'app'), "stripe $status, then 402",
+            'card_declined');
+    is(scalar $Peer->requests, 2, "stripe $status, then 402: twice");
+}
+
+$Peer->plan(({ status => 429, body => '{"error":{"type":"x"}}',
+               headers => { 'Stripe-Should-Retry' => 'true' } }) x 3);
+$Api{s}->problem(create('s', method => 'app'), 503, 'RETRY-BUSY',
+                 'stripe: three times too many');
+is(scalar $Peer->requests, 3, 'stripe: three times too many: tries');
 
 
 # -- UnionPay --

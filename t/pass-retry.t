@@ -191,6 +191,15 @@ sub anew_ok {
         [ 'stripe, who keeps an error', '/stripe/v1/payment_intents',
           'amount=1', { status => 500,
                         body => '{"error":{"type":"api_error"}}' }, 1 ],
+        [ 'stripe, whose key is in use', '/stripe/v1/payment_intents',
+          'amount=1', { status => 409, body => '{"error":{"type":'
+              . '"idempotency_error","code":"idempotency_key_in_use"}}' },
+          2 ],
+        [ 'stripe, who is away', '/stripe/v1/payment_intents', 'amount=1',
+          { status => 503, body => '{"error":{"type":"api_error"}}' }, 2 ],
+        [ 'stripe, who says no', '/stripe/v1/payment_intents', 'amount=1',
+          { status => 503, body => '{"error":{"type":"api_error"}}',
+            headers => { 'Stripe-Should-Retry' => 'false' } }, 1 ],
     ) {
         my ($name, $uri, $body, $plan, $n) = @$case;
         $Peer->plan($plan, {});

@@ -384,6 +384,7 @@ ngx_http_paygw_api_ask(ngx_http_paygw_api_ctx_t *ctx)
     orders = x->n.provider->orders;
 
     ctx->order.code = NGX_PAYGW_CODE_OK;
+    ctx->order.doubtful = 0;
 
     return orders->ask[ctx->order.op](x, &ctx->order);
 }
@@ -431,6 +432,13 @@ ngx_http_paygw_api_answered(ngx_http_paygw_pass_ctx_t *call)
 
         if (ctx->book.asking) {
             ngx_http_paygw_api_refund_asked(ctx);
+            return;
+        }
+
+        if (ctx->look.under_way) {
+            ngx_http_paygw_api_looked(ctx);
+
+        } else if (ngx_http_paygw_api_look(ctx) == NGX_OK) {
             return;
         }
 
@@ -492,6 +500,12 @@ ngx_http_paygw_api_failed(ngx_http_paygw_pass_ctx_t *call)
 
     o = &call->api->order;
 
+    if (ngx_http_paygw_api_look_failed(call->api)) {
+        ngx_http_paygw_api_open_end(call);
+        ngx_http_paygw_api_end(call->api);
+        return;
+    }
+
     switch (call->exchange.n.reason) {
 
     case NGX_PAYGW_REASON_ORDER_MISMATCH:
@@ -538,7 +552,8 @@ ngx_http_paygw_api_end(ngx_http_paygw_api_ctx_t *ctx)
 /*
  * That this try has done nothing is no word about one before it that nobody has
  * told of, nor about a step that was taken: a caller who hears of a refusal
- * would do it another way, and it would be done twice.
+ * would do it another way, and it would be done twice.  What is there, and at
+ * its end, is told: whoever has made it.
  */
 
 static void
@@ -547,6 +562,13 @@ ngx_http_paygw_api_open_end(ngx_http_paygw_pass_ctx_t *call)
     ngx_paygw_order_t  *o;
 
     o = &call->api->order;
+
+    if (call->api->look.known
+        && (o->code == NGX_PAYGW_CODE_ORDER_PAID
+            || o->code == NGX_PAYGW_CODE_ORDER_CLOSED))
+    {
+        return;
+    }
 
     if ((o->sent || call->doubt) && !ngx_paygw_codes[o->code].unknown) {
         o->code = NGX_PAYGW_CODE_UNCLEAR;

@@ -24,6 +24,7 @@
  *   ngx_http_paygw_api_route.c   which operation a URI is, of which channel
  *   ngx_http_paygw_api_home.c    where an order is, and is to be made
  *   ngx_http_paygw_api_pick.c    a channel of a route
+ *   ngx_http_paygw_api_look.c    what is there, where it is refused for that
  *   ngx_http_paygw_api_reply.c   what the caller gets
  *   ngx_http_paygw_api_book.c    what is remembered of it
  */
@@ -46,6 +47,18 @@ struct ngx_http_paygw_api_conf_s {
 };
 
 
+/* what was refused, while it is asked what is there */
+typedef struct {
+    ngx_paygw_op_e               op;
+    ngx_paygw_code_e             code;
+    ngx_str_t                    word;        /* of the provider */
+    ngx_uint_t                   tries;       /* of the call */
+
+    unsigned                     under_way:1;
+    unsigned                     known:1;     /* the answer tells the state */
+} ngx_http_paygw_api_look_t;
+
+
 /* one operation in a worker */
 struct ngx_http_paygw_api_ctx_s {
     ngx_http_request_t          *request;
@@ -56,6 +69,7 @@ struct ngx_http_paygw_api_ctx_s {
     ngx_paygw_order_t            order;
     ngx_str_t                    body;
     ngx_http_paygw_api_book_t    book;
+    ngx_http_paygw_api_look_t    look;
 
     unsigned                     opened:1;    /* events, by their token */
     unsigned                     started:1;   /* it is no question for events */
@@ -125,6 +139,19 @@ ngx_uint_t ngx_http_paygw_api_unclear(ngx_http_paygw_pass_ctx_t *call);
 ngx_int_t ngx_http_paygw_api_route(ngx_http_paygw_api_ctx_t *ctx);
 ngx_int_t ngx_http_paygw_api_channel(ngx_http_paygw_api_ctx_t *ctx,
     ngx_http_paygw_pass_conf_t **call);
+
+
+/*
+ * ngx_http_paygw_api_look.c.  A verified answer has refused it: NGX_OK, it is
+ * asked what is there, which goes on; NGX_DECLINED.  Then the answer to that,
+ * verified, in order: which is about what was refused again, with a code and
+ * what is told.  Or there is none that could be used: 1, and the same with the
+ * refusal alone; 0, nothing was asked.
+ */
+
+ngx_int_t ngx_http_paygw_api_look(ngx_http_paygw_api_ctx_t *ctx);
+void ngx_http_paygw_api_looked(ngx_http_paygw_api_ctx_t *ctx);
+ngx_uint_t ngx_http_paygw_api_look_failed(ngx_http_paygw_api_ctx_t *ctx);
 
 
 /* ngx_http_paygw_api_reply.c: the answer of order.code; ends the request */

@@ -254,6 +254,10 @@ ngx_http_paygw_api_book_refuse(ngx_http_paygw_api_ctx_t *ctx,
 {
     ctx->order.code = code;
 
+    if (code == NGX_PAYGW_CODE_ORDER_PAID) {
+        ngx_http_paygw_api_status_noted(ctx);
+    }
+
     ctx->call->exchange.n.reason = (code == NGX_PAYGW_CODE_STORE)
                                    ? NGX_PAYGW_REASON_STORE
                                    : NGX_PAYGW_REASON_ORDER_MISMATCH;
@@ -423,7 +427,11 @@ ngx_http_paygw_api_book_order(ngx_http_paygw_api_ctx_t *ctx)
         o->told.currency = b->terms.currency;
     }
 
-    if (o->code != NGX_PAYGW_CODE_OK) {
+    /* what is there was asked for a refusal: that is noted as well */
+
+    if (o->code != NGX_PAYGW_CODE_OK
+        && (!ctx->look.known || ngx_paygw_codes[o->code].unknown))
+    {
         ngx_http_paygw_api_reply(ctx);
         return;
     }

@@ -130,8 +130,9 @@ ngx_paygw_book_state_e ngx_http_paygw_api_status_of(ngx_paygw_state_e state);
 /* 1 if what he says is of another amount or currency than that of the book */
 ngx_uint_t ngx_http_paygw_api_status_differs(ngx_http_paygw_api_ctx_t *ctx);
 
-/* order.told is what both know */
+/* order.told is what both know, or what the book alone does */
 void ngx_http_paygw_api_status_merged(ngx_http_paygw_api_ctx_t *ctx);
+void ngx_http_paygw_api_status_noted(ngx_http_paygw_api_ctx_t *ctx);
 
 /*
  * The answer of another call, which a look has told: NGX_OK, it is in

@@ -190,11 +190,36 @@ ngx_http_paygw_api_status_merged(ngx_http_paygw_api_ctx_t *ctx)
     if (ngx_paygw_book_paid(known)) {
         told->outcome = NGX_PAYGW_OUTCOME_SUCCESS;
 
+        if (ctx->order.code == NGX_PAYGW_CODE_ORDER_STATE
+            || ctx->order.code == NGX_PAYGW_CODE_ORDER_CLOSED)
+        {
+            /* it came in while the provider was asked */
+
+            ctx->order.code = NGX_PAYGW_CODE_ORDER_PAID;
+        }
+
     } else if (ngx_http_paygw_api_status_final(known)
                && told->outcome == NGX_PAYGW_OUTCOME_PENDING)
     {
         told->outcome = NGX_PAYGW_OUTCOME_FAILED;
     }
+}
+
+
+void
+ngx_http_paygw_api_status_noted(ngx_http_paygw_api_ctx_t *ctx)
+{
+    ngx_paygw_told_t  *told;
+
+    told = &ctx->order.told;
+
+    ngx_memzero(told, sizeof(ngx_paygw_told_t));
+
+    told->amount = ctx->book.terms.amount;
+    told->currency = ctx->book.terms.currency;
+    told->refund_amount = -1;
+
+    ngx_http_paygw_api_status_merged(ctx);
 }
 
 

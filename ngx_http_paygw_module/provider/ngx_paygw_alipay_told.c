@@ -181,6 +181,8 @@ ngx_paygw_alipay_problem(ngx_paygw_order_t *o, ngx_paygw_json_t *content,
         ngx_paygw_alipay_unseen(o);
     }
 
+    ngx_paygw_order_doubt(o);
+
     return NGX_OK;
 }
 

@@ -212,6 +212,32 @@ ngx_paygw_order_strange(ngx_paygw_exchange_t *x, const char *name)
 
 
 void
+ngx_paygw_order_doubt(ngx_paygw_order_t *o)
+{
+    switch (o->op) {
+
+    case NGX_PAYGW_OP_CREATE:
+        o->doubtful = (o->code == NGX_PAYGW_CODE_ORDER_PAID);
+        break;
+
+    case NGX_PAYGW_OP_CLOSE:
+        o->doubtful = (o->code == NGX_PAYGW_CODE_ORDER_PAID
+                       || o->code == NGX_PAYGW_CODE_ORDER_CLOSED
+                       || o->code == NGX_PAYGW_CODE_ORDER_STATE);
+        break;
+
+    case NGX_PAYGW_OP_REFUND:
+        o->doubtful = (o->step == 0
+                       && o->code == NGX_PAYGW_CODE_ORDER_STATE);
+        break;
+
+    default:
+        break;
+    }
+}
+
+
+void
 ngx_paygw_order_param(ngx_paygw_order_t *o, const char *name,
     ngx_str_t *value)
 {

@@ -200,6 +200,10 @@ struct ngx_paygw_order_s {
     /* set by normalise() */
     ngx_paygw_code_e         code;
     ngx_paygw_told_t         told;
+    ngx_uint_t               doubtful;     /* it is refused for what is there,
+                                              or may be: that is to be asked
+                                              before code is told;
+                                              unsigned:1 */
 
     ngx_uint_t               sent;         /* by a step before: that a later
                                               one cannot be sent is no sign of
@@ -306,6 +310,13 @@ ngx_int_t ngx_paygw_order_broken(ngx_pool_t *pool, ngx_paygw_order_t *o,
  */
 ngx_int_t ngx_paygw_order_other(ngx_paygw_exchange_t *x, const char *name);
 ngx_int_t ngx_paygw_order_strange(ngx_paygw_exchange_t *x, const char *name);
+
+/*
+ * By the code of a verified answer: an order is refused since it is paid, or is
+ * not to be closed, or refunded by the first step, in its state.  Sets
+ * o->doubtful.
+ */
+void ngx_paygw_order_doubt(ngx_paygw_order_t *o);
 
 /* another parameter of the action; there must be room.  value is not copied */
 void ngx_paygw_order_param(ngx_paygw_order_t *o, const char *name,

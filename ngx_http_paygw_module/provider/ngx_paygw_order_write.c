@@ -22,6 +22,8 @@ static void ngx_paygw_order_data(ngx_paygw_json_out_t *out,
     ngx_paygw_order_t *o);
 static void ngx_paygw_order_payment(ngx_paygw_json_out_t *out,
     ngx_paygw_order_t *o);
+static void ngx_paygw_order_terms(ngx_paygw_json_out_t *out,
+    ngx_paygw_order_t *o);
 static void ngx_paygw_order_refunded(ngx_paygw_json_out_t *out,
     ngx_paygw_order_t *o);
 static void ngx_paygw_order_action(ngx_paygw_json_out_t *out,
@@ -148,6 +150,18 @@ ngx_paygw_order_payment(ngx_paygw_json_out_t *out, ngx_paygw_order_t *o)
     ngx_paygw_json_out_string(out, "outcome",
                               &ngx_paygw_outcomes[o->told.outcome]);
 
+    ngx_paygw_order_terms(out, o);
+
+    ngx_paygw_json_out_some(out, "payer", &o->told.payer);
+    ngx_paygw_json_out_some(out, "provider_state", &o->told.word);
+}
+
+
+/* the order, whatever has become of the call */
+
+static void
+ngx_paygw_order_terms(ngx_paygw_json_out_t *out, ngx_paygw_order_t *o)
+{
     if (o->told.amount >= 0) {
         ngx_paygw_json_out_integer(out, "amount", o->told.amount);
     }
@@ -155,8 +169,6 @@ ngx_paygw_order_payment(ngx_paygw_json_out_t *out, ngx_paygw_order_t *o)
     ngx_paygw_json_out_some(out, "currency", &o->told.currency);
     ngx_paygw_json_out_some(out, "trade_no", &o->told.trade_no);
     ngx_paygw_order_time(out, "paid_at", o->told.time);
-    ngx_paygw_json_out_some(out, "payer", &o->told.payer);
-    ngx_paygw_json_out_some(out, "provider_state", &o->told.word);
 }
 
 
@@ -230,6 +242,20 @@ ngx_paygw_order_problem(ngx_paygw_json_out_t *out, ngx_paygw_order_t *o)
     }
 
     ngx_paygw_json_out_some(out, "field", &field);
+
+    /* what is there, of an order that is refused for that */
+
+    if ((o->op == NGX_PAYGW_OP_CREATE || o->op == NGX_PAYGW_OP_CLOSE)
+        && o->told.state != NGX_PAYGW_STATE_UNKNOWN
+        && (o->code == NGX_PAYGW_CODE_ORDER_MISMATCH
+            || o->code == NGX_PAYGW_CODE_ORDER_PAID
+            || o->code == NGX_PAYGW_CODE_ORDER_CLOSED
+            || o->code == NGX_PAYGW_CODE_ORDER_STATE))
+    {
+        ngx_paygw_json_out_string(out, "state",
+                                  &ngx_paygw_order_states[o->told.state]);
+        ngx_paygw_order_terms(out, o);
+    }
 
     if (ngx_paygw_visible(&o->told.word, NGX_PAYGW_ORDER_WORD)) {
         ngx_paygw_json_out_string(out, "provider_code", &o->told.word);

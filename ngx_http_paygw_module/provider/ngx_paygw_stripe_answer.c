@@ -21,6 +21,9 @@
 static ngx_int_t ngx_paygw_stripe_sense(ngx_paygw_exchange_t *x,
     ngx_paygw_json_t *root);
 static ngx_uint_t ngx_paygw_stripe_locked(ngx_paygw_json_t *root);
+static ngx_uint_t ngx_paygw_stripe_again(ngx_paygw_exchange_t *x);
+static ngx_uint_t ngx_paygw_stripe_hint(ngx_paygw_exchange_t *x,
+    const char *word);
 static ngx_int_t ngx_paygw_stripe_about(ngx_paygw_exchange_t *x,
     ngx_paygw_json_t *root);
 static void ngx_paygw_stripe_asked_id(ngx_paygw_exchange_t *x,
@@ -67,16 +70,13 @@ ngx_paygw_stripe_check_answer(ngx_paygw_exchange_t *x)
 
     ngx_paygw_stripe_told(x);
 
-    /* an error is kept under the key, and said again, unless Stripe says so */
-
     ngx_paygw_exchange_busy(x, 0);
 
     if (ngx_paygw_stripe_locked(root)) {
         x->busy = 0;
-        x->again = 0;
     }
 
-    x->again = x->again && (x->open || x->repeat == NGX_PAYGW_REPEAT_ALWAYS);
+    x->again = ngx_paygw_stripe_again(x);
 
     if (ngx_paygw_stripe_bound(x, root) != NGX_OK) {
         return ngx_paygw_exchange_broken(x);
@@ -143,6 +143,59 @@ ngx_paygw_stripe_locked(ngx_paygw_json_t *root)
     return e && ngx_paygw_json_get_string(e, "code", &code) == NGX_OK
            && code.len == sizeof("lock_timeout") - 1
            && ngx_strncmp(code.data, "lock_timeout", code.len) == 0;
+}
+
+
+/*
+ * Stripe's own word is what counts, either way.  Without one these go again:
+ * another call of the same key is under way, or nobody there has seen this one.
+ * Any other error is kept under the key, and would be said again, or is one of
+ * too many calls.
+ */
+
+static ngx_uint_t
+ngx_paygw_stripe_again(ngx_paygw_exchange_t *x)
+{
+    if (x->status < 400 || x->repeat == NGX_PAYGW_REPEAT_NEVER) {
+        return 0;
+    }
+
+    if (ngx_paygw_stripe_hint(x, "true")) {
+        return 1;
+    }
+
+    /* two words are none to go by, and might be two of different meaning */
+
+    if (ngx_paygw_stripe_hint(x, "false")
+        || (x->n.msg.repeated
+            & ((ngx_uint_t) 1 << NGX_PAYGW_STRIPE_TOLD_RETRY)))
+    {
+        return 0;
+    }
+
+    switch (x->status) {
+
+    case 409:
+    case 502:
+    case 503:
+    case 504:
+        return 1;
+
+    default:
+        return x->busy && x->repeat == NGX_PAYGW_REPEAT_ALWAYS;
+    }
+}
+
+
+/* 1 if "Stripe-Should-Retry" is this word, and there once */
+
+static ngx_uint_t
+ngx_paygw_stripe_hint(ngx_paygw_exchange_t *x, const char *word)
+{
+    return !(x->n.msg.repeated
+             & ((ngx_uint_t) 1 << NGX_PAYGW_STRIPE_TOLD_RETRY))
+           && ngx_paygw_exchange_is(
+                         &x->n.msg.headers[NGX_PAYGW_STRIPE_TOLD_RETRY], word);
 }
 
 
@@ -235,8 +288,6 @@ ngx_paygw_stripe_told(ngx_paygw_exchange_t *x)
         f->value = h[i];
     }
 
-    h += NGX_PAYGW_STRIPE_TOLD_RETRY;
-
-    x->hinted = (h->len == 4 && ngx_strncmp(h->data, "true", 4) == 0);
+    x->hinted = ngx_paygw_stripe_hint(x, "true");
     x->open = x->hinted;
 }

@@ -230,6 +230,10 @@ ngx_paygw_unionpay_problem(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
             return NGX_AGAIN;
         }
 
+        /* a number that is there: as what? */
+
+        o->doubtful = (o->op == NGX_PAYGW_OP_CREATE && o->step == 0);
+
         break;
 
     case NGX_PAYGW_CODE_ORDER_NOT_FOUND:

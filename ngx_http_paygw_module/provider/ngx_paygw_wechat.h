@@ -151,5 +151,11 @@ void ngx_paygw_wechat_means(ngx_paygw_order_t *o,
  */
 ngx_int_t ngx_paygw_wechat_asked(ngx_paygw_order_t *o);
 
+/*
+ * An order is refused, o->code and o->told.word say why, and text, which may be
+ * empty: sets o->doubtful if that is for what is there.
+ */
+void ngx_paygw_wechat_doubt(ngx_paygw_order_t *o, ngx_str_t *text);
+
 
 #endif /* _NGX_PAYGW_WECHAT_H_INCLUDED_ */

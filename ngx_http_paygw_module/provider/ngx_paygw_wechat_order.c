@@ -296,3 +296,31 @@ ngx_paygw_wechat_asked(ngx_paygw_order_t *o)
 
     return NGX_AGAIN;
 }
+
+
+/*
+ * "The number of the order is there twice" has no code of its own, only words
+ * behind one that is said of much else.
+ */
+
+void
+ngx_paygw_wechat_doubt(ngx_paygw_order_t *o, ngx_str_t *text)
+{
+    static char  twice[] = "\xe8\xae\xa2\xe5\x8d\x95\xe5\x8f\xb7"
+                           "\xe9\x87\x8d\xe5\xa4\x8d";
+
+    if (o->op != NGX_PAYGW_OP_REFUND) {
+        ngx_paygw_order_doubt(o);
+    }
+
+    if (o->op != NGX_PAYGW_OP_CREATE) {
+        return;
+    }
+
+    if (o->code == NGX_PAYGW_CODE_ORDER_MISMATCH
+        || (ngx_paygw_exchange_is(&o->told.word, "INVALID_REQUEST")
+            && ngx_strnstr(text->data, twice, text->len)))
+    {
+        o->doubtful = 1;
+    }
+}

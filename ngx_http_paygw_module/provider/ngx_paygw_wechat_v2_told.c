@@ -137,12 +137,18 @@ static ngx_int_t
 ngx_paygw_wechat_v2_problem(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
     ngx_paygw_form_t *form)
 {
+    ngx_str_t  *text;
+
     if (!ngx_paygw_fields_word(form, "err_code", 64, &o->told.word)) {
         return ngx_paygw_order_strange(x, "err_code");
     }
 
     o->code = ngx_paygw_code_find(ngx_paygw_wechat_v2_codes, &o->told.word,
                                   0)->code;
+
+    text = ngx_paygw_wechat_v2_value(form, "err_code_des");
+
+    ngx_paygw_wechat_doubt(o, text ? text : &o->told.word);
 
     if (o->op != NGX_PAYGW_OP_CREATE
         || o->method != NGX_PAYGW_METHOD_BARCODE)

@@ -19,7 +19,7 @@
 
 
 static ngx_int_t ngx_paygw_wechat_v3_problem(ngx_paygw_exchange_t *x,
-    ngx_paygw_order_t *o, ngx_str_t *code);
+    ngx_paygw_order_t *o, ngx_paygw_json_t *root);
 static ngx_int_t ngx_paygw_wechat_v3_created(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o, ngx_paygw_json_t *root);
 static ngx_int_t ngx_paygw_wechat_v3_second(ngx_paygw_exchange_t *x,
@@ -80,7 +80,6 @@ ngx_paygw_wechat_v3_normalise(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
 {
     char              *err;
     ngx_int_t          rc;
-    ngx_str_t          code;
     ngx_paygw_json_t  *root;
 
     if (o->op == NGX_PAYGW_OP_BILL && o->step && x->unsigned_reply) {
@@ -108,9 +107,7 @@ ngx_paygw_wechat_v3_normalise(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
     }
 
     if (x->status != 200) {
-        return (ngx_paygw_event_word(root, "code", 64, &code) == NGX_OK)
-               ? ngx_paygw_wechat_v3_problem(x, o, &code)
-               : ngx_paygw_order_strange(x, "code");
+        return ngx_paygw_wechat_v3_problem(x, o, root);
     }
 
     switch (o->op) {
@@ -149,9 +146,16 @@ ngx_paygw_wechat_v3_normalise(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
 
 static ngx_int_t
 ngx_paygw_wechat_v3_problem(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
-    ngx_str_t *code)
+    ngx_paygw_json_t *root)
 {
-    o->told.word = *code;
+    ngx_str_t  text, *code;
+
+    code = &o->told.word;
+
+    if (ngx_paygw_event_word(root, "code", 64, code) != NGX_OK) {
+        return ngx_paygw_order_strange(x, "code");
+    }
+
     o->code = ngx_paygw_code_find(ngx_paygw_wechat_v3_codes, code, 0)->code;
 
     if (o->code == NGX_PAYGW_CODE_REFUSED) {
@@ -169,6 +173,10 @@ ngx_paygw_wechat_v3_problem(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
     {
         o->code = NGX_PAYGW_CODE_REFUND_NOT_FOUND;
     }
+
+    (void) ngx_paygw_json_get_string(root, "message", &text);
+
+    ngx_paygw_wechat_doubt(o, &text);
 
     return NGX_OK;
 }

@@ -324,8 +324,9 @@ def build(a, r):
         heads.append(('Content-Encoding', 'gzip'))
     for name, value in a.get('headers', {}).items():
         heads = [h for h in heads if h[0].lower() != name.lower()]
-        if value is not None:
-            heads.append((name, value))
+        for v in value if isinstance(value, list) else [value]:
+            if v is not None:
+                heads.append((name, v))
     if a.get('twice'):
         heads += [h for h in heads if h[0].lower() == a['twice'].lower()]
     if a.get('chunked'):
