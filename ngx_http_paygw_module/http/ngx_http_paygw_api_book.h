@@ -27,7 +27,8 @@
  *                  the caller hears is what both know
  *
  *   ngx_http_paygw_api_book.c     the steps, orders
- *   ngx_http_paygw_api_refund.c   refunds
+ *   ngx_http_paygw_api_refund.c   refunds, and questions about them:
+ *   ngx_http_paygw_api_refund_query.c
  *   ngx_http_paygw_api_status.c   paygw_status_cache, and what is told of both
  */
 
@@ -106,7 +107,6 @@ void ngx_http_paygw_api_book_ref(ngx_http_paygw_api_ctx_t *ctx);
 /* ngx_http_paygw_api_refund.c */
 
 void ngx_http_paygw_api_refund_begin(ngx_http_paygw_api_ctx_t *ctx);
-void ngx_http_paygw_api_refund_look(ngx_http_paygw_api_ctx_t *ctx);
 
 /* the answer to the question before a refund */
 void ngx_http_paygw_api_refund_asked(ngx_http_paygw_api_ctx_t *ctx);
@@ -114,6 +114,17 @@ void ngx_http_paygw_api_refund_asked(ngx_http_paygw_api_ctx_t *ctx);
 /* as book_end() and, of what is not sent at all, without waiting */
 void ngx_http_paygw_api_refund_end(ngx_http_paygw_api_ctx_t *ctx);
 void ngx_http_paygw_api_refund_undo(ngx_http_paygw_api_ctx_t *ctx);
+
+/* of the record with its own ref */
+ngx_int_t ngx_http_paygw_api_refund_key(ngx_http_paygw_api_ctx_t *ctx,
+    ngx_str_t *key);
+
+
+/* ngx_http_paygw_api_refund_query.c */
+
+/* before a question, and if the provider has not found what is asked for */
+void ngx_http_paygw_api_refund_look(ngx_http_paygw_api_ctx_t *ctx);
+void ngx_http_paygw_api_refund_absent(ngx_http_paygw_api_ctx_t *ctx);
 
 
 /* ngx_http_paygw_api_status.c */

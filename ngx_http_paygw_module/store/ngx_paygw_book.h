@@ -62,6 +62,10 @@
  *   back     not held, and not done:         NGX_DONE
  *            done, a call is under way, or
  *            no order:                       NGX_DECLINED, unchanged
+ *   absent   held, a call is under way, or
+ *            the doubt is fresh:             NGX_DECLINED, unchanged
+ *            else as give back
+ *   seek     as absent, but nothing is given back: NGX_DONE
  *   refuse   held, by this call alone:       NGX_OK, given back
  *            held, others are under way or
  *            nobody knows of one of them:    NGX_DONE, stays held
@@ -88,7 +92,9 @@
  * refuse, this call has done nothing; fail, the provider says that of the
  * refund; doubt, nobody knows, or it is not decided yet.  What nobody has heard
  * of in time is in doubt.  "Give back" is what others say, who are no such
- * call.
+ * call, and "absent" what they say if the provider has not found the refund:
+ * while a doubt is fresh, which is for the "fresh" of whoever has ended last,
+ * that means "not yet".  Seek asks for just that.
  *
  * With a move or a learn, unless it is declined, an answer may be kept, which a
  * look tells as long as it is fresh: whatever changes the order forgets it.
@@ -114,7 +120,9 @@ typedef enum {
     NGX_PAYGW_BOOK_GIVE_BACK,
     NGX_PAYGW_BOOK_REFUSE,
     NGX_PAYGW_BOOK_FAIL,
-    NGX_PAYGW_BOOK_DOUBT
+    NGX_PAYGW_BOOK_DOUBT,
+    NGX_PAYGW_BOOK_ABSENT,
+    NGX_PAYGW_BOOK_SEEK
 } ngx_paygw_book_verb_e;
 
 
@@ -196,7 +204,8 @@ typedef struct {
     ngx_msec_t                   fresh;     /* for so long; 0: none is; of
                                                reserve: how long the call can
                                                be under way, 0: it is not
-                                               counted */
+                                               counted; of refuse and doubt:
+                                               of the doubt, if it is one */
     ngx_str_t                    refund_id; /* of those about a refund */
     int64_t                      refund_amount;
 

@@ -34,7 +34,9 @@ static const ngx_str_t  ngx_paygw_redis_book_verbs[] = {
     ngx_string("back"),
     ngx_string("refuse"),
     ngx_string("fail"),
-    ngx_string("doubt")
+    ngx_string("doubt"),
+    ngx_string("absent"),
+    ngx_string("seek")
 };
 
 

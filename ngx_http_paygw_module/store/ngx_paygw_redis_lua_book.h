@@ -19,8 +19,8 @@
  * "-" for a text that is empty, times in milliseconds, the answer in any bytes.
  * A mark of one that was made elsewhere ends behind END, and "void" is none.
  * That of a refund is "STATE AMOUNT": "held", "done", or "free" again; if calls
- * of it are counted "held AMOUNT CALLS END DOUBT", with the end of their time
- * and 1 if nobody knows of one that was.
+ * of it are counted "held AMOUNT CALLS END DOUBT", with the end of their time,
+ * or of the doubt's without any, and 1 if nobody knows of one that was.
  *
  * Needs t, the time.  get() returns nil if there is no record, false if it is
  * none of ours; put() keeps what has changed (o.z) for so long at least; conf()
@@ -114,10 +114,16 @@
     " rset(key,o,'free',r,life)\n"                                            \
     " return 'ok'\n"                                                          \
     "end\n"                                                                   \
-    "local function over(key,o,s,r,life,q,d)\n"                               \
+    "local function seek(key,o,s,r,life,q,give)\n"                            \
+    " if s=='held' and (q.n>0 or q.d and q.e>t) then return 'no' end\n"       \
+    " if give then return back(key,o,s,r,life,q) end\n"                       \
+    " return s=='done' and 'no' or 'done'\n"                                  \
+    "end\n"                                                                   \
+    "local function over(key,o,s,r,life,q,d,f)\n"                             \
     " if s~='held' then return back(key,o,s,r,life,q) end\n"                  \
     " q.n=math.max(q.n-1,0)\n"                                                \
     " q.d=d\n"                                                                \
+    " if d then q.e=math.max(q.n>0 and q.e or 0,t+f) end\n"                   \
     " if q.n==0 and not d then return back(key,o,s,r,life,q) end\n"           \
     " rset(key,o,s,r,1,q)\n"                                                  \
     " return 'done'\n"                                                        \
@@ -182,7 +188,8 @@
  *                                  ARGV[7]  state to move to, or "none"
  *                                  ARGV[8]  note
  *                                  ARGV[9]  time for which the answer is kept,
- *                                           or a call may be under way
+ *                                           or a call may be under way, or
+ *                                           a doubt is fresh
  *                                  ARGV[10] answer
  *
  * What it returns is described with ngx_paygw_book_read().
@@ -253,12 +260,14 @@
     " rc=conf(KEYS[2],o,s,r,a,life)\n"                                        \
     "elseif V=='back' then\n"                                                 \
     " rc=back(KEYS[2],o,s,r,life,q)\n"                                        \
+    "elseif V=='absent' or V=='seek' then\n"                                  \
+    " rc=seek(KEYS[2],o,s,r,life,q,V=='absent')\n"                            \
     "elseif V~='doubt' then\n"                                                \
-    " rc=over(KEYS[2],o,s,r,life,q,V=='refuse' and q.d)\n"                    \
+    " rc=over(KEYS[2],o,s,r,life,q,V=='refuse' and q.d,ARGV[9])\n"            \
     "elseif s=='free' then\n"                                                 \
-    " rc=hold(KEYS[2],o,a,life,{n=0,e=0,d=true})\n"                           \
+    " rc=hold(KEYS[2],o,a,life,{n=0,e=t+ARGV[9],d=true})\n"                   \
     "elseif s=='held' then\n"                                                 \
-    " rc=over(KEYS[2],o,s,r,life,q,true)\n"                                   \
+    " rc=over(KEYS[2],o,s,r,life,q,true,ARGV[9])\n"                           \
     "else\n"                                                                  \
     " rc='done'\n"                                                            \
     "end\n"                                                                   \

@@ -14,7 +14,7 @@
  * What paygw_test_store asks the book of orders, and what claims compare:
  *
  *   op=book verb=VERB         create, learn, drop, move, look, reserve,
- *                             confirm, back
+ *                             confirm, back, refuse, fail, doubt, absent, seek
  *     amount= currency= account=
  *     to=STATE note= answer= fresh=MS
  *     refund=TEXT sum=N         a refund; refunds=TEXT: one for each of n
@@ -47,7 +47,9 @@ static const ngx_str_t  ngx_http_paygw_test_verbs[] = {
     ngx_string("back"),
     ngx_string("refuse"),
     ngx_string("fail"),
-    ngx_string("doubt")
+    ngx_string("doubt"),
+    ngx_string("absent"),
+    ngx_string("seek")
 };
 
 
@@ -91,7 +93,7 @@ ngx_http_paygw_test_book(ngx_http_request_t *r, ngx_paygw_store_op_t *op,
     op->says = (n < 0) ? NGX_PAYGW_STORE_NOTHING : n;
 
     n = ngx_http_paygw_test_book_word(r, "verb", ngx_http_paygw_test_verbs,
-                                      11);
+                                      13);
 
     if (n < 0 && ngx_http_arg(r, (u_char *) "compare", 7, &text) != NGX_OK) {
         return NGX_OK;
