@@ -11,8 +11,8 @@
 
 
 /*
- * The question about a refund: the ref that it was sent under, and what it means
- * that the provider has not found it.
+ * The question about a refund: the ref that it was sent under, and what it
+ * means that the provider has not found it.
  *
  *   not sent from here     it is not found
  *   just sent, or now      unknown, and it stays held: he has not found it yet,
