@@ -613,3 +613,61 @@ made($o);
 is(claim($o, 'paid'), 'ok');
 like(book('reserve', $o, $r1), qr/^ok /, 'not counted');
 $missed->('ok', 'not counted');
+
+
+
+=== TEST 16: the end of an order, when nobody can pay it any more
+--- config eval: $::Config
+--- run
+my $of = '&amount=100&currency=CNY&account=a';
+my $told = '100/CNY/a 0+0 -';
+my $o = order();
+made($o, "$of&expires=1000");
+is(book('look', $o), "ok CREATED $told  [] \@1000", 'kept');
+is(book('create', $o, "$of&expires=900"), "done CREATED $told  [] \@1000",
+   'made again, for a shorter time');
+is(book('create', $o, "$of&expires=1100"), "done CREATED $told  [] \@1100",
+   'for a longer one');
+is(book('create', $o, '&amount=101&expires=1200'),
+   "no CREATED $told  [] \@1100", 'another order');
+is(book('move', $o, '&to=PAYING&note=n&fresh=60000&answer={"a":1}'),
+   "ok PAYING $told n [] \@1100", 'moved');
+is(book('look', $o), "ok PAYING $told n [{\"a\":1}] \@1100",
+   'beside an answer');
+is(book('move', $o, '&to=CLOSED&expires=1000'),
+   "no PAYING $told n [] \@1100", 'another end');
+is(book('move', $o, '&to=CLOSED&expires=1100'),
+   "ok CLOSED $told n [] \@1100", 'closed at this one');
+is(book('create', $o, "$of&expires=1200"), "done CLOSED $told n [] \@1100",
+   'closed it stays');
+is(claim($o, 'paid'), 'ok');
+is(book('look', $o), "ok PAID $told n [] \@1100", 'but for a success');
+like(book('reserve', $o, '&refund=r1&sum=1'), qr/^ok PAID /);
+is(book('confirm', $o, '&refund=r1&sum=1'),
+   'ok PART_REFUNDED 100/CNY/a 1+0 done n [] @1100', 'refunded');
+
+# without an end, once, it has none
+
+$o = order();
+made($o, "$of&expires=1000");
+is(book('create', $o, $of), "done CREATED $told  []", 'made again without one');
+is(book('create', $o, "$of&expires=1000"), "done CREATED $told  []",
+   'and with one');
+is(book('move', $o, '&to=CLOSED&expires=1000'), "no CREATED $told  []",
+   'it does not end then');
+$o = order();
+made($o, $of);
+is(book('create', $o, "$of&expires=1000"), "done CREATED $told  []",
+   'made without one first');
+$o = order();
+my $t = made($o, "$of&expires=1000");
+like(book('drop', $o, "&token=$t"), qr/^ok NONE /);
+ok(wait_for(sub { book('look', $o) =~ /^no / }), 'dropped');
+made($o, $of);
+is(book('look', $o), "ok CREATED $told  []", 'a new one has none');
+$o = order();
+made($o, "$of&expires=1000");
+is(book('learn', $o, "&amount=7&currency=CNY&account=a&to=PAYING"),
+   'ok PAYING 7/CNY/a 0+0 -  [] @1000', 'other terms, the same end');
+is(book('move', order(), '&to=CLOSED&expires=1'), 'no NONE -1// 0+0 -  []',
+   'no order');

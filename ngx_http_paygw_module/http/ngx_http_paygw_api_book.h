@@ -49,6 +49,7 @@ typedef struct {
     ngx_paygw_book_state_e       state;
     ngx_paygw_book_terms_t       terms;
     ngx_str_t                    note;
+    time_t                       expires;
 
     unsigned                     on:1;
     unsigned                     down:1;    /* the store did not answer */
@@ -140,6 +141,12 @@ ngx_paygw_book_state_e ngx_http_paygw_api_status_of(ngx_paygw_state_e state);
 
 /* 1 if what he says is of another amount or currency than that of the book */
 ngx_uint_t ngx_http_paygw_api_status_differs(ngx_http_paygw_api_ctx_t *ctx);
+
+/*
+ * 1 if the provider has nothing of an order that nobody can pay any more, as he
+ * was told when it was made.
+ */
+ngx_uint_t ngx_http_paygw_api_status_over(ngx_http_paygw_api_ctx_t *ctx);
 
 /* order.told is what both know */
 void ngx_http_paygw_api_status_merged(ngx_http_paygw_api_ctx_t *ctx);

@@ -186,6 +186,7 @@ ngx_paygw_alipay_problem(ngx_paygw_order_t *o, ngx_paygw_json_t *content,
 
         o->code = NGX_PAYGW_CODE_OK;
         o->told.outcome = NGX_PAYGW_OUTCOME_PENDING;
+        o->told.absent = 1;
     }
 
     return NGX_OK;

@@ -30,7 +30,9 @@
  *
  *   create   no record:                      NGX_OK, made, in the state "to";
  *                                            CREATED if that is NONE
- *            one of the same terms:          NGX_DONE, unchanged
+ *            one of the same terms:          NGX_DONE, unchanged, but that its
+ *                                            end is the later one, and not
+ *                                            known if one of them is not
  *            one of other terms:             NGX_DECLINED, unchanged
  *            the order is paid, and nothing
  *            else is known of it:            NGX_DONE, unchanged
@@ -42,7 +44,8 @@
  *            anything else:                  NGX_DECLINED, unchanged
  *   move     to a state that is farther:     NGX_OK
  *            to the one that it is in:       NGX_DONE
- *            back, or no record:             NGX_DECLINED, unchanged
+ *            back, or no record, or its end
+ *            is not the one that is said:    NGX_DECLINED, unchanged
  *            farther than PAID, of an order
  *            of unknown amount:              NGX_DECLINED, unchanged
  *   look     a record:                       NGX_OK, it is told
@@ -102,6 +105,9 @@
  * What is told, whatever the answer is but NGX_ERROR, is the order as it is
  * then; state is NONE if there is no record.  amount is -1 if it is not known:
  * such an order was made elsewhere, and is known to be paid by a callback.
+ *
+ * The end of an order is when nobody can pay it any more, as whoever made it
+ * has told the provider; what is closed, failed or paid keeps it.
  *
  * A record is kept for op->keep after it was made, moved, or had a refund, and
  * never for a shorter time than before.  In a zone that is full NGX_ERROR is
@@ -206,6 +212,9 @@ typedef struct {
                                                be under way, 0: it is not
                                                counted; of refuse and doubt:
                                                of the doubt, if it is one */
+    time_t                       expires;   /* of create: the end of the order;
+                                               of move: what it has to be; 0:
+                                               not known, or any */
     ngx_str_t                    refund_id; /* of those about a refund */
     int64_t                      refund_amount;
 
@@ -219,6 +228,7 @@ typedef struct {
     ngx_paygw_book_state_e       state;
     ngx_paygw_book_terms_t       told;
     ngx_str_t                    told_note;
+    time_t                       told_expires;  /* 0: not known */
     ngx_str_t                    told_answer;   /* of a look; empty: none */
     int64_t                      refunded;  /* of the refunds that are done, */
     int64_t                      held;      /* and under way */
@@ -253,7 +263,7 @@ ngx_paygw_book_against_e ngx_paygw_book_compare(ngx_paygw_book_terms_t *event,
  *
  * What is told as a text, words with a space behind each, "-" for none:
  *
- *   RESULT STATE AMOUNT CURRENCY ACCOUNT REFUNDED HELD REFUND NOTE ANSWER
+ *   RESULT STATE AMOUNT CURRENCY ACCOUNT REFUNDED HELD REFUND NOTE END ANSWER
  *
  * with the answer in any bytes, and of a claim that is not taken
  *

@@ -16,7 +16,9 @@
  *
  *   STATE END AMOUNT CURRENCY ACCOUNT REFUNDED HELD TOKEN FRESH NOTE ANSWER
  *
- * "-" for a text that is empty, times in milliseconds, the answer in any bytes.
+ * "-" for a text that is empty, times in milliseconds, the answer in any bytes;
+ * before it "@END " if the end of the order is known, in seconds, which older
+ * versions take for the answer's, and forget with it: then it is not known.
  * A mark of one that was made elsewhere ends behind END, and "void" is none.
  * That of a refund is "STATE AMOUNT": "held", "done", or "free" again; if calls
  * of it are counted "held AMOUNT CALLS END DOUBT", with the end of their time,
@@ -45,6 +47,9 @@
     " o.a,o.c,o.u,o.d,o.h,o.k,o.f,o.n,o.x=string.match(r,"                    \
     "'^ (%d+) (%S+) (%S+) (%d+) (%d+) (%x+) (%d+) (%S+) (.*)$')\n"            \
     " if not o.a then return false end\n"                                     \
+    " local w,x=string.match(o.x,'^@(%d+) (.*)$')\n"                          \
+    " o.w='0'\n"                                                              \
+    " if w then o.w,o.x=w,x end\n"                                            \
     " return o\n"                                                             \
     "end\n"                                                                   \
     "local function put(key,o,life)\n"                                        \
@@ -53,8 +58,10 @@
     " o.e=e\n"                                                                \
     " local v=o.s..' '..num(e)\n"                                             \
     " if o.a then\n"                                                          \
+    "  local x=o.x\n"                                                         \
+    "  if o.w~='0' then x='@'..o.w..' '..x end\n"                             \
     "  v=v..' '..table.concat({o.a,o.c,o.u,num(o.d),num(o.h),o.k,num(o.f),"   \
-    "o.n,o.x},' ')\n"                                                         \
+    "o.n,x},' ')\n"                                                           \
     " end\n"                                                                  \
     " redis.call('SET',key,v,'PX',num(e-t))\n"                                \
     "end\n"                                                                   \
@@ -191,6 +198,7 @@
  *                                           or a call may be under way, or
  *                                           a doubt is fresh
  *                                  ARGV[10] answer
+ *                                  ARGV[11] end of the order, or 0
  *
  * What it returns is described with ngx_paygw_book_read().
  */
@@ -214,7 +222,7 @@
     "end\n"                                                                   \
     "local function make(s)\n"                                                \
     " o={s=s,e=o and o.e,a=a,c=ARGV[5],u=ARGV[6],d='0',h='0',k=ARGV[3],f='0'" \
-    ",n='-',x='',z=true}\n"                                                   \
+    ",n='-',x='',w=ARGV[11],z=true}\n"                                        \
     " note(V=='learn')\n"                                                     \
     " rc='ok'\n"                                                              \
     "end\n"                                                                   \
@@ -229,7 +237,14 @@
     "  step(o,to)\n"                                                          \
     "  note(true)\n"                                                          \
     "  rc='ok'\n"                                                             \
-    " elseif not known or not terms(o,a,ARGV[5],ARGV[6]) then rc='done' end\n" \
+    " elseif not known then rc='done'\n"                                      \
+    " elseif not terms(o,a,ARGV[5],ARGV[6]) then\n"                           \
+    "  rc='done'\n"                                                           \
+    "  local w=tonumber(ARGV[11])\n"                                          \
+    "  if L[o.s]<3 and o.w~='0' and (w==0 or w>tonumber(o.w)) then\n"         \
+    "   o.w,o.z=ARGV[11],true\n"                                              \
+    "  end\n"                                                                 \
+    " end\n"                                                                  \
     "elseif V=='drop' then\n"                                                 \
     " if known and o.s=='created' and o.k==ARGV[3] then\n"                    \
     "  redis.call('SET',KEYS[1],'void 0','PX',1)\n"                           \
@@ -237,7 +252,8 @@
     "  rc='ok'\n"                                                             \
     " end\n"                                                                  \
     "elseif V=='move' then\n"                                                 \
-    " if o and (to=='none' or to==o.s) then rc='done'\n"                      \
+    " if known and ARGV[11]~='0' and ARGV[11]~=o.w then rc='no'\n"            \
+    " elseif o and (to=='none' or to==o.s) then rc='done'\n"                  \
     " elseif known and step(o,to) then rc='ok' end\n"                         \
     " if known and rc~='no' then note(true) end\n"                            \
     "elseif V=='look' then\n"                                                 \
@@ -277,10 +293,11 @@
     "or 'free'\n"                                                             \
     "end\n"                                                                   \
     "if s=='free' then s='-' end\n"                                           \
-    "local w={rc,o and o.s or 'none','-1','-','-','0','0',s,'-',''}\n"        \
+    "local w={rc,o and o.s or 'none','-1','-','-','0','0',s,'-','0',''}\n"    \
     "if known or V=='create' and rc=='ok' or V=='learn' then\n"               \
-    " w[3],w[4],w[5],w[6],w[7],w[9]=o.a,o.c,o.u,num(o.d),num(o.h),o.n\n"      \
-    " if V=='look' and t<tonumber(o.f) then w[10]=o.x end\n"                  \
+    " w[3],w[4],w[5],w[6],w[7]=o.a,o.c,o.u,num(o.d),num(o.h)\n"               \
+    " w[9],w[10]=o.n,o.w\n"                                                   \
+    " if V=='look' and t<tonumber(o.f) then w[11]=o.x end\n"                  \
     "end\n"                                                                   \
     "return table.concat(w,' ')\n"
 

@@ -24,6 +24,7 @@
 
 static ngx_int_t ngx_paygw_zone_book_ask(ngx_paygw_zone_ask_t *ask);
 static ngx_int_t ngx_paygw_zone_book_create(ngx_paygw_zone_ask_t *ask);
+static void ngx_paygw_zone_book_longer(ngx_paygw_zone_ask_t *ask);
 static ngx_int_t ngx_paygw_zone_book_learn(ngx_paygw_zone_ask_t *ask);
 static ngx_int_t ngx_paygw_zone_book_cross_out(ngx_paygw_zone_ask_t *ask);
 static ngx_int_t ngx_paygw_zone_book_move(ngx_paygw_zone_ask_t *ask);
@@ -107,9 +108,15 @@ ngx_paygw_zone_book_create(ngx_paygw_zone_ask_t *ask)
     if (ask->order) {
         ngx_paygw_zone_book_terms(ask->order, &terms);
 
-        return (ngx_paygw_book_compare(&ask->book->terms, &terms)
-                == NGX_PAYGW_BOOK_FINE)
-               ? NGX_DONE : NGX_DECLINED;
+        if (ngx_paygw_book_compare(&ask->book->terms, &terms)
+            != NGX_PAYGW_BOOK_FINE)
+        {
+            return NGX_DECLINED;
+        }
+
+        ngx_paygw_zone_book_longer(ask);
+
+        return NGX_DONE;
     }
 
     if (ngx_paygw_zone_marked(ask->zone, ask->key)) {
@@ -117,6 +124,25 @@ ngx_paygw_zone_book_create(ngx_paygw_zone_ask_t *ask)
     }
 
     return ngx_paygw_zone_book_add(ask);
+}
+
+
+/* it can be paid by both of what was made of it */
+
+static void
+ngx_paygw_zone_book_longer(ngx_paygw_zone_ask_t *ask)
+{
+    time_t                   expires;
+    ngx_paygw_zone_order_t  *order;
+
+    order = ask->order;
+    expires = ask->book->expires;
+
+    if (ngx_paygw_book_moves(order->rec.state, NGX_PAYGW_BOOK_CLOSED)
+        && order->expires && (expires == 0 || expires > order->expires))
+    {
+        order->expires = expires;
+    }
 }
 
 
@@ -182,6 +208,10 @@ ngx_paygw_zone_book_move(ngx_paygw_zone_ask_t *ask)
         return (ngx_paygw_zone_marked(ask->zone, ask->key)
                 && (to == NGX_PAYGW_BOOK_PAID || to == NGX_PAYGW_BOOK_NONE))
                ? NGX_DONE : NGX_DECLINED;
+    }
+
+    if (ask->book->expires && ask->book->expires != ask->order->expires) {
+        return NGX_DECLINED;
     }
 
     rc = (to == NGX_PAYGW_BOOK_NONE || to == ask->order->rec.state)
@@ -352,6 +382,7 @@ ngx_paygw_zone_book_tell(ngx_paygw_zone_ask_t *ask)
     book->state = ask->order->rec.state;
     book->refunded = ask->order->refunded;
     book->held = ask->order->held;
+    book->told_expires = ask->order->expires;
 
     ngx_paygw_zone_book_terms(ask->order, &book->told);
     ngx_paygw_zone_book_told(ask->order, book);

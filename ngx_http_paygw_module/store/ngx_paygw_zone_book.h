@@ -40,6 +40,7 @@ typedef struct {
     int64_t                      refunded;
     int64_t                      held;
     ngx_msec_t                   fresh;     /* end of the answer's time */
+    time_t                       expires;   /* 0: not known */
     ngx_paygw_zone_words_t      *words;     /* its texts */
     ngx_paygw_zone_key_t         key;
 } ngx_paygw_zone_order_t;

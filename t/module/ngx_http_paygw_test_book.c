@@ -16,7 +16,7 @@
  *   op=book verb=VERB         create, learn, drop, move, look, reserve,
  *                             confirm, back, refuse, fail, doubt, absent, seek
  *     amount= currency= account=
- *     to=STATE note= answer= fresh=MS
+ *     to=STATE note= answer= fresh=MS expires=SECONDS
  *     refund=TEXT sum=N         a refund; refunds=TEXT: one for each of n
  *     tell=1                    nobody waits
  *   op=claim compare=1        is compared with amount, currency, account
@@ -121,6 +121,8 @@ ngx_http_paygw_test_book(ngx_http_request_t *r, ngx_paygw_store_op_t *op,
     ngx_http_paygw_test_book_text(r, "answer", &book->answer);
     ngx_http_paygw_test_book_text(r, "refund", &book->refund_id);
 
+    book->expires = ngx_max(ngx_http_paygw_test_book_amount(r, "expires"), 0);
+
     n = ngx_http_paygw_test_book_word(r, "to", ngx_paygw_book_states,
                                       NGX_PAYGW_BOOK_STATES);
     book->to = (n < 0) ? NGX_PAYGW_BOOK_NONE : n;
@@ -215,13 +217,17 @@ ngx_http_paygw_test_book_print(u_char *p, ngx_paygw_store_op_t *op)
         return ngx_sprintf(p, "error\n");
     }
 
-    p = ngx_sprintf(p, "%s %V %L/%V/%V %L+%L %V %V [%V] %016xL\n", rc,
+    p = ngx_sprintf(p, "%s %V %L/%V/%V %L+%L %V %V [%V]", rc,
                     &ngx_paygw_book_states[book->state], book->told.amount,
                     &book->told.currency, &book->told.account, book->refunded,
                     book->held, &ngx_http_paygw_test_refunds[book->refund],
-                    &book->told_note, &book->told_answer, op->token);
+                    &book->told_note, &book->told_answer);
 
-    return p;
+    if (book->told_expires) {
+        p = ngx_sprintf(p, " @%T", book->told_expires);
+    }
+
+    return ngx_sprintf(p, " %016xL\n", op->token);
 }
 
 
