@@ -93,9 +93,9 @@ for my $channel (qw(alipay unionpay)) {
     # as it was made so many seconds ago, or is to end in so many
 
     my $made = sub {
-        my ($end) = @_;
+        my ($end, $as) = @_;
         $Id = PaygwApi::number();
-        my $args = "&verb=create&amount=100$note";
+        my $args = '&verb=create&amount=100' . ($as // $note);
         $args .= '&expires=' . (time() + $end) if defined $end;
         like(book($channel, $args), qr/^ok CREATED /, "$channel: made");
     };
@@ -128,6 +128,12 @@ for my $channel (qw(alipay unionpay)) {
         $api->ok($ask->('none', ref => '20250102030406'),
                  "$channel: of another ref", outcome => 'pending');
         is($kept->(), 'CREATED', "$channel: of another ref: kept");
+        my $known = $Id;
+        $made->(-70, '');
+        $api->ok($ask->('none', ref => $said->{ref}),
+                 "$channel: of a ref that nobody knows", outcome => 'pending');
+        is($kept->(), 'CREATED', "$channel: of such a ref: kept");
+        $Id = $known;
     }
     $api->ok($ask->('none'), "$channel: over", state => 'CLOSED',
              outcome => 'failed');
