@@ -43,7 +43,8 @@ my $Nginx = PaygwNginx->start(
         . 'location /again/ { paygw_api again; }'
         . 'location /ali/ { paygw_api alipay; }'
         . 'location /up/ { paygw_api unionpay; }'
-        . 'location /pass/ { paygw_pass unionpay; }');
+        . 'location /pass/ { paygw_pass unionpay; }'
+        . 'location = /s { paygw_test_store; }');
 
 my $Wx = PaygwApi->new($Nginx, '/wx');
 my $Never = PaygwApi->new($Nginx, '/never');
@@ -96,6 +97,15 @@ sub refund {
     say_next(@answers);
     return $Wx->post("/orders/$Id/refunds",
                      { refund_id => $id, amount => $amount });
+}
+
+# the last call of a refund has ended a minute ago
+
+sub late {
+    my ($order, $id, $amount) = @_;
+    my $res = PaygwPeer::call($Nginx, GET => "/s?op=book&verb=doubt&key=$order"
+                              . "&refund=$id&sum=$amount&fresh=0");
+    like($res->{body}, qr/^done \w+ .* held /, "a minute later: $id");
 }
 
 sub paid {
@@ -278,7 +288,14 @@ $Wx->problem($Wx->get("/orders/$Id/refunds/U1"), 502, 'PROVIDER-UNCLEAR',
              'who knows: nor does he');
 $Wx->problem(refund('U9', 41), 409, 'CLIENT-REFUND_TOO_MUCH',
              'who knows: still held');
-say_next([ 404, { code => 'RESOURCE_NOT_EXISTS', message => 'x' } ]);
+my @None = [ 404, { code => 'RESOURCE_NOT_EXISTS', message => 'x' } ];
+say_next(@None);
+$Wx->problem($Wx->get("/orders/$Id/refunds/U1"), 502, 'PROVIDER-UNCLEAR',
+             'who knows: not found yet');
+$Wx->problem(refund('U9', 41), 409, 'CLIENT-REFUND_TOO_MUCH',
+             'who knows: held, while it may be found');
+late("wxpay:$Id", 'U1', 60);
+say_next(@None);
 $Wx->problem($Wx->get("/orders/$Id/refunds/U1"), 404,
              'CLIENT-REFUND_NOT_FOUND', 'who knows: he does');
 $Wx->ok(refund('U9', 41, trade(), back('U9', 41, 'PROCESSING')),
@@ -348,9 +365,14 @@ $Wx->ok(refund('P1', 60, trade(), back('P1', 60)), 'pending: given back',
 
 # done is done: no later word gives it back
 
-say_next([ 404, { code => 'RESOURCE_NOT_EXISTS', message => 'x' } ]);
-$Wx->problem($Wx->get("/orders/$Id/refunds/P1"), 404,
-             'CLIENT-REFUND_NOT_FOUND', 'done: not found');
+say_next(@None);
+is_deeply($Wx->ok($Wx->get("/orders/$Id/refunds/P1"), 'done: not found',
+                  outcome => 'success'),
+          { order_id => $Id, refund_id => 'P1', channel => 'wxpay',
+            outcome => 'success' }, 'done: he has told so before');
+say_next(@None);
+$Wx->problem($Wx->get("/orders/$Id/refunds/P0"), 404,
+             'CLIENT-REFUND_NOT_FOUND', 'done: another one');
 $Wx->problem(refund('P2', 41), 409, 'CLIENT-REFUND_TOO_MUCH',
              'done: counts');
 say_next(trade());
@@ -410,11 +432,16 @@ $Never->ok($Never->get("/orders/$Id"), 'seen: all of it',
                                                   amount => 60 }),
                        'up: refund', outcome => 'pending');
     my $wrong = $back->{ref} =~ s/\d{14}$/20250102030405/r;
-    for my $ref ($wrong, $made->{ref} . '-20250102030406') {
+    for my $case ([ $wrong, 502, 'PROVIDER-UNCLEAR' ],
+                  [ $back->{ref}, 404, 'CLIENT-REFUND_NOT_FOUND' ],
+                  [ $made->{ref} . '-20250102030406', 404,
+                    'CLIENT-REFUND_NOT_FOUND' ])
+    {
+        my ($ref, @want) = @$case;
         $up->(\@paid, [ respCode => '34' ]);
         $Up->problem($Up->get("$of/refunds/$back->{refund_id}",
-                              ref => $ref), 404, 'CLIENT-REFUND_NOT_FOUND',
-                     'up: none of another time');
+                              ref => $ref), @want, 'up: none of another time');
+        late("unionpay:$made->{order_id}", $back->{refund_id}, 60);
         $up->();
         $Up->problem($Up->post("$of/refunds", { refund_id => "S$$" . time,
                                                 amount => 60 }), 409,

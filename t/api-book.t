@@ -431,8 +431,8 @@ for my $method (qw(jsapi page)) {
                              { refund_id => "R$id", amount => 1, @of }), 503,
                   'RETRY-STORE', 'dead: no refund');
     is((made($id))[0]{refunded}, 0, 'dead: none was made');
-    $api->problem($api->get("/orders/$id/refunds/R$id", @of), 404,
-                  'CLIENT-REFUND_NOT_FOUND', 'dead: nor is there one');
+    $api->problem($api->get("/orders/$id/refunds/R$id", @of), 502,
+                  'PROVIDER-UNCLEAR', 'dead: nor is there one, or not yet');
     $dead->stop;
 }
 

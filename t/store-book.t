@@ -517,3 +517,157 @@ is(book('doubt', $o, $r1), 'done PART_REFUNDED 100/CNY/a 60+0 done  []',
    'in doubt');
 is(book('doubt', order(), $r1), 'no NONE -1// 0+0 -  []', 'no order');
 is(book('refuse', order(), $r1), 'no NONE -1// 0+0 -  []', 'no order');
+
+
+
+=== TEST 15: what was just sent is not found yet
+--- config eval: $::Config
+--- run
+my $long = '&fresh=600000';
+my $r1 = '&refund=r1&sum=60';
+my $held = 'PAID 100/CNY/a 0+60 held  []';
+my $free = 'PAID 100/CNY/a 0+0 -  []';
+my $o = order();
+made($o);
+is(claim($o, 'paid'), 'ok');
+my $missed = sub {
+    my ($rc, $name) = @_;
+    my $told = $rc eq 'ok' ? $free : $held;
+    is(book('seek', $o, '&refund=r1'), ($rc eq 'ok' ? 'done' : $rc) . " $held",
+       "$name: sought");
+    is(book('absent', $o, '&refund=r1'), "$rc $told", $name);
+};
+
+is(book('absent', order(), $r1), 'no NONE -1// 0+0 -  []', 'no order');
+is(book('seek', order(), $r1), 'no NONE -1// 0+0 -  []', 'no order: sought');
+is(book('absent', $o, $r1), "done $free", 'no refund');
+is(book('seek', $o, $r1), "done $free", 'no refund: sought');
+
+# under way, in doubt, and then
+
+like(book('reserve', $o, "$r1$long"), qr/^ok /);
+$missed->('no', 'under way');
+is(book('doubt', $o, "$r1$long"), "done $held", 'in doubt');
+$missed->('no', 'in doubt');
+is(book('back', $o, '&refund=r1'), "ok $free", 'that it has failed is known');
+like(book('reserve', $o, "$r1$long"), qr/^ok /);
+is(book('doubt', $o, "$r1&fresh=1500"), "done $held", 'in doubt for a while');
+$missed->('no', 'in doubt for a while');
+ok(wait_for(sub { book('seek', $o, '&refund=r1') =~ /^done / }), 'it is over');
+$missed->('ok', 'it is over');
+is(book('doubt', $o, "$r1$long"), "ok $held", 'held again');
+$missed->('no', 'held again');
+is(book('doubt', $o, $r1), "done $held", 'asked of the last call');
+$missed->('ok', 'asked of the last call');
+
+# a call that is refused: what was not known before is not known again
+
+like(book('reserve', $o, "$r1$long"), qr/^ok /);
+is(book('doubt', $o, $r1), "done $held", 'one is in doubt');
+like(book('reserve', $o, "$r1$long"), qr/^done /);
+is(book('refuse', $o, "&refund=r1$long"), "done $held", 'one is refused');
+$missed->('no', 'one is refused');
+like(book('reserve', $o, "$r1$long"), qr/^done /);
+is(book('refuse', $o, '&refund=r1'), "done $held", 'and one more');
+$missed->('ok', 'and one more');
+
+# the one that ends last says when, and not while another one is under way
+
+like(book('reserve', $o, "$r1$long"), qr/^ok /);
+like(book('reserve', $o, "$r1$long"), qr/^done /);
+is(book('doubt', $o, $r1), "done $held", 'two: one is in doubt');
+$missed->('no', 'two: the other one is under way');
+is(book('refuse', $o, '&refund=r1'), "done $held", 'two: it has ended');
+$missed->('ok', 'two');
+
+# of what nobody has told in time
+
+like(book('reserve', $o, "$r1&fresh=300"), qr/^ok /);
+ok(wait_for(sub { book('seek', $o, '&refund=r1') =~ /^done / }), 'lost');
+$missed->('ok', 'lost');
+
+# refused and failed is for certain; and what is done is found
+
+like(book('reserve', $o, "$r1$long"), qr/^ok /);
+is(book('refuse', $o, "&refund=r1$long"), "ok $free", 'refused');
+like(book('reserve', $o, "$r1$long"), qr/^ok /);
+is(book('doubt', $o, "$r1$long"), "done $held", 'in doubt');
+like(book('reserve', $o, "$r1$long"), qr/^done /);
+is(book('fail', $o, "&refund=r1$long"), "ok $free", 'failed');
+like(book('reserve', $o, "$r1$long"), qr/^ok /);
+is(book('doubt', $o, "$r1$long"), "done $held", 'in doubt');
+is(claim($o, 'returned', '&compare=1&refund=r1'), 'ok', 'a callback');
+is(book('look', $o), "ok $free", 'which says that it has failed');
+like(book('reserve', $o, "$r1$long"), qr/^ok /);
+is(book('doubt', $o, "$r1$long"), "done $held", 'in doubt');
+is(book('confirm', $o, $r1), 'ok PART_REFUNDED 100/CNY/a 60+0 done  []');
+for my $verb (qw(absent seek)) {
+    is(book($verb, $o, '&refund=r1'),
+       'no PART_REFUNDED 100/CNY/a 60+0 done  []', "done: $verb");
+}
+
+# one that is not counted is written as of old, without a time
+
+$o = order();
+made($o);
+is(claim($o, 'paid'), 'ok');
+like(book('reserve', $o, $r1), qr/^ok /, 'not counted');
+$missed->('ok', 'not counted');
+
+
+
+=== TEST 16: the end of an order, when nobody can pay it any more
+--- config eval: $::Config
+--- run
+my $of = '&amount=100&currency=CNY&account=a';
+my $told = '100/CNY/a 0+0 -';
+my $o = order();
+made($o, "$of&expires=1000");
+is(book('look', $o), "ok CREATED $told  [] \@1000", 'kept');
+is(book('create', $o, "$of&expires=900"), "done CREATED $told  [] \@1000",
+   'made again, for a shorter time');
+is(book('create', $o, "$of&expires=1100"), "done CREATED $told  [] \@1100",
+   'for a longer one');
+is(book('create', $o, '&amount=101&expires=1200'),
+   "no CREATED $told  [] \@1100", 'another order');
+is(book('move', $o, '&to=PAYING&note=n&fresh=60000&answer={"a":1}'),
+   "ok PAYING $told n [] \@1100", 'moved');
+is(book('look', $o), "ok PAYING $told n [{\"a\":1}] \@1100",
+   'beside an answer');
+is(book('move', $o, '&to=CLOSED&expires=1000'),
+   "no PAYING $told n [] \@1100", 'another end');
+is(book('move', $o, '&to=CLOSED&expires=1100'),
+   "ok CLOSED $told n [] \@1100", 'closed at this one');
+is(book('create', $o, "$of&expires=1200"), "done CLOSED $told n [] \@1100",
+   'closed it stays');
+is(claim($o, 'paid'), 'ok');
+is(book('look', $o), "ok PAID $told n [] \@1100", 'but for a success');
+like(book('reserve', $o, '&refund=r1&sum=1'), qr/^ok PAID /);
+is(book('confirm', $o, '&refund=r1&sum=1'),
+   'ok PART_REFUNDED 100/CNY/a 1+0 done n [] @1100', 'refunded');
+
+# without an end, once, it has none
+
+$o = order();
+made($o, "$of&expires=1000");
+is(book('create', $o, $of), "done CREATED $told  []", 'made again without one');
+is(book('create', $o, "$of&expires=1000"), "done CREATED $told  []",
+   'and with one');
+is(book('move', $o, '&to=CLOSED&expires=1000'), "no CREATED $told  []",
+   'it does not end then');
+$o = order();
+made($o, $of);
+is(book('create', $o, "$of&expires=1000"), "done CREATED $told  []",
+   'made without one first');
+$o = order();
+my $t = made($o, "$of&expires=1000");
+like(book('drop', $o, "&token=$t"), qr/^ok NONE /);
+ok(wait_for(sub { book('look', $o) =~ /^no / }), 'dropped');
+made($o, $of);
+is(book('look', $o), "ok CREATED $told  []", 'a new one has none');
+$o = order();
+made($o, "$of&expires=1000");
+is(book('learn', $o, "&amount=7&currency=CNY&account=a&to=PAYING"),
+   'ok PAYING 7/CNY/a 0+0 -  [] @1000', 'other terms, the same end');
+is(book('move', order(), '&to=CLOSED&expires=1'), 'no NONE -1// 0+0 -  []',
+   'no order');

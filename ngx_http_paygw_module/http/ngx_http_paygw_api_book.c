@@ -171,6 +171,7 @@ ngx_http_paygw_api_book_told(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
         b->state = b->entry.state;
         b->terms = b->entry.told;
         b->note = b->entry.told_note;
+        b->expires = b->entry.told_expires;
     }
 
     b->next(ctx, rc);
@@ -304,6 +305,7 @@ ngx_http_paygw_api_booked(ngx_http_paygw_pass_ctx_t *call)
     b->state = call->book.state;
     b->terms = call->book.told;
     b->note = call->book.told_note;
+    b->expires = call->book.told_expires;
 
     if (call->made) {
         return NGX_OK;
@@ -319,7 +321,7 @@ ngx_http_paygw_api_booked(ngx_http_paygw_pass_ctx_t *call)
 
     if (b->state == NGX_PAYGW_BOOK_CLOSED) {
 
-        /* of one that was closed here alone the provider would make it */
+        /* a provider may not know of it, and would make another one */
 
         ngx_http_paygw_api_book_refuse(ctx, NGX_PAYGW_CODE_ORDER_CLOSED);
         return NGX_DONE;
@@ -452,6 +454,15 @@ ngx_http_paygw_api_book_order(ngx_http_paygw_api_ctx_t *ctx)
 
     entry = ngx_http_paygw_api_book_entry(ctx);
 
+    if (ngx_http_paygw_api_status_over(ctx)) {
+        o->told.state = NGX_PAYGW_STATE_CLOSED;
+        o->told.outcome = NGX_PAYGW_OUTCOME_FAILED;
+
+        /* unless it is made anew in the meantime */
+
+        entry->expires = b->expires;
+    }
+
     entry->to = ngx_http_paygw_api_status_of(o->told.state);
 
     if (!ngx_paygw_book_moves(b->state, entry->to)) {
@@ -493,6 +504,15 @@ ngx_http_paygw_api_book_order(ngx_http_paygw_api_ctx_t *ctx)
 static void
 ngx_http_paygw_api_book_moved(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
 {
+    ngx_paygw_order_t  *o;
+
+    o = &ctx->order;
+
+    if (rc == NGX_DECLINED && ctx->book.entry.expires) {
+        o->told.state = NGX_PAYGW_STATE_UNKNOWN;
+        o->told.outcome = NGX_PAYGW_OUTCOME_PENDING;
+    }
+
     ngx_http_paygw_api_status_merged(ctx);
     ngx_http_paygw_api_reply(ctx);
 }

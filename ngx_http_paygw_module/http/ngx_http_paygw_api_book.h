@@ -27,7 +27,8 @@
  *                  the caller hears is what both know
  *
  *   ngx_http_paygw_api_book.c     the steps, orders
- *   ngx_http_paygw_api_refund.c   refunds
+ *   ngx_http_paygw_api_refund.c   refunds, and questions about them:
+ *   ngx_http_paygw_api_refund_query.c
  *   ngx_http_paygw_api_status.c   paygw_status_cache, and what is told of both
  */
 
@@ -48,6 +49,7 @@ typedef struct {
     ngx_paygw_book_state_e       state;
     ngx_paygw_book_terms_t       terms;
     ngx_str_t                    note;
+    time_t                       expires;
 
     unsigned                     on:1;
     unsigned                     down:1;    /* the store did not answer */
@@ -106,7 +108,6 @@ void ngx_http_paygw_api_book_ref(ngx_http_paygw_api_ctx_t *ctx);
 /* ngx_http_paygw_api_refund.c */
 
 void ngx_http_paygw_api_refund_begin(ngx_http_paygw_api_ctx_t *ctx);
-void ngx_http_paygw_api_refund_look(ngx_http_paygw_api_ctx_t *ctx);
 
 /* the answer to the question before a refund */
 void ngx_http_paygw_api_refund_asked(ngx_http_paygw_api_ctx_t *ctx);
@@ -114,6 +115,17 @@ void ngx_http_paygw_api_refund_asked(ngx_http_paygw_api_ctx_t *ctx);
 /* as book_end() and, of what is not sent at all, without waiting */
 void ngx_http_paygw_api_refund_end(ngx_http_paygw_api_ctx_t *ctx);
 void ngx_http_paygw_api_refund_undo(ngx_http_paygw_api_ctx_t *ctx);
+
+/* of the record with its own ref */
+ngx_int_t ngx_http_paygw_api_refund_key(ngx_http_paygw_api_ctx_t *ctx,
+    ngx_str_t *key);
+
+
+/* ngx_http_paygw_api_refund_query.c */
+
+/* before a question, and if the provider has not found what is asked for */
+void ngx_http_paygw_api_refund_look(ngx_http_paygw_api_ctx_t *ctx);
+void ngx_http_paygw_api_refund_absent(ngx_http_paygw_api_ctx_t *ctx);
 
 
 /* ngx_http_paygw_api_status.c */
@@ -129,6 +141,12 @@ ngx_paygw_book_state_e ngx_http_paygw_api_status_of(ngx_paygw_state_e state);
 
 /* 1 if what he says is of another amount or currency than that of the book */
 ngx_uint_t ngx_http_paygw_api_status_differs(ngx_http_paygw_api_ctx_t *ctx);
+
+/*
+ * 1 if the provider has nothing of an order that nobody can pay any more, as he
+ * was told when it was made.
+ */
+ngx_uint_t ngx_http_paygw_api_status_over(ngx_http_paygw_api_ctx_t *ctx);
 
 /* order.told is what both know, or what the book alone does */
 void ngx_http_paygw_api_status_merged(ngx_http_paygw_api_ctx_t *ctx);

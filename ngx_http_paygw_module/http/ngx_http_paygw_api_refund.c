@@ -29,12 +29,18 @@
  *   pending        stays held, until a callback or a question tells more
  *   unknown        stays held
  *
+ * What a question finds is in ngx_http_paygw_api_refund_query.c.
+ *
  * All calls of one refund hold it together, and the last one gives it back.
  */
 
 
-/* behind the deadline: until the book has heard of the end */
-#define NGX_HTTP_PAYGW_API_REFUND_REST  30000
+/*
+ * How long a refund that was sent may not be found, and be made all the same.
+ * UnionPay's poll ends 32 s after the call, Alipay is to be asked after 10 s,
+ * WeChat Pay after a minute.
+ */
+#define NGX_HTTP_PAYGW_API_REFUND_DOUBT  60000
 
 
 static void ngx_http_paygw_api_refund_reserve(ngx_http_paygw_api_ctx_t *ctx,
@@ -50,10 +56,6 @@ static void ngx_http_paygw_api_refund_learned(ngx_http_paygw_api_ctx_t *ctx,
     ngx_int_t rc);
 static void ngx_http_paygw_api_refund_stamp(ngx_http_paygw_api_ctx_t *ctx);
 static void ngx_http_paygw_api_refund_stamped(ngx_http_paygw_api_ctx_t *ctx,
-    ngx_int_t rc);
-static ngx_int_t ngx_http_paygw_api_refund_key(ngx_http_paygw_api_ctx_t *ctx,
-    ngx_str_t *key);
-static void ngx_http_paygw_api_refund_found(ngx_http_paygw_api_ctx_t *ctx,
     ngx_int_t rc);
 static ngx_uint_t ngx_http_paygw_api_refund_undone(
     ngx_http_paygw_api_ctx_t *ctx);
@@ -79,7 +81,10 @@ ngx_http_paygw_api_refund_reserve(ngx_http_paygw_api_ctx_t *ctx,
 
     entry->refund_id = ctx->order.refund_id;
     entry->refund_amount = ctx->order.refund_amount;
-    entry->fresh = NGX_HTTP_PAYGW_API_REFUND_REST
+
+    /* of what has never ended nobody knows more than that */
+
+    entry->fresh = NGX_HTTP_PAYGW_API_REFUND_DOUBT
                    + ngx_http_paygw_transport_deadline(ctx->lcf,
                                              ctx->call->conf->channel->upper);
 
@@ -386,7 +391,7 @@ ngx_http_paygw_api_refund_stamped(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
 
 /* neither id has a "/" */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_paygw_api_refund_key(ngx_http_paygw_api_ctx_t *ctx, ngx_str_t *key)
 {
     ngx_str_t  *of, *id;
@@ -402,45 +407,6 @@ ngx_http_paygw_api_refund_key(ngx_http_paygw_api_ctx_t *ctx, ngx_str_t *key)
     key->len = ngx_sprintf(key->data, "%V/%V", of, id) - key->data;
 
     return NGX_OK;
-}
-
-
-void
-ngx_http_paygw_api_refund_look(ngx_http_paygw_api_ctx_t *ctx)
-{
-    ngx_str_t  key;
-
-    if (ctx->call->conf->channel->provider->orders->refund_ref == NULL) {
-        ngx_http_paygw_api_book_ref(ctx);
-        ngx_http_paygw_api_go(ctx);
-        return;
-    }
-
-    if (ctx->book.said) {
-        ngx_http_paygw_api_go(ctx);
-        return;
-    }
-
-    if (ngx_http_paygw_api_refund_key(ctx, &key) != NGX_OK) {
-        ngx_http_paygw_api_refuse(ctx, NGX_ERROR);
-        return;
-    }
-
-    (void) ngx_http_paygw_api_book_entry(ctx);
-
-    ngx_http_paygw_api_book_step_of(ctx, &key, NGX_PAYGW_BOOK_LOOK,
-                                    ngx_http_paygw_api_refund_found);
-}
-
-
-static void
-ngx_http_paygw_api_refund_found(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
-{
-    if (rc == NGX_OK) {
-        ctx->order.ref = ctx->book.entry.told_note;
-    }
-
-    ngx_http_paygw_api_go(ctx);
 }
 
 
@@ -471,11 +437,9 @@ ngx_http_paygw_api_refund_end(ngx_http_paygw_api_ctx_t *ctx)
         outcome = refused ? NGX_PAYGW_OUTCOME_FAILED
                           : NGX_PAYGW_OUTCOME_UNKNOWN;
 
-    } else if (o->code == NGX_PAYGW_CODE_REFUND_NOT_FOUND && !b->said) {
-
-        /* what was asked for under a ref of the caller's may be another one */
-
-        outcome = NGX_PAYGW_OUTCOME_FAILED;
+    } else if (o->code == NGX_PAYGW_CODE_REFUND_NOT_FOUND) {
+        ngx_http_paygw_api_refund_absent(ctx);
+        return;
 
     } else {
         outcome = NGX_PAYGW_OUTCOME_UNKNOWN;
@@ -484,6 +448,7 @@ ngx_http_paygw_api_refund_end(ngx_http_paygw_api_ctx_t *ctx)
     entry = ngx_http_paygw_api_book_entry(ctx);
 
     entry->refund_id = o->refund_id;
+    entry->fresh = NGX_HTTP_PAYGW_API_REFUND_DOUBT;
 
     switch (outcome) {
 
@@ -581,6 +546,7 @@ ngx_http_paygw_api_refund_undo(ngx_http_paygw_api_ctx_t *ctx)
 
     entry->verb = NGX_PAYGW_BOOK_REFUSE;
     entry->refund_id = ctx->order.refund_id;
+    entry->fresh = NGX_HTTP_PAYGW_API_REFUND_DOUBT;
 
     ngx_memzero(&op, sizeof(ngx_paygw_store_op_t));
 

@@ -16,6 +16,9 @@
 #define NGX_HTTP_PAYGW_API_STATUS_FRESH  (300 * 1000)
 #define NGX_HTTP_PAYGW_API_STATUS_MAX    (24 * 60 * 60 * 1000)
 
+/* seconds: clocks differ, and what was paid at the last moment is on its way */
+#define NGX_HTTP_PAYGW_API_STATUS_OVER   60
+
 
 static ngx_int_t ngx_http_paygw_api_status_time(ngx_conf_t *cf,
     ngx_str_t *arg, size_t skip, ngx_msec_t *value);
@@ -155,6 +158,22 @@ ngx_http_paygw_api_status_differs(ngx_http_paygw_api_ctx_t *ctx)
 
     return ngx_paygw_book_compare(&terms, &ctx->book.terms)
            != NGX_PAYGW_BOOK_FINE;
+}
+
+
+ngx_uint_t
+ngx_http_paygw_api_status_over(ngx_http_paygw_api_ctx_t *ctx)
+{
+    ngx_paygw_order_t          *o;
+    ngx_http_paygw_api_book_t  *b;
+
+    o = &ctx->order;
+    b = &ctx->book;
+
+    return o->op == NGX_PAYGW_OP_QUERY && o->told.absent && b->expires
+           && ngx_time() > b->expires + NGX_HTTP_PAYGW_API_STATUS_OVER
+           && ngx_paygw_book_moves(b->state, NGX_PAYGW_BOOK_CLOSED)
+           && (!b->said || ngx_paygw_order_same(&o->ref, &b->note));
 }
 
 

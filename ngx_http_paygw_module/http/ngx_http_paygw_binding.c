@@ -359,6 +359,7 @@ ngx_http_paygw_binding_create(ngx_http_paygw_pass_ctx_t *ctx)
 
     if (ctx->api) {
         ctx->book.note = ctx->api->order.ref;
+        ctx->book.expires = ctx->api->order.expires;
     }
 
     ctx->book.verb = NGX_PAYGW_BOOK_CREATE;

@@ -199,6 +199,7 @@ ngx_paygw_alipay_unseen(ngx_paygw_order_t *o)
     if (o->op == NGX_PAYGW_OP_QUERY) {
         o->code = NGX_PAYGW_CODE_OK;
         o->told.outcome = NGX_PAYGW_OUTCOME_PENDING;
+        o->told.absent = 1;
 
     } else if (o->op == NGX_PAYGW_OP_CLOSE && o->known) {
         o->code = NGX_PAYGW_CODE_OK;

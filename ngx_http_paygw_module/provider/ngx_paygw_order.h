@@ -128,6 +128,8 @@ typedef struct {
     ngx_str_t                currency;
     time_t                   time;         /* when it was paid, or refunded */
     ngx_str_t                payer;
+    ngx_uint_t               absent;       /* of a query: pending, for he has
+                                              no such payment; unsigned:1 */
     ngx_str_t                refund_no;
     int64_t                  refund_amount;
     ngx_uint_t               open;         /* the refund has failed, and may

@@ -254,6 +254,7 @@ ngx_paygw_unionpay_problem(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
 
             o->code = NGX_PAYGW_CODE_OK;
             o->told.outcome = NGX_PAYGW_OUTCOME_PENDING;
+            o->told.absent = 1;
 
         } else if (o->step > 1) {
 

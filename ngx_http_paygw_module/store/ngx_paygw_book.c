@@ -198,6 +198,7 @@ ngx_paygw_book_forget(ngx_paygw_book_t *book)
     ngx_str_null(&book->told.account);
     ngx_str_null(&book->told_note);
     ngx_str_null(&book->told_answer);
+    book->told_expires = 0;
     book->refunded = 0;
     book->held = 0;
     book->refund = NGX_PAYGW_BOOK_NO_REFUND;
@@ -207,6 +208,7 @@ ngx_paygw_book_forget(ngx_paygw_book_t *book)
 ngx_int_t
 ngx_paygw_book_read(ngx_paygw_book_t *book, ngx_str_t *text)
 {
+    int64_t    expires;
     ngx_int_t  rc, state, refund;
     ngx_str_t  rest;
 
@@ -229,13 +231,16 @@ ngx_paygw_book_read(ngx_paygw_book_t *book, ngx_str_t *text)
     refund = ngx_paygw_book_find(ngx_paygw_book_refunds, 3, &rest);
 
     if (refund == NGX_ERROR
-        || ngx_paygw_book_word(&rest, &book->told_note) != NGX_OK)
+        || ngx_paygw_book_word(&rest, &book->told_note) != NGX_OK
+        || ngx_paygw_book_number(&rest, &expires) != NGX_OK
+        || expires < 0)
     {
         return NGX_ERROR;
     }
 
     book->state = state;
     book->refund = refund;
+    book->told_expires = (time_t) expires;
     book->told_answer = rest;
 
     if (ngx_paygw_book_keep(book) != NGX_OK) {

@@ -30,7 +30,9 @@
  *
  *   create   no record:                      NGX_OK, made, in the state "to";
  *                                            CREATED if that is NONE
- *            one of the same terms:          NGX_DONE, unchanged
+ *            one of the same terms:          NGX_DONE, unchanged, but that its
+ *                                            end is the later one, and not
+ *                                            known if one of them is not
  *            one of other terms:             NGX_DECLINED, unchanged
  *            the order is paid, and nothing
  *            else is known of it:            NGX_DONE, unchanged
@@ -42,7 +44,8 @@
  *            anything else:                  NGX_DECLINED, unchanged
  *   move     to a state that is farther:     NGX_OK
  *            to the one that it is in:       NGX_DONE
- *            back, or no record:             NGX_DECLINED, unchanged
+ *            back, or no record, or its end
+ *            is not the one that is said:    NGX_DECLINED, unchanged
  *            farther than PAID, of an order
  *            of unknown amount:              NGX_DECLINED, unchanged
  *   look     a record:                       NGX_OK, it is told
@@ -62,6 +65,10 @@
  *   back     not held, and not done:         NGX_DONE
  *            done, a call is under way, or
  *            no order:                       NGX_DECLINED, unchanged
+ *   absent   held, a call is under way, or
+ *            the doubt is fresh:             NGX_DECLINED, unchanged
+ *            else as give back
+ *   seek     as absent, but nothing is given back: NGX_DONE
  *   refuse   held, by this call alone:       NGX_OK, given back
  *            held, others are under way or
  *            nobody knows of one of them:    NGX_DONE, stays held
@@ -88,7 +95,9 @@
  * refuse, this call has done nothing; fail, the provider says that of the
  * refund; doubt, nobody knows, or it is not decided yet.  What nobody has heard
  * of in time is in doubt.  "Give back" is what others say, who are no such
- * call.
+ * call, and "absent" what they say if the provider has not found the refund:
+ * while a doubt is fresh, which is for the "fresh" of whoever has ended last,
+ * that means "not yet".  Seek asks for just that.
  *
  * With a move or a learn, unless it is declined, an answer may be kept, which a
  * look tells as long as it is fresh: whatever changes the order forgets it.
@@ -96,6 +105,9 @@
  * What is told, whatever the answer is but NGX_ERROR, is the order as it is
  * then; state is NONE if there is no record.  amount is -1 if it is not known:
  * such an order was made elsewhere, and is known to be paid by a callback.
+ *
+ * The end of an order is when nobody can pay it any more, as whoever made it
+ * has told the provider; what is closed, failed or paid keeps it.
  *
  * A record is kept for op->keep after it was made, moved, or had a refund, and
  * never for a shorter time than before.  In a zone that is full NGX_ERROR is
@@ -114,7 +126,9 @@ typedef enum {
     NGX_PAYGW_BOOK_GIVE_BACK,
     NGX_PAYGW_BOOK_REFUSE,
     NGX_PAYGW_BOOK_FAIL,
-    NGX_PAYGW_BOOK_DOUBT
+    NGX_PAYGW_BOOK_DOUBT,
+    NGX_PAYGW_BOOK_ABSENT,
+    NGX_PAYGW_BOOK_SEEK
 } ngx_paygw_book_verb_e;
 
 
@@ -196,7 +210,11 @@ typedef struct {
     ngx_msec_t                   fresh;     /* for so long; 0: none is; of
                                                reserve: how long the call can
                                                be under way, 0: it is not
-                                               counted */
+                                               counted; of refuse and doubt:
+                                               of the doubt, if it is one */
+    time_t                       expires;   /* of create: the end of the order;
+                                               of move: what it has to be; 0:
+                                               not known, or any */
     ngx_str_t                    refund_id; /* of those about a refund */
     int64_t                      refund_amount;
 
@@ -210,6 +228,7 @@ typedef struct {
     ngx_paygw_book_state_e       state;
     ngx_paygw_book_terms_t       told;
     ngx_str_t                    told_note;
+    time_t                       told_expires;  /* 0: not known */
     ngx_str_t                    told_answer;   /* of a look; empty: none */
     int64_t                      refunded;  /* of the refunds that are done, */
     int64_t                      held;      /* and under way */
@@ -244,7 +263,7 @@ ngx_paygw_book_against_e ngx_paygw_book_compare(ngx_paygw_book_terms_t *event,
  *
  * What is told as a text, words with a space behind each, "-" for none:
  *
- *   RESULT STATE AMOUNT CURRENCY ACCOUNT REFUNDED HELD REFUND NOTE ANSWER
+ *   RESULT STATE AMOUNT CURRENCY ACCOUNT REFUNDED HELD REFUND NOTE END ANSWER
  *
  * with the answer in any bytes, and of a claim that is not taken
  *

@@ -34,7 +34,9 @@ static const ngx_str_t  ngx_paygw_redis_book_verbs[] = {
     ngx_string("back"),
     ngx_string("refuse"),
     ngx_string("fail"),
-    ngx_string("doubt")
+    ngx_string("doubt"),
+    ngx_string("absent"),
+    ngx_string("seek")
 };
 
 
@@ -71,7 +73,7 @@ ngx_paygw_redis_book(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
 static ngx_int_t
 ngx_paygw_redis_book_send(ngx_paygw_redis_cmd_t *cmd, ngx_paygw_store_op_t *op)
 {
-    u_char             buf[5 * NGX_INT64_LEN + 16], *p;
+    u_char             buf[6 * NGX_INT64_LEN + 16], *p;
     ngx_int_t          rc;
     ngx_str_t          argv[NGX_PAYGW_REDIS_ARGS], refund;
     ngx_uint_t         n;
@@ -116,7 +118,7 @@ ngx_paygw_redis_book_send(ngx_paygw_redis_cmd_t *cmd, ngx_paygw_store_op_t *op)
     ngx_paygw_redis_book_text(&argv[n++], &book->terms.account);
     argv[n++] = ngx_paygw_book_words[book->to];
     ngx_paygw_redis_book_text(&argv[n++], &book->note);
-    (void) ngx_paygw_redis_book_number(p, &argv[n++], book->fresh);
+    p = ngx_paygw_redis_book_number(p, &argv[n++], book->fresh);
 
     ngx_str_set(&argv[n], "");
 
@@ -125,6 +127,8 @@ ngx_paygw_redis_book_send(ngx_paygw_redis_cmd_t *cmd, ngx_paygw_store_op_t *op)
     }
 
     n++;
+
+    (void) ngx_paygw_redis_book_number(p, &argv[n++], book->expires);
 
     rc = ngx_paygw_redis_submit(cmd, n, argv);
 

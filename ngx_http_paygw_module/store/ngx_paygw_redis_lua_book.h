@@ -16,11 +16,13 @@
  *
  *   STATE END AMOUNT CURRENCY ACCOUNT REFUNDED HELD TOKEN FRESH NOTE ANSWER
  *
- * "-" for a text that is empty, times in milliseconds, the answer in any bytes.
+ * "-" for a text that is empty, times in milliseconds, the answer in any bytes;
+ * before it "@END " if the end of the order is known, in seconds, which older
+ * versions take for the answer's, and forget with it: then it is not known.
  * A mark of one that was made elsewhere ends behind END, and "void" is none.
  * That of a refund is "STATE AMOUNT": "held", "done", or "free" again; if calls
- * of it are counted "held AMOUNT CALLS END DOUBT", with the end of their time
- * and 1 if nobody knows of one that was.
+ * of it are counted "held AMOUNT CALLS END DOUBT", with the end of their time,
+ * or of the doubt's without any, and 1 if nobody knows of one that was.
  *
  * Needs t, the time.  get() returns nil if there is no record, false if it is
  * none of ours; put() keeps what has changed (o.z) for so long at least; conf()
@@ -45,6 +47,9 @@
     " o.a,o.c,o.u,o.d,o.h,o.k,o.f,o.n,o.x=string.match(r,"                    \
     "'^ (%d+) (%S+) (%S+) (%d+) (%d+) (%x+) (%d+) (%S+) (.*)$')\n"            \
     " if not o.a then return false end\n"                                     \
+    " local w,x=string.match(o.x,'^@(%d+) (.*)$')\n"                          \
+    " o.w='0'\n"                                                              \
+    " if w then o.w,o.x=w,x end\n"                                            \
     " return o\n"                                                             \
     "end\n"                                                                   \
     "local function put(key,o,life)\n"                                        \
@@ -53,8 +58,10 @@
     " o.e=e\n"                                                                \
     " local v=o.s..' '..num(e)\n"                                             \
     " if o.a then\n"                                                          \
+    "  local x=o.x\n"                                                         \
+    "  if o.w~='0' then x='@'..o.w..' '..x end\n"                             \
     "  v=v..' '..table.concat({o.a,o.c,o.u,num(o.d),num(o.h),o.k,num(o.f),"   \
-    "o.n,o.x},' ')\n"                                                         \
+    "o.n,x},' ')\n"                                                           \
     " end\n"                                                                  \
     " redis.call('SET',key,v,'PX',num(e-t))\n"                                \
     "end\n"                                                                   \
@@ -114,10 +121,16 @@
     " rset(key,o,'free',r,life)\n"                                            \
     " return 'ok'\n"                                                          \
     "end\n"                                                                   \
-    "local function over(key,o,s,r,life,q,d)\n"                               \
+    "local function seek(key,o,s,r,life,q,give)\n"                            \
+    " if s=='held' and (q.n>0 or q.d and q.e>t) then return 'no' end\n"       \
+    " if give then return back(key,o,s,r,life,q) end\n"                       \
+    " return s=='done' and 'no' or 'done'\n"                                  \
+    "end\n"                                                                   \
+    "local function over(key,o,s,r,life,q,d,f)\n"                             \
     " if s~='held' then return back(key,o,s,r,life,q) end\n"                  \
     " q.n=math.max(q.n-1,0)\n"                                                \
     " q.d=d\n"                                                                \
+    " if d then q.e=math.max(q.n>0 and q.e or 0,t+f) end\n"                   \
     " if q.n==0 and not d then return back(key,o,s,r,life,q) end\n"           \
     " rset(key,o,s,r,1,q)\n"                                                  \
     " return 'done'\n"                                                        \
@@ -182,8 +195,10 @@
  *                                  ARGV[7]  state to move to, or "none"
  *                                  ARGV[8]  note
  *                                  ARGV[9]  time for which the answer is kept,
- *                                           or a call may be under way
+ *                                           or a call may be under way, or
+ *                                           a doubt is fresh
  *                                  ARGV[10] answer
+ *                                  ARGV[11] end of the order, or 0
  *
  * What it returns is described with ngx_paygw_book_read().
  */
@@ -207,7 +222,7 @@
     "end\n"                                                                   \
     "local function make(s)\n"                                                \
     " o={s=s,e=o and o.e,a=a,c=ARGV[5],u=ARGV[6],d='0',h='0',k=ARGV[3],f='0'" \
-    ",n='-',x='',z=true}\n"                                                   \
+    ",n='-',x='',w=ARGV[11],z=true}\n"                                        \
     " note(V=='learn')\n"                                                     \
     " rc='ok'\n"                                                              \
     "end\n"                                                                   \
@@ -222,7 +237,14 @@
     "  step(o,to)\n"                                                          \
     "  note(true)\n"                                                          \
     "  rc='ok'\n"                                                             \
-    " elseif not known or not terms(o,a,ARGV[5],ARGV[6]) then rc='done' end\n" \
+    " elseif not known then rc='done'\n"                                      \
+    " elseif not terms(o,a,ARGV[5],ARGV[6]) then\n"                           \
+    "  rc='done'\n"                                                           \
+    "  local w=tonumber(ARGV[11])\n"                                          \
+    "  if L[o.s]<3 and o.w~='0' and (w==0 or w>tonumber(o.w)) then\n"         \
+    "   o.w,o.z=ARGV[11],true\n"                                              \
+    "  end\n"                                                                 \
+    " end\n"                                                                  \
     "elseif V=='drop' then\n"                                                 \
     " if known and o.s=='created' and o.k==ARGV[3] then\n"                    \
     "  redis.call('SET',KEYS[1],'void 0','PX',1)\n"                           \
@@ -230,7 +252,8 @@
     "  rc='ok'\n"                                                             \
     " end\n"                                                                  \
     "elseif V=='move' then\n"                                                 \
-    " if o and (to=='none' or to==o.s) then rc='done'\n"                      \
+    " if known and ARGV[11]~='0' and ARGV[11]~=o.w then rc='no'\n"            \
+    " elseif o and (to=='none' or to==o.s) then rc='done'\n"                  \
     " elseif known and step(o,to) then rc='ok' end\n"                         \
     " if known and rc~='no' then note(true) end\n"                            \
     "elseif V=='look' then\n"                                                 \
@@ -253,12 +276,14 @@
     " rc=conf(KEYS[2],o,s,r,a,life)\n"                                        \
     "elseif V=='back' then\n"                                                 \
     " rc=back(KEYS[2],o,s,r,life,q)\n"                                        \
+    "elseif V=='absent' or V=='seek' then\n"                                  \
+    " rc=seek(KEYS[2],o,s,r,life,q,V=='absent')\n"                            \
     "elseif V~='doubt' then\n"                                                \
-    " rc=over(KEYS[2],o,s,r,life,q,V=='refuse' and q.d)\n"                    \
+    " rc=over(KEYS[2],o,s,r,life,q,V=='refuse' and q.d,ARGV[9])\n"            \
     "elseif s=='free' then\n"                                                 \
-    " rc=hold(KEYS[2],o,a,life,{n=0,e=0,d=true})\n"                           \
+    " rc=hold(KEYS[2],o,a,life,{n=0,e=t+ARGV[9],d=true})\n"                   \
     "elseif s=='held' then\n"                                                 \
-    " rc=over(KEYS[2],o,s,r,life,q,true)\n"                                   \
+    " rc=over(KEYS[2],o,s,r,life,q,true,ARGV[9])\n"                           \
     "else\n"                                                                  \
     " rc='done'\n"                                                            \
     "end\n"                                                                   \
@@ -268,10 +293,11 @@
     "or 'free'\n"                                                             \
     "end\n"                                                                   \
     "if s=='free' then s='-' end\n"                                           \
-    "local w={rc,o and o.s or 'none','-1','-','-','0','0',s,'-',''}\n"        \
+    "local w={rc,o and o.s or 'none','-1','-','-','0','0',s,'-','0',''}\n"    \
     "if known or V=='create' and rc=='ok' or V=='learn' then\n"               \
-    " w[3],w[4],w[5],w[6],w[7],w[9]=o.a,o.c,o.u,num(o.d),num(o.h),o.n\n"      \
-    " if V=='look' and t<tonumber(o.f) then w[10]=o.x end\n"                  \
+    " w[3],w[4],w[5],w[6],w[7]=o.a,o.c,o.u,num(o.d),num(o.h)\n"               \
+    " w[9],w[10]=o.n,o.w\n"                                                   \
+    " if V=='look' and t<tonumber(o.f) then w[11]=o.x end\n"                  \
     "end\n"                                                                   \
     "return table.concat(w,' ')\n"
 

@@ -14,7 +14,8 @@
 
 /*
  * The book of orders in shared memory: what is asked of it, and what callbacks
- * make of an order.  The records are in ngx_paygw_zone_book_record.c.
+ * make of an order.  Refunds are in ngx_paygw_zone_book_refund.c, the records
+ * in ngx_paygw_zone_book_record.c.
  */
 
 
@@ -23,19 +24,12 @@
 
 static ngx_int_t ngx_paygw_zone_book_ask(ngx_paygw_zone_ask_t *ask);
 static ngx_int_t ngx_paygw_zone_book_create(ngx_paygw_zone_ask_t *ask);
+static void ngx_paygw_zone_book_longer(ngx_paygw_zone_ask_t *ask);
 static ngx_int_t ngx_paygw_zone_book_learn(ngx_paygw_zone_ask_t *ask);
 static ngx_int_t ngx_paygw_zone_book_cross_out(ngx_paygw_zone_ask_t *ask);
 static ngx_int_t ngx_paygw_zone_book_move(ngx_paygw_zone_ask_t *ask);
-static ngx_int_t ngx_paygw_zone_book_reserve(ngx_paygw_zone_ask_t *ask);
-static ngx_int_t ngx_paygw_zone_book_confirm(ngx_paygw_zone_ask_t *ask);
-static ngx_int_t ngx_paygw_zone_book_hold(ngx_paygw_zone_ask_t *ask);
-static ngx_int_t ngx_paygw_zone_book_give_back(ngx_paygw_zone_ask_t *ask);
-static ngx_int_t ngx_paygw_zone_book_over(ngx_paygw_zone_ask_t *ask);
-static ngx_int_t ngx_paygw_zone_book_doubt(ngx_paygw_zone_ask_t *ask);
 static ngx_int_t ngx_paygw_zone_book_says(ngx_paygw_zone_ask_t *ask,
     ngx_paygw_store_says_e says);
-static ngx_uint_t ngx_paygw_zone_book_step(ngx_paygw_zone_order_t *order,
-    ngx_paygw_book_state_e to);
 static ngx_int_t ngx_paygw_zone_book_tell(ngx_paygw_zone_ask_t *ask);
 
 
@@ -100,17 +94,8 @@ ngx_paygw_zone_book_ask(ngx_paygw_zone_ask_t *ask)
         return (ask->order || ngx_paygw_zone_marked(ask->zone, ask->key))
                ? NGX_OK : NGX_DECLINED;
 
-    case NGX_PAYGW_BOOK_RESERVE:
-        return ngx_paygw_zone_book_reserve(ask);
-
-    case NGX_PAYGW_BOOK_CONFIRM:
-        return ngx_paygw_zone_book_confirm(ask);
-
-    case NGX_PAYGW_BOOK_GIVE_BACK:
-        return ngx_paygw_zone_book_give_back(ask);
-
-    default: /* NGX_PAYGW_BOOK_REFUSE, FAIL, DOUBT */
-        return ngx_paygw_zone_book_over(ask);
+    default: /* of a refund */
+        return ngx_paygw_zone_book_refund(ask);
     }
 }
 
@@ -123,9 +108,15 @@ ngx_paygw_zone_book_create(ngx_paygw_zone_ask_t *ask)
     if (ask->order) {
         ngx_paygw_zone_book_terms(ask->order, &terms);
 
-        return (ngx_paygw_book_compare(&ask->book->terms, &terms)
-                == NGX_PAYGW_BOOK_FINE)
-               ? NGX_DONE : NGX_DECLINED;
+        if (ngx_paygw_book_compare(&ask->book->terms, &terms)
+            != NGX_PAYGW_BOOK_FINE)
+        {
+            return NGX_DECLINED;
+        }
+
+        ngx_paygw_zone_book_longer(ask);
+
+        return NGX_DONE;
     }
 
     if (ngx_paygw_zone_marked(ask->zone, ask->key)) {
@@ -133,6 +124,25 @@ ngx_paygw_zone_book_create(ngx_paygw_zone_ask_t *ask)
     }
 
     return ngx_paygw_zone_book_add(ask);
+}
+
+
+/* it can be paid by both of what was made of it */
+
+static void
+ngx_paygw_zone_book_longer(ngx_paygw_zone_ask_t *ask)
+{
+    time_t                   expires;
+    ngx_paygw_zone_order_t  *order;
+
+    order = ask->order;
+    expires = ask->book->expires;
+
+    if (ngx_paygw_book_moves(order->rec.state, NGX_PAYGW_BOOK_CLOSED)
+        && order->expires && (expires == 0 || expires > order->expires))
+    {
+        order->expires = expires;
+    }
 }
 
 
@@ -200,6 +210,10 @@ ngx_paygw_zone_book_move(ngx_paygw_zone_ask_t *ask)
                ? NGX_DONE : NGX_DECLINED;
     }
 
+    if (ask->book->expires && ask->book->expires != ask->order->expires) {
+        return NGX_DECLINED;
+    }
+
     rc = (to == NGX_PAYGW_BOOK_NONE || to == ask->order->rec.state)
          ? NGX_DONE : NGX_OK;
 
@@ -217,221 +231,6 @@ ngx_paygw_zone_book_move(ngx_paygw_zone_ask_t *ask)
     }
 
     ngx_paygw_zone_book_answer(ask);
-
-    return rc;
-}
-
-
-static ngx_int_t
-ngx_paygw_zone_book_reserve(ngx_paygw_zone_ask_t *ask)
-{
-    ngx_int_t                 rc;
-    ngx_msec_t                end;
-    ngx_paygw_zone_refund_t  *refund;
-
-    if (ask->order == NULL) {
-        return NGX_DECLINED;
-    }
-
-    refund = ask->refund;
-
-    if (refund && refund->rec.state != NGX_PAYGW_BOOK_NO_REFUND) {
-
-        if (refund->rec.amount != ask->book->refund_amount) {
-            return NGX_ABORT;
-        }
-
-        rc = NGX_DONE;
-
-    } else {
-        rc = ngx_paygw_zone_book_hold(ask);
-
-        if (rc != NGX_OK) {
-            return rc;
-        }
-
-        refund = ask->refund;
-        refund->doubt = (ask->book->fresh == 0);
-    }
-
-    if (refund->rec.state == NGX_PAYGW_BOOK_HELD && ask->book->fresh) {
-
-        end = ngx_current_msec + ask->book->fresh;
-
-        if (refund->calls++ == 0
-            || (ngx_msec_int_t) (end - refund->end) > 0)
-        {
-            refund->end = end;
-        }
-    }
-
-    return rc;
-}
-
-
-static ngx_int_t
-ngx_paygw_zone_book_hold(ngx_paygw_zone_ask_t *ask)
-{
-    int64_t                  amount;
-    ngx_paygw_zone_order_t  *order;
-
-    order = ask->order;
-    amount = ask->book->refund_amount;
-
-    if (!ngx_paygw_book_paid(order->rec.state)
-        || amount > order->rec.amount - order->refunded - order->held)
-    {
-        return NGX_DECLINED;
-    }
-
-    if (ask->refund == NULL && ngx_paygw_zone_book_add_refund(ask) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ask->refund->rec.state = NGX_PAYGW_BOOK_HELD;
-    ask->refund->rec.amount = amount;
-    ask->refund->calls = 0;
-
-    order->held += amount;
-
-    ngx_paygw_zone_book_last(ask);
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_paygw_zone_book_confirm(ngx_paygw_zone_ask_t *ask)
-{
-    int64_t                  amount, held;
-    ngx_paygw_zone_order_t  *order;
-
-    order = ask->order;
-    amount = ask->book->refund_amount;
-    held = 0;
-
-    if (order == NULL) {
-        return NGX_DECLINED;
-    }
-
-    if (ask->refund && ask->refund->rec.state == NGX_PAYGW_BOOK_DONE) {
-        return NGX_DONE;
-    }
-
-    if (ask->refund && ask->refund->rec.state == NGX_PAYGW_BOOK_HELD) {
-        held = ask->refund->rec.amount;
-    }
-
-    if (amount == NGX_PAYGW_BOOK_ANY) {
-
-        if (held == 0) {
-            return NGX_DECLINED;
-        }
-
-        amount = held;
-    }
-
-    if (ask->refund == NULL && ngx_paygw_zone_book_add_refund(ask) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ask->refund->rec.state = NGX_PAYGW_BOOK_DONE;
-    ask->refund->rec.amount = amount;
-
-    order->held -= held;
-    order->refunded += amount;
-    order->fresh = ngx_current_msec;
-
-    (void) ngx_paygw_zone_book_step(order,
-                                    (order->refunded >= order->rec.amount)
-                                    ? NGX_PAYGW_BOOK_REFUNDED
-                                    : NGX_PAYGW_BOOK_PART_REFUNDED);
-
-    ngx_paygw_zone_book_last(ask);
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_paygw_zone_book_give_back(ngx_paygw_zone_ask_t *ask)
-{
-    if (ask->order == NULL) {
-        return NGX_DECLINED;
-    }
-
-    if (ask->refund == NULL
-        || ask->refund->rec.state == NGX_PAYGW_BOOK_NO_REFUND)
-    {
-        return NGX_DONE;
-    }
-
-    if (ask->refund->rec.state == NGX_PAYGW_BOOK_DONE || ask->refund->calls) {
-        return NGX_DECLINED;
-    }
-
-    ask->refund->rec.state = NGX_PAYGW_BOOK_NO_REFUND;
-
-    ask->order->held -= ask->refund->rec.amount;
-    ask->order->fresh = ngx_current_msec;
-
-    ngx_paygw_zone_book_last(ask);
-
-    return NGX_OK;
-}
-
-
-/* a call that was counted has ended, without money that has moved for sure */
-
-static ngx_int_t
-ngx_paygw_zone_book_over(ngx_paygw_zone_ask_t *ask)
-{
-    ngx_paygw_zone_refund_t  *refund;
-
-    refund = ask->refund;
-
-    if (refund && refund->rec.state == NGX_PAYGW_BOOK_HELD) {
-
-        if (refund->calls) {
-            refund->calls--;
-        }
-
-        if (ask->book->verb != NGX_PAYGW_BOOK_REFUSE) {
-            refund->doubt = (ask->book->verb == NGX_PAYGW_BOOK_DOUBT);
-        }
-
-        if (refund->calls || refund->doubt) {
-            return NGX_DONE;
-        }
-
-    } else if (ask->book->verb == NGX_PAYGW_BOOK_DOUBT) {
-        return ngx_paygw_zone_book_doubt(ask);
-    }
-
-    return ngx_paygw_zone_book_give_back(ask);
-}
-
-
-/* it is not held any more: money may move all the same */
-
-static ngx_int_t
-ngx_paygw_zone_book_doubt(ngx_paygw_zone_ask_t *ask)
-{
-    ngx_int_t  rc;
-
-    if (ask->order == NULL) {
-        return NGX_DECLINED;
-    }
-
-    if (ask->refund && ask->refund->rec.state == NGX_PAYGW_BOOK_DONE) {
-        return NGX_DONE;
-    }
-
-    rc = ngx_paygw_zone_book_hold(ask);
-
-    if (rc == NGX_OK) {
-        ask->refund->doubt = 1;
-    }
 
     return rc;
 }
@@ -543,9 +342,7 @@ ngx_paygw_zone_book_says(ngx_paygw_zone_ask_t *ask,
 }
 
 
-/* 1 if it has moved: what was known of the order before is old then */
-
-static ngx_uint_t
+ngx_uint_t
 ngx_paygw_zone_book_step(ngx_paygw_zone_order_t *order,
     ngx_paygw_book_state_e to)
 {
@@ -585,6 +382,7 @@ ngx_paygw_zone_book_tell(ngx_paygw_zone_ask_t *ask)
     book->state = ask->order->rec.state;
     book->refunded = ask->order->refunded;
     book->held = ask->order->held;
+    book->told_expires = ask->order->expires;
 
     ngx_paygw_zone_book_terms(ask->order, &book->told);
     ngx_paygw_zone_book_told(ask->order, book);

@@ -40,6 +40,7 @@ typedef struct {
     int64_t                      refunded;
     int64_t                      held;
     ngx_msec_t                   fresh;     /* end of the answer's time */
+    time_t                       expires;   /* 0: not known */
     ngx_paygw_zone_words_t      *words;     /* its texts */
     ngx_paygw_zone_key_t         key;
 } ngx_paygw_zone_order_t;
@@ -48,7 +49,8 @@ typedef struct {
 typedef struct {
     ngx_paygw_zone_entry_t       rec;
     ngx_uint_t                   calls;     /* under way, */
-    ngx_msec_t                   end;       /* until then */
+    ngx_msec_t                   end;       /* until then; without any: until
+                                               then the doubt is fresh */
     ngx_uint_t                   doubt;     /* 1: nobody knows of another one */
     ngx_paygw_zone_key_t         key;
 } ngx_paygw_zone_refund_t;
@@ -98,6 +100,15 @@ void ngx_paygw_zone_book_terms(ngx_paygw_zone_order_t *order,
     ngx_paygw_book_terms_t *terms);
 void ngx_paygw_zone_book_told(ngx_paygw_zone_order_t *order,
     ngx_paygw_book_t *book);
+
+/* 1 if it has moved: what was known of the order before is old then */
+ngx_uint_t ngx_paygw_zone_book_step(ngx_paygw_zone_order_t *order,
+    ngx_paygw_book_state_e to);
+
+/* what is asked about a refund, and what callbacks ask */
+ngx_int_t ngx_paygw_zone_book_refund(ngx_paygw_zone_ask_t *ask);
+ngx_int_t ngx_paygw_zone_book_confirm(ngx_paygw_zone_ask_t *ask);
+ngx_int_t ngx_paygw_zone_book_give_back(ngx_paygw_zone_ask_t *ask);
 
 
 #endif /* _NGX_PAYGW_ZONE_BOOK_H_INCLUDED_ */

@@ -141,6 +141,7 @@ ngx_paygw_zone_book_add(ngx_paygw_zone_ask_t *ask)
     order->token = ask->token;
     order->refunded = 0;
     order->held = 0;
+    order->expires = book->expires;
     order->fresh = ngx_current_msec;
     order->words = NULL;
 

@@ -65,6 +65,7 @@ fuzz_one(ngx_pool_t *pool, ngx_str_t *input)
 
     must(book.told_answer.len <= text.len);
     must(book.refunded >= -1 && book.held >= -1);
+    must(book.told_expires >= 0);
 }
 
 

@@ -14,9 +14,9 @@
  * What paygw_test_store asks the book of orders, and what claims compare:
  *
  *   op=book verb=VERB         create, learn, drop, move, look, reserve,
- *                             confirm, back
+ *                             confirm, back, refuse, fail, doubt, absent, seek
  *     amount= currency= account=
- *     to=STATE note= answer= fresh=MS
+ *     to=STATE note= answer= fresh=MS expires=SECONDS
  *     refund=TEXT sum=N         a refund; refunds=TEXT: one for each of n
  *     tell=1                    nobody waits
  *   op=claim compare=1        is compared with amount, currency, account
@@ -47,7 +47,9 @@ static const ngx_str_t  ngx_http_paygw_test_verbs[] = {
     ngx_string("back"),
     ngx_string("refuse"),
     ngx_string("fail"),
-    ngx_string("doubt")
+    ngx_string("doubt"),
+    ngx_string("absent"),
+    ngx_string("seek")
 };
 
 
@@ -91,7 +93,7 @@ ngx_http_paygw_test_book(ngx_http_request_t *r, ngx_paygw_store_op_t *op,
     op->says = (n < 0) ? NGX_PAYGW_STORE_NOTHING : n;
 
     n = ngx_http_paygw_test_book_word(r, "verb", ngx_http_paygw_test_verbs,
-                                      11);
+                                      13);
 
     if (n < 0 && ngx_http_arg(r, (u_char *) "compare", 7, &text) != NGX_OK) {
         return NGX_OK;
@@ -118,6 +120,8 @@ ngx_http_paygw_test_book(ngx_http_request_t *r, ngx_paygw_store_op_t *op,
     ngx_http_paygw_test_book_text(r, "note", &book->note);
     ngx_http_paygw_test_book_text(r, "answer", &book->answer);
     ngx_http_paygw_test_book_text(r, "refund", &book->refund_id);
+
+    book->expires = ngx_max(ngx_http_paygw_test_book_amount(r, "expires"), 0);
 
     n = ngx_http_paygw_test_book_word(r, "to", ngx_paygw_book_states,
                                       NGX_PAYGW_BOOK_STATES);
@@ -213,13 +217,17 @@ ngx_http_paygw_test_book_print(u_char *p, ngx_paygw_store_op_t *op)
         return ngx_sprintf(p, "error\n");
     }
 
-    p = ngx_sprintf(p, "%s %V %L/%V/%V %L+%L %V %V [%V] %016xL\n", rc,
+    p = ngx_sprintf(p, "%s %V %L/%V/%V %L+%L %V %V [%V]", rc,
                     &ngx_paygw_book_states[book->state], book->told.amount,
                     &book->told.currency, &book->told.account, book->refunded,
                     book->held, &ngx_http_paygw_test_refunds[book->refund],
-                    &book->told_note, &book->told_answer, op->token);
+                    &book->told_note, &book->told_answer);
 
-    return p;
+    if (book->told_expires) {
+        p = ngx_sprintf(p, " @%T", book->told_expires);
+    }
+
+    return ngx_sprintf(p, " %016xL\n", op->token);
 }
 
 

@@ -191,20 +191,26 @@ test_book_read(ngx_pool_t *pool)
         T(""),
         T("ok"),
         T("ok created"),
-        T("maybe created 1 - - 0 0 - - "),
-        T("ok Created 1 - - 0 0 - - "),
-        T("ok created 1x - - 0 0 - - "),
-        T("ok created -2 - - 0 0 - - "),
-        T("ok created - - - 0 0 - - "),
-        T("ok created 1  - - 0 0 - - "),
-        T("ok created 1 - - 0 0 none - "),
-        T("ok created 1 - - 0 - - - "),
+        T("maybe created 1 - - 0 0 - - 0 "),
+        T("ok Created 1 - - 0 0 - - 0 "),
+        T("ok created 1x - - 0 0 - - 0 "),
+        T("ok created -2 - - 0 0 - - 0 "),
+        T("ok created - - - 0 0 - - 0 "),
+        T("ok created 1  - - 0 0 - - 0 "),
+        T("ok created 1 - - 0 0 none - 0 "),
+        T("ok created 1 - - 0 - - - 0 "),
         T("ok created 1 - - 0 0 - -"),
-        T("ok created 99999999999999999999 - - 0 0 - - ")
+        T("ok created 1 - - 0 0 - - "),
+        T("ok created 1 - - 0 0 - - 0"),
+        T("ok created 1 - - 0 0 - - -1 "),
+        T("ok created 1 - - 0 0 - - - "),
+        T("ok created 1 - - 0 0 - - x "),
+        T("ok created 99999999999999999999 - - 0 0 - - 0 ")
     };
 
     static ngx_str_t  good =
-        T("no part 1000 CNY app/sub 300 400 held txn=1 {\"a\": \"b \0c\"}");
+        T("no part 1000 CNY app/sub 300 400 held txn=1 1767225600 "
+          "{\"a\": \"b \0c\"}");
 
     ngx_memzero(&b, sizeof(ngx_paygw_book_t));
     b.pool = pool;
@@ -218,14 +224,16 @@ test_book_read(ngx_pool_t *pool)
     is_int(b.held, 400, "book: held");
     is_int(b.refund, NGX_PAYGW_BOOK_HELD, "book: refund");
     is_str(&b.told_note, "txn=1", "book: note");
+    is_int(b.told_expires, 1767225600, "book: end");
     is_int(b.told_answer.len, 13, "book: length of the answer");
     ok(ngx_memcmp(b.told_answer.data, "{\"a\": \"b \0c\"}", 13) == 0,
        "book: answer");
 
-    text = empty = (ngx_str_t) T("done none -1 - - 0 0 - - ");
+    text = empty = (ngx_str_t) T("done none -1 - - 0 0 - - 0 ");
     is_int(ngx_paygw_book_read(&b, &text), NGX_DONE, "book: read nothing");
     is_int(b.state, NGX_PAYGW_BOOK_NONE, "book: no state");
     is_int(b.told.amount, -1, "book: no amount");
+    is_int(b.told_expires, 0, "book: no end");
     is_int(b.told.currency.len + b.told.account.len + b.told_note.len
            + b.told_answer.len, 0, "book: no text");
 

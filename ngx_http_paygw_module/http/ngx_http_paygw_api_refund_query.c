@@ -1,0 +1,113 @@
+
+/*
+ * Copyright (C) the paygw authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_http_paygw_api.h"
+
+
+/*
+ * The question about a refund: the ref that it was sent under, and what it
+ * means that the provider has not found it.
+ *
+ *   not sent from here     it is not found
+ *   just sent, or now      unknown, and it stays held: he has not found it yet,
+ *                          and a caller who takes that for "never" would refund
+ *                          the same money under another id
+ *   in doubt for long      it is not found, and given back
+ *   done                   he has told so before: a success
+ */
+
+
+static void ngx_http_paygw_api_refund_found(ngx_http_paygw_api_ctx_t *ctx,
+    ngx_int_t rc);
+static void ngx_http_paygw_api_refund_missed(ngx_http_paygw_api_ctx_t *ctx,
+    ngx_int_t rc);
+
+
+void
+ngx_http_paygw_api_refund_look(ngx_http_paygw_api_ctx_t *ctx)
+{
+    ngx_str_t  key;
+
+    if (ctx->call->conf->channel->provider->orders->refund_ref == NULL) {
+        ngx_http_paygw_api_book_ref(ctx);
+        ngx_http_paygw_api_go(ctx);
+        return;
+    }
+
+    if (ctx->book.said) {
+        ngx_http_paygw_api_go(ctx);
+        return;
+    }
+
+    if (ngx_http_paygw_api_refund_key(ctx, &key) != NGX_OK) {
+        ngx_http_paygw_api_refuse(ctx, NGX_ERROR);
+        return;
+    }
+
+    (void) ngx_http_paygw_api_book_entry(ctx);
+
+    ngx_http_paygw_api_book_step_of(ctx, &key, NGX_PAYGW_BOOK_LOOK,
+                                    ngx_http_paygw_api_refund_found);
+}
+
+
+static void
+ngx_http_paygw_api_refund_found(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
+{
+    if (rc == NGX_OK) {
+        ctx->order.ref = ctx->book.entry.told_note;
+    }
+
+    ngx_http_paygw_api_go(ctx);
+}
+
+
+void
+ngx_http_paygw_api_refund_absent(ngx_http_paygw_api_ctx_t *ctx)
+{
+    ngx_paygw_book_t  *entry;
+
+    entry = ngx_http_paygw_api_book_entry(ctx);
+
+    entry->refund_id = ctx->order.refund_id;
+
+    /* what was asked for under a ref of the caller's may be another one */
+
+    ngx_http_paygw_api_book_step(ctx,
+                                 ctx->book.said ? NGX_PAYGW_BOOK_SEEK
+                                                : NGX_PAYGW_BOOK_ABSENT,
+                                 ngx_http_paygw_api_refund_missed);
+}
+
+
+static void
+ngx_http_paygw_api_refund_missed(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
+{
+    ngx_paygw_order_t        *o;
+    ngx_paygw_book_refund_e   refund;
+
+    o = &ctx->order;
+    refund = ctx->book.entry.refund;
+
+    if (rc == NGX_ERROR
+        || (rc == NGX_DECLINED && refund == NGX_PAYGW_BOOK_HELD))
+    {
+        o->code = NGX_PAYGW_CODE_UNCLEAR;
+
+    } else if (refund == NGX_PAYGW_BOOK_DONE && !ctx->book.said) {
+        ngx_memzero(&o->told, sizeof(ngx_paygw_told_t));
+
+        o->code = NGX_PAYGW_CODE_OK;
+        o->told.outcome = NGX_PAYGW_OUTCOME_SUCCESS;
+        o->told.amount = NGX_PAYGW_BOOK_ANY;
+        o->told.refund_amount = NGX_PAYGW_BOOK_ANY;
+    }
+
+    ngx_http_paygw_api_reply(ctx);
+}
