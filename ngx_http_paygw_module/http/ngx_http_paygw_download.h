@@ -81,7 +81,7 @@ ngx_int_t ngx_http_paygw_download_body(ngx_http_paygw_try_t *t,
 ngx_int_t ngx_http_paygw_download_late(ngx_http_paygw_try_t *t,
     ngx_chain_t *in);
 
-/* the try is over: ends the request */
+/* ngx_http_paygw_download_end.c: the try is over, ends the request */
 void ngx_http_paygw_download_end(ngx_http_paygw_pass_ctx_t *ctx);
 
 
