@@ -559,3 +559,31 @@ my $m = wechat(order_id => $o, amount => 100, resource =>
 my $before = () = callbacks();
 ack_ok(send_callback($m), $m, 200, 'late');
 is((callbacks($before + 1))[-1], 'late late', 'late');
+
+
+
+=== TEST 10: one call's refusal takes nothing from another one
+--- no_channels
+--- http_config eval: $::Http
+--- config eval: $::Config
+--- run
+my $o = order();
+$::Peer->plan({ status => 400, delay => 1.5, body => $::Json->encode({
+                code => 'PARAM_ERROR', message => 'x' }) }, {});
+my $body = $::Json->encode({
+    appid => 'wxd678efh567hg6787', mchid => '1900009191',
+    out_trade_no => $o, description => 'tea', amount => { total => 100 } });
+my $first = begin("POST $::Wx HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    . "Content-Type: application/json\r\nContent-Length: " . length($body)
+    . "\r\n\r\n$body");
+ok(wait_for(sub { $::Peer->requests == 1 }), 'the first one is under way');
+passed(wx_create($o, 100), 'the second one');
+is(finish($first, timeout => 30)->{status}, 400, 'the first one is refused');
+for (1 .. 5) {
+    is(wx_create($o, 99)->{status}, 409, 'it was made, for this amount');
+    select undef, undef, undef, 0.05;
+}
+is(scalar($::Peer->requests), 2, 'nothing is sent');
+refused(wechat(order_id => $o, amount => 99), 'order_mismatch',
+        qr/amount 100, this is one of 99\b/, 'compared');
+taken(wechat(order_id => $o, amount => 100), 'as it was made');

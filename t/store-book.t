@@ -299,6 +299,20 @@ $t = made($o);
 is(ask("op=book&verb=drop&key=$o&token=$t&tell=1"), 'sent', 'nobody waits');
 ok(wait_for(sub { book('look', $o) eq 'no NONE -1// 0+0 -  []' }), 'gone');
 
+# another call counts on the record
+
+$o = order();
+$t = made($o);
+is(book('create', $o, '&amount=99'), 'no CREATED 100/CNY/a 0+0 -  []',
+   'other terms');
+my $d = ask("op=book&verb=create&key=$o&amount=100&currency=CNY&account=a");
+like($d, qr/^done CREATED 100/, 'the same terms');
+is(book('drop', $o, '&token=' . substr $d, -16),
+   'no CREATED 100/CNY/a 0+0 -  []', 'not by the second one');
+is(book('drop', $o, "&token=$t"), 'no CREATED 100/CNY/a 0+0 -  []',
+   'not by its maker any more');
+is(book('look', $o), 'ok CREATED 100/CNY/a 0+0 -  []', 'it is there');
+
 
 
 === TEST 9: what the provider says of an order is what counts
@@ -403,6 +417,17 @@ ok(wait_for(sub { book('look', $o) =~ /^no NONE / }), 'gone');
 like(book('look', $p), qr/^ok PAID /, 'longer');
 made($o, '&amount=7');
 like(book('look', $o), qr/^ok CREATED 7/, 'a new one');
+
+# whoever creates it again counts on it from then on
+
+$o = order();
+made($o, '&amount=7&keep=1500');
+is(book('create', $o, '&amount=8&keep=60000'), 'no CREATED 7// 0+0 -  []');
+$p = order();
+made($p, '&amount=7&keep=1500');
+is(book('create', $p, '&amount=7&keep=60000'), 'done CREATED 7// 0+0 -  []');
+ok(wait_for(sub { book('look', $o) =~ /^no NONE / }), 'other terms: gone');
+like(book('look', $p), qr/^ok CREATED 7/, 'the same terms: longer');
 $o = order();
 made($o, '&amount=100&to=PAID&keep=60000');
 book('move', $o, '&to=PART_REFUNDED&keep=1');

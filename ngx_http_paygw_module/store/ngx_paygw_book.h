@@ -30,7 +30,8 @@
  *
  *   create   no record:                      NGX_OK, made, in the state "to";
  *                                            CREATED if that is NONE
- *            one of the same terms:          NGX_DONE, unchanged
+ *            one of the same terms:          NGX_DONE; kept from now on, and
+ *                                            nobody can drop it any more
  *            one of other terms:             NGX_DECLINED, unchanged
  *            the order is paid, and nothing
  *            else is known of it:            NGX_DONE, unchanged

@@ -222,7 +222,10 @@
     "  step(o,to)\n"                                                          \
     "  note(true)\n"                                                          \
     "  rc='ok'\n"                                                             \
-    " elseif not known or not terms(o,a,ARGV[5],ARGV[6]) then rc='done' end\n" \
+    " elseif not known then rc='done'\n"                                      \
+    " elseif not terms(o,a,ARGV[5],ARGV[6]) then\n"                           \
+    "  o.k,o.z,rc='0',true,'done'\n"                                          \
+    " end\n"                                                                  \
     "elseif V=='drop' then\n"                                                 \
     " if known and o.s=='created' and o.k==ARGV[3] then\n"                    \
     "  redis.call('SET',KEYS[1],'void 0','PX',1)\n"                           \
@@ -262,7 +265,9 @@
     "else\n"                                                                  \
     " rc='done'\n"                                                            \
     "end\n"                                                                   \
-    "if o and o.z then put(KEYS[1],o,rc=='ok' and life or 1) end\n"           \
+    "if o and o.z then\n"                                                     \
+    " put(KEYS[1],o,(rc=='ok' or V=='create') and life or 1)\n"               \
+    "end\n"                                                                   \
     "if KEYS[2] and rc=='ok' then\n"                                          \
     " s=(V=='reserve' or V=='doubt') and 'held' or V=='confirm' and 'done' "  \
     "or 'free'\n"                                                             \

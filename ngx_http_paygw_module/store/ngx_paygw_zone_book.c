@@ -123,9 +123,18 @@ ngx_paygw_zone_book_create(ngx_paygw_zone_ask_t *ask)
     if (ask->order) {
         ngx_paygw_zone_book_terms(ask->order, &terms);
 
-        return (ngx_paygw_book_compare(&ask->book->terms, &terms)
-                == NGX_PAYGW_BOOK_FINE)
-               ? NGX_DONE : NGX_DECLINED;
+        if (ngx_paygw_book_compare(&ask->book->terms, &terms)
+            != NGX_PAYGW_BOOK_FINE)
+        {
+            return NGX_DECLINED;
+        }
+
+        /* this call counts on it: whoever has made it cannot drop it now */
+
+        ask->order->token = 0;
+        ngx_paygw_zone_book_last(ask);
+
+        return NGX_DONE;
     }
 
     if (ngx_paygw_zone_marked(ask->zone, ask->key)) {
