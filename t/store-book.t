@@ -542,3 +542,115 @@ is(book('doubt', $o, $r1), 'done PART_REFUNDED 100/CNY/a 60+0 done  []',
    'in doubt');
 is(book('doubt', order(), $r1), 'no NONE -1// 0+0 -  []', 'no order');
 is(book('refuse', order(), $r1), 'no NONE -1// 0+0 -  []', 'no order');
+
+
+
+=== TEST 15: refunds are remembered as long as their order
+--- config eval: $::Config
+--- run
+my $o = order();
+my $c = '&compare=1&keep=60000';
+made($o, '&amount=100&to=PAID&keep=1500');
+is(book('confirm', $o, '&refund=r1&sum=40&keep=1500'),
+   'ok PART_REFUNDED 100// 40+0 done  []', 'done');
+is(book('reserve', $o, '&refund=r2&sum=10&keep=1500'),
+   'ok PART_REFUNDED 100// 40+10 held  []', 'held');
+is(book('stamp', $o, '&refund=r2&note=t2&keep=1500'),
+   'ok PART_REFUNDED 100// 40+10 held  [t2]', 'under its time');
+my $p = order();
+made($p, '&amount=100&to=PAID&keep=1500');
+is(book('confirm', $p, '&refund=r1&sum=40&keep=1500'),
+   'ok PART_REFUNDED 100// 40+0 done  []', 'another order');
+
+# something else makes the order last
+
+is(book('confirm', $o, '&refund=r3&sum=20&keep=60000'),
+   'ok PART_REFUNDED 100// 60+10 done  []', 'another refund');
+ok(wait_for(sub { book('look', $p) =~ /^no NONE / }), 'the others are gone');
+select undef, undef, undef, 0.1;
+is(book('confirm', $o, '&refund=r1&sum=40'),
+   'done PART_REFUNDED 100// 60+10 done  []', 'counted once');
+is(claim($o, 'refunded', "$c&refund=r1&sum=40"), 'ok', 'a callback');
+is(book('reserve', $o, '&refund=r1&sum=30'),
+   'other PART_REFUNDED 100// 60+10 done  []', 'nor is it another one');
+is(book('reserve', $o, '&refund=r2&sum=10'),
+   'done PART_REFUNDED 100// 60+10 held  [t2]', 'held once');
+is(book('stamp', $o, '&refund=r2&note=t3'),
+   'done PART_REFUNDED 100// 60+10 held  [t2]', 'under the time of before');
+is(claim($o, 'paid', $c), 'ok', 'paid, again');
+is(book('look', $o), 'ok PART_REFUNDED 100// 60+10 -  []', 'as it was');
+
+# a life of its own has an order that is made again
+
+made($p, '&amount=100&to=PAID');
+is(book('reserve', $p, '&refund=r1&sum=100'), 'ok PAID 100// 0+100 held  []',
+   'nothing is left of the one before');
+
+# a callback is what makes it last
+
+$o = order();
+made($o, '&amount=100&to=PAID&keep=1500');
+is(book('reserve', $o, '&refund=r1&sum=40&keep=1500'),
+   'ok PAID 100// 0+40 held  []', 'held');
+is(claim($o, 'paid', '&compare=1&amount=100&keep=60000'), 'ok', 'a callback');
+$p = order();
+made($p, '&amount=100&keep=1500');
+ok(wait_for(sub { book('look', $p) =~ /^no NONE / }), 'time goes by');
+is(book('reserve', $o, '&refund=r1&sum=40'), 'done PAID 100// 0+40 held  []',
+   'it is there');
+--- timeout: 20
+
+
+
+=== TEST 16: the note of a refund
+--- config eval: $::Config
+--- run
+my $o = order();
+is(book('stamp', $o, '&refund=r1&note=t'), 'no NONE -1// 0+0 -  []',
+   'no order');
+made($o, '&amount=100&to=PAID&note=n');
+is(book('stamp', $o, '&refund=r1&note=t'), 'no PAID 100// 0+0 - n []',
+   'no refund');
+is(book('reserve', $o, '&refund=r1&sum=40'), 'ok PAID 100// 0+40 held n []',
+   'held');
+is(book('stamp', $o, '&refund=r1'), 'done PAID 100// 0+40 held n []',
+   'none yet');
+is(book('stamp', $o, '&refund=r1&note=t1'), 'ok PAID 100// 0+40 held n [t1]',
+   'noted');
+is(book('stamp', $o, '&refund=r1&note=t2'),
+   'done PAID 100// 0+40 held n [t1]', 'once');
+is(book('reserve', $o, '&refund=r11&sum=1'), 'ok PAID 100// 0+41 held n []',
+   'another one');
+is(book('stamp', $o, '&refund=r11&note=t11'),
+   'ok PAID 100// 0+41 held n [t11]', 'has one of its own');
+is(book('stamp', $o, '&refund=r1'), 'done PAID 100// 0+41 held n [t1]',
+   'and this, too');
+is(book('back', $o, '&refund=r1'), 'ok PAID 100// 0+1 - n [t1]',
+   'given back');
+is(book('reserve', $o, '&refund=r1&sum=41'), 'other PAID 100// 0+1 - n [t1]',
+   'not with another amount');
+is(book('reserve', $o, '&refund=r1&sum=40'),
+   'ok PAID 100// 0+41 held n [t1]', 'the same again');
+is(book('stamp', $o, '&refund=r1&note=t2'),
+   'done PAID 100// 0+41 held n [t1]', 'under the same note');
+is(book('confirm', $o, '&refund=r1'),
+   'ok PART_REFUNDED 100// 40+1 done n [t1]', 'done');
+is(book('stamp', $o, '&refund=r1'),
+   'done PART_REFUNDED 100// 40+1 done n [t1]', 'it is told');
+is(book('confirm', $o, '&refund=r2&sum=1'),
+   'ok PART_REFUNDED 100// 41+1 done n []', 'done elsewhere');
+is(book('stamp', $o, '&refund=r2&note=t2'),
+   'done PART_REFUNDED 100// 41+1 done n []', 'nobody knows its note');
+is(book('stamp', $o, '&refund=r11&note=' . 'x' x 257), 'error', 'too long');
+
+# ids of callbacks, which are what they are
+
+my $c = '&compare=1';
+for my $id ('r%207', 'r%0a7', 'r%257', '%09r11', 'r', 'r1%20done') {
+    is(claim($o, 'refunded', "$c&refund=$id&sum=1"), 'ok', "$id: counted")
+        for 1, 2;
+}
+is(book('look', $o), 'ok REFUNDED 100// 47+1 - n []' =~ s/REF/PART_REF/r,
+   'each of them once');
+is(book('stamp', $o, '&refund=r11'),
+   'done PART_REFUNDED 100// 47+1 held n [t11]', 'and nothing else');

@@ -103,14 +103,6 @@ void
 ngx_http_paygw_api_book_step(ngx_http_paygw_api_ctx_t *ctx,
     ngx_paygw_book_verb_e verb, ngx_http_paygw_api_next_pt next)
 {
-    ngx_http_paygw_api_book_step_of(ctx, &ctx->book.key, verb, next);
-}
-
-
-void
-ngx_http_paygw_api_book_step_of(ngx_http_paygw_api_ctx_t *ctx, ngx_str_t *key,
-    ngx_paygw_book_verb_e verb, ngx_http_paygw_api_next_pt next)
-{
     ngx_int_t                   rc;
     ngx_paygw_store_op_t       *op;
     ngx_http_paygw_api_book_t  *b;
@@ -120,7 +112,7 @@ ngx_http_paygw_api_book_step_of(ngx_http_paygw_api_ctx_t *ctx, ngx_str_t *key,
 
     ngx_memzero(op, sizeof(ngx_paygw_store_op_t));
 
-    op->key = *key;
+    op->key = b->key;
     op->keep = ctx->lcf->binding_keep;
     op->log = ctx->request->connection->log;
     op->handler = ngx_http_paygw_api_book_handler;
@@ -167,7 +159,7 @@ ngx_http_paygw_api_book_told(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
     if (rc == NGX_ERROR) {
         b->down = 1;
 
-    } else if (b->op.key.data == b->key.data) {
+    } else {
         b->state = b->entry.state;
         b->terms = b->entry.told;
         b->note = b->entry.told_note;

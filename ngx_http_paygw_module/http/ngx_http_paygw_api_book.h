@@ -94,11 +94,6 @@ ngx_paygw_book_t *ngx_http_paygw_api_book_entry(ngx_http_paygw_api_ctx_t *ctx);
 void ngx_http_paygw_api_book_step(ngx_http_paygw_api_ctx_t *ctx,
     ngx_paygw_book_verb_e verb, ngx_http_paygw_api_next_pt next);
 
-/* the same of another record, which is not the order's */
-void ngx_http_paygw_api_book_step_of(ngx_http_paygw_api_ctx_t *ctx,
-    ngx_str_t *key, ngx_paygw_book_verb_e verb,
-    ngx_http_paygw_api_next_pt next);
-
 /* the ref that the order was noted with, unless there is one */
 void ngx_http_paygw_api_book_ref(ngx_http_paygw_api_ctx_t *ctx);
 

@@ -22,6 +22,10 @@
  * it sends, and each that wants another channel drops its own record first,
  * which is refused once that has moved.  No two calls of an order ever send it
  * to two channels, on whatever machines they are.
+ *
+ * It must not be forgotten before the order is, which callbacks make last, too,
+ * and they know nothing of it.  So it is kept for longer, and each time anew
+ * when it is found.
  */
 
 
@@ -52,6 +56,8 @@ struct ngx_http_paygw_api_home_s {
 };
 
 
+#define NGX_HTTP_PAYGW_HOME_KEEP(keep)  (2 * (keep))
+
 /* a record that is made and dropped again by others, so many times in turn */
 #define NGX_HTTP_PAYGW_HOME_TURNS  4
 
@@ -66,6 +72,7 @@ static ngx_int_t ngx_http_paygw_api_home_ask(ngx_http_paygw_api_ctx_t *ctx,
 static void ngx_http_paygw_api_home_handler(ngx_paygw_store_op_t *op);
 static ngx_int_t ngx_http_paygw_api_home_told(ngx_http_paygw_api_ctx_t *ctx,
     ngx_int_t rc, ngx_http_paygw_pass_conf_t **call);
+static void ngx_http_paygw_api_home_last(ngx_http_paygw_api_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_api_home_found(ngx_http_paygw_api_ctx_t *ctx,
     ngx_http_paygw_pass_conf_t **call);
 static ngx_int_t ngx_http_paygw_api_home_unknown(
@@ -248,7 +255,7 @@ ngx_http_paygw_api_home_ask(ngx_http_paygw_api_ctx_t *ctx,
     }
 
     op->book = book;
-    op->keep = ctx->lcf->binding_keep;
+    op->keep = NGX_HTTP_PAYGW_HOME_KEEP(ctx->lcf->binding_keep);
     op->log = ctx->request->connection->log;
     op->handler = ngx_http_paygw_api_home_handler;
     op->data = ctx;
@@ -350,9 +357,41 @@ ngx_http_paygw_api_home_told(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc,
 
     default: /* NGX_HTTP_PAYGW_HOME_LOOK */
 
-        return (rc == NGX_OK) ? ngx_http_paygw_api_home_found(ctx, call)
-                              : ngx_http_paygw_api_home_unknown(ctx, rc, call);
+        if (rc != NGX_OK) {
+            return ngx_http_paygw_api_home_unknown(ctx, rc, call);
+        }
+
+        ngx_http_paygw_api_home_last(ctx);
+
+        return ngx_http_paygw_api_home_found(ctx, call);
     }
+}
+
+
+/* whoever has found it does not wait for this */
+
+static void
+ngx_http_paygw_api_home_last(ngx_http_paygw_api_ctx_t *ctx)
+{
+    ngx_paygw_book_t            book;
+    ngx_paygw_store_op_t        op;
+    ngx_http_paygw_api_home_t  *home;
+
+    home = ctx->home;
+
+    ngx_memzero(&book, sizeof(ngx_paygw_book_t));
+
+    book.verb = NGX_PAYGW_BOOK_MOVE;
+    book.pool = ctx->request->pool;
+
+    ngx_memzero(&op, sizeof(ngx_paygw_store_op_t));
+
+    op.key = home->op.key;
+    op.keep = home->op.keep;
+    op.log = home->op.log;
+    op.book = &book;
+
+    ngx_paygw_store_book_tell(ngx_http_paygw_store(ctx->request), &op);
 }
 
 

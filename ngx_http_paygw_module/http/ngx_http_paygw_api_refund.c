@@ -51,8 +51,6 @@ static void ngx_http_paygw_api_refund_learned(ngx_http_paygw_api_ctx_t *ctx,
 static void ngx_http_paygw_api_refund_stamp(ngx_http_paygw_api_ctx_t *ctx);
 static void ngx_http_paygw_api_refund_stamped(ngx_http_paygw_api_ctx_t *ctx,
     ngx_int_t rc);
-static ngx_int_t ngx_http_paygw_api_refund_key(ngx_http_paygw_api_ctx_t *ctx,
-    ngx_str_t *key);
 static void ngx_http_paygw_api_refund_found(ngx_http_paygw_api_ctx_t *ctx,
     ngx_int_t rc);
 static ngx_uint_t ngx_http_paygw_api_refund_undone(
@@ -286,7 +284,6 @@ static void
 ngx_http_paygw_api_refund_stamp(ngx_http_paygw_api_ctx_t *ctx)
 {
     ngx_int_t                  rc;
-    ngx_str_t                  key;
     ngx_paygw_book_t          *entry;
     ngx_paygw_order_t         *o;
     ngx_paygw_exchange_t      *x;
@@ -308,8 +305,7 @@ ngx_http_paygw_api_refund_stamp(ngx_http_paygw_api_ctx_t *ctx)
         return;
     }
 
-    if (rc == NGX_ERROR || ngx_http_paygw_api_refund_key(ctx, &key) != NGX_OK)
-    {
+    if (rc == NGX_ERROR) {
         ngx_http_paygw_api_refuse(ctx, NGX_ERROR);
         return;
     }
@@ -318,15 +314,13 @@ ngx_http_paygw_api_refund_stamp(ngx_http_paygw_api_ctx_t *ctx)
 
     entry = ngx_http_paygw_api_book_entry(ctx);
 
-    entry->terms.amount = o->refund_amount;
+    entry->refund_id = o->refund_id;
     entry->note = o->ref;
 
     /* of one that is done, perhaps elsewhere, there may be no time */
 
-    ngx_http_paygw_api_book_step_of(ctx, &key,
-                                    ctx->book.done ? NGX_PAYGW_BOOK_LOOK
-                                                   : NGX_PAYGW_BOOK_CREATE,
-                                    ngx_http_paygw_api_refund_stamped);
+    ngx_http_paygw_api_book_step(ctx, NGX_PAYGW_BOOK_STAMP,
+                                 ngx_http_paygw_api_refund_stamped);
 }
 
 
@@ -337,78 +331,42 @@ ngx_http_paygw_api_refund_stamped(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
     ngx_http_paygw_api_book_t  *b;
 
     b = &ctx->book;
-    note = &b->entry.told_note;
+    note = &b->entry.told_answer;
 
-    switch (rc) {
-
-    case NGX_OK:
-    case NGX_DONE:
-
-        /*
-         * Whoever repeats it sends it under the time of the first one: under
-         * another time it is another refund.
-         */
-
-        if (note->len && !ngx_paygw_order_same(note, &ctx->order.ref)) {
-
-            if (b->own) {
-                ngx_http_paygw_api_refund_field(ctx, "ref");
-                return;
-            }
-
-            ctx->order.ref = *note;
-        }
-
-        ngx_http_paygw_api_go(ctx);
+    if (rc == NGX_ERROR) {
+        ngx_http_paygw_api_book_refuse(ctx, NGX_PAYGW_CODE_STORE);
         return;
+    }
 
-    case NGX_DECLINED:
+    /*
+     * Whoever repeats it sends it under the time of the first one: under
+     * another time it is another refund.
+     */
 
-        if (!b->done) {
-            ngx_http_paygw_api_refund_field(ctx, "amount");
-            return;
-        }
-
-        if (b->own) {
-            ngx_http_paygw_api_go(ctx);
-            return;
-        }
-
+    if (note->len == 0 && !b->own) {
         (void) ngx_paygw_order_missing(&ctx->order, "ref");
         ngx_http_paygw_api_refuse(ctx, NGX_DECLINED);
         return;
-
-    default: /* NGX_ERROR */
-        ngx_http_paygw_api_book_refuse(ctx, NGX_PAYGW_CODE_STORE);
-    }
-}
-
-
-/* neither id has a "/" */
-
-static ngx_int_t
-ngx_http_paygw_api_refund_key(ngx_http_paygw_api_ctx_t *ctx, ngx_str_t *key)
-{
-    ngx_str_t  *of, *id;
-
-    of = &ctx->book.key;
-    id = &ctx->order.refund_id;
-
-    key->data = ngx_pnalloc(ctx->request->pool, of->len + 1 + id->len);
-    if (key->data == NULL) {
-        return NGX_ERROR;
     }
 
-    key->len = ngx_sprintf(key->data, "%V/%V", of, id) - key->data;
+    if (note->len && !ngx_paygw_order_same(note, &ctx->order.ref)) {
 
-    return NGX_OK;
+        if (b->own) {
+            ngx_http_paygw_api_refund_field(ctx, "ref");
+            return;
+        }
+
+        ctx->order.ref = *note;
+    }
+
+    ngx_http_paygw_api_go(ctx);
 }
 
 
 void
 ngx_http_paygw_api_refund_look(ngx_http_paygw_api_ctx_t *ctx)
 {
-    ngx_str_t  key;
+    ngx_paygw_book_t  *entry;
 
     if (ctx->call->conf->channel->provider->orders->refund_ref == NULL) {
         ngx_http_paygw_api_book_ref(ctx);
@@ -421,23 +379,20 @@ ngx_http_paygw_api_refund_look(ngx_http_paygw_api_ctx_t *ctx)
         return;
     }
 
-    if (ngx_http_paygw_api_refund_key(ctx, &key) != NGX_OK) {
-        ngx_http_paygw_api_refuse(ctx, NGX_ERROR);
-        return;
-    }
+    entry = ngx_http_paygw_api_book_entry(ctx);
 
-    (void) ngx_http_paygw_api_book_entry(ctx);
+    entry->refund_id = ctx->order.refund_id;
 
-    ngx_http_paygw_api_book_step_of(ctx, &key, NGX_PAYGW_BOOK_LOOK,
-                                    ngx_http_paygw_api_refund_found);
+    ngx_http_paygw_api_book_step(ctx, NGX_PAYGW_BOOK_STAMP,
+                                 ngx_http_paygw_api_refund_found);
 }
 
 
 static void
 ngx_http_paygw_api_refund_found(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
 {
-    if (rc == NGX_OK) {
-        ctx->order.ref = ctx->book.entry.told_note;
+    if (rc == NGX_DONE) {
+        ctx->order.ref = ctx->book.entry.told_answer;
     }
 
     ngx_http_paygw_api_go(ctx);

@@ -137,6 +137,7 @@ ngx_paygw_book_valid(ngx_paygw_book_t *book)
         return book->refund_id.len
                && ngx_paygw_book_visible(&book->refund_id,
                                          NGX_PAYGW_BOOK_REFUND_MAX)
+               && ngx_paygw_book_visible(&book->note, NGX_PAYGW_BOOK_NOTE_MAX)
                && book->refund_amount <= NGX_PAYGW_BOOK_AMOUNT_MAX
                && (book->refund_amount > 0
                    || (book->verb != NGX_PAYGW_BOOK_RESERVE

@@ -42,7 +42,7 @@
  *   drop     made under op->token, CREATED:  NGX_OK, as if it had never been
  *            anything else:                  NGX_DECLINED, unchanged
  *   move     to a state that is farther:     NGX_OK
- *            to the one that it is in:       NGX_DONE
+ *            to the one that it is in:       NGX_DONE, kept from now on
  *            back, or no record:             NGX_DECLINED, unchanged
  *            farther than PAID, of an order
  *            of unknown amount:              NGX_DECLINED, unchanged
@@ -50,7 +50,9 @@
  *            none:                           NGX_DECLINED
  *   reserve  a refund that fits in:          NGX_OK, held
  *            held or done, of this amount:   NGX_DONE, unchanged
- *            held or done, of another one:   NGX_ABORT, unchanged
+ *            held or done, of another one,
+ *            or given back, and it has a
+ *            note:                           NGX_ABORT, unchanged
  *            one that is more than is left,
  *            of an order that is not paid,
  *            or of unknown amount, or of
@@ -75,6 +77,10 @@
  *            as it fits in:                  NGX_OK, held
  *            done:                           NGX_DONE, unchanged
  *            else:                           NGX_DECLINED, unchanged
+ *   stamp    a note of a refund that is
+ *            held, and has none yet:         NGX_OK, noted
+ *            that has one, or is not held:   NGX_DONE, unchanged
+ *            no such refund:                 NGX_DECLINED
  *   any      the store could not answer:     NGX_ERROR
  *
  * A refund is held before it is sent, so that all that are under way and all
@@ -99,8 +105,10 @@
  * such an order was made elsewhere, and is known to be paid by a callback.
  *
  * A record is kept for op->keep after it was made, moved, or had a refund, and
- * never for a shorter time than before.  In a zone that is full NGX_ERROR is
- * the answer to what needs room; records whose life is over go first.
+ * never for a shorter time than before.  What is known of its refunds is part
+ * of it: none of them is forgotten before the order is, which has counted it.
+ * In a zone that is full NGX_ERROR is the answer to what needs room; records
+ * whose life is over go first.
  */
 
 
@@ -115,7 +123,8 @@ typedef enum {
     NGX_PAYGW_BOOK_GIVE_BACK,
     NGX_PAYGW_BOOK_REFUSE,
     NGX_PAYGW_BOOK_FAIL,
-    NGX_PAYGW_BOOK_DOUBT
+    NGX_PAYGW_BOOK_DOUBT,
+    NGX_PAYGW_BOOK_STAMP
 } ngx_paygw_book_verb_e;
 
 
@@ -190,8 +199,8 @@ typedef struct {
     ngx_paygw_book_state_e       to;        /* of create, learn and move; NONE
                                                in a move: only the answer and
                                                the note are kept */
-    ngx_str_t                    note;      /* of create, learn and move: what
-                                               the caller wants to be told
+    ngx_str_t                    note;      /* of create, learn, move, stamp:
+                                               what the caller wants to be told
                                                again; empty: it stays */
     ngx_str_t                    answer;    /* of learn and move: to be kept, */
     ngx_msec_t                   fresh;     /* for so long; 0: none is; of
@@ -211,7 +220,8 @@ typedef struct {
     ngx_paygw_book_state_e       state;
     ngx_paygw_book_terms_t       told;
     ngx_str_t                    told_note;
-    ngx_str_t                    told_answer;   /* of a look; empty: none */
+    ngx_str_t                    told_answer;   /* of a look; of a stamp: the
+                                                   refund's note; empty: none */
     int64_t                      refunded;  /* of the refunds that are done, */
     int64_t                      held;      /* and under way */
     ngx_paygw_book_refund_e      refund;    /* the one that was asked about */

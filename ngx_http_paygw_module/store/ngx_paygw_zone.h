@@ -25,7 +25,7 @@
  */
 
 
-#define NGX_PAYGW_ZONE_LAYOUT  0x7067000c
+#define NGX_PAYGW_ZONE_LAYOUT  0x7067000e
 #define NGX_PAYGW_ZONE_OURS    (~(uintptr_t) 0xffff)    /* never changes */
 
 #define NGX_PAYGW_ZONE_SLOTS   16       /* not less than a slab pool has */

@@ -100,6 +100,9 @@ ngx_paygw_zone_book_ask(ngx_paygw_zone_ask_t *ask)
         return (ask->order || ngx_paygw_zone_marked(ask->zone, ask->key))
                ? NGX_OK : NGX_DECLINED;
 
+    case NGX_PAYGW_BOOK_STAMP:
+        return ngx_paygw_zone_book_stamp(ask);
+
     case NGX_PAYGW_BOOK_RESERVE:
         return ngx_paygw_zone_book_reserve(ask);
 
@@ -118,23 +121,8 @@ ngx_paygw_zone_book_ask(ngx_paygw_zone_ask_t *ask)
 static ngx_int_t
 ngx_paygw_zone_book_create(ngx_paygw_zone_ask_t *ask)
 {
-    ngx_paygw_book_terms_t  terms;
-
     if (ask->order) {
-        ngx_paygw_zone_book_terms(ask->order, &terms);
-
-        if (ngx_paygw_book_compare(&ask->book->terms, &terms)
-            != NGX_PAYGW_BOOK_FINE)
-        {
-            return NGX_DECLINED;
-        }
-
-        /* this call counts on it: whoever has made it cannot drop it now */
-
-        ask->order->token = 0;
-        ngx_paygw_zone_book_last(ask);
-
-        return NGX_DONE;
+        return ngx_paygw_zone_book_join(ask);
     }
 
     if (ngx_paygw_zone_marked(ask->zone, ask->key)) {
@@ -220,11 +208,9 @@ ngx_paygw_zone_book_move(ngx_paygw_zone_ask_t *ask)
         return NGX_ERROR;
     }
 
-    if (rc == NGX_OK) {
-        (void) ngx_paygw_zone_book_step(ask->order, to);
-        ngx_paygw_zone_book_last(ask);
-    }
+    (void) ngx_paygw_zone_book_step(ask->order, to);
 
+    ngx_paygw_zone_book_last(ask);
     ngx_paygw_zone_book_answer(ask);
 
     return rc;
@@ -240,6 +226,10 @@ ngx_paygw_zone_book_reserve(ngx_paygw_zone_ask_t *ask)
 
     if (ask->order == NULL) {
         return NGX_DECLINED;
+    }
+
+    if (ngx_paygw_zone_book_stamped(ask)) {
+        return NGX_ABORT;
     }
 
     refund = ask->refund;
@@ -598,7 +588,10 @@ ngx_paygw_zone_book_tell(ngx_paygw_zone_ask_t *ask)
     ngx_paygw_zone_book_terms(ask->order, &book->told);
     ngx_paygw_zone_book_told(ask->order, book);
 
-    if (book->verb != NGX_PAYGW_BOOK_LOOK) {
+    if (ask->refund) {
+        book->told_answer = ask->refund->note;
+
+    } else if (book->verb != NGX_PAYGW_BOOK_LOOK) {
         ngx_str_null(&book->told_answer);
     }
 
