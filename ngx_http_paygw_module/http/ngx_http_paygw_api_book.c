@@ -211,6 +211,10 @@ ngx_http_paygw_api_book_looked(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
             return;
         }
 
+        if (ngx_http_paygw_api_book_stray(ctx)) {
+            return;
+        }
+
         break;
 
     default: /* NGX_PAYGW_OP_QUERY */
@@ -224,6 +228,28 @@ ngx_http_paygw_api_book_looked(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
 
     ngx_http_paygw_api_book_ref(ctx);
     ngx_http_paygw_api_go(ctx);
+}
+
+
+ngx_uint_t
+ngx_http_paygw_api_book_stray(ngx_http_paygw_api_ctx_t *ctx)
+{
+    ngx_http_paygw_api_book_t  *b;
+
+    b = &ctx->book;
+
+    if (!b->said || b->note.len == 0
+        || !ngx_paygw_order_refs_differ(&b->note, &ctx->order.ref))
+    {
+        return 0;
+    }
+
+    ctx->order.field = "ref";
+    ctx->order.hint = "is not that of this order";
+
+    ngx_http_paygw_api_book_refuse(ctx, NGX_PAYGW_CODE_ORDER_MISMATCH);
+
+    return 1;
 }
 
 
@@ -414,7 +440,7 @@ ngx_http_paygw_api_book_order(ngx_http_paygw_api_ctx_t *ctx)
 
     if (b->state == NGX_PAYGW_BOOK_NONE
         || ngx_http_paygw_api_status_differs(ctx)
-        || (o->op == NGX_PAYGW_OP_QUERY && b->said && b->note.len
+        || (o->op != NGX_PAYGW_OP_CREATE && b->said && b->note.len
             && !ngx_paygw_order_same(&o->ref, &b->note)
             && !ngx_paygw_book_paid(ngx_http_paygw_api_status_of(
                                                           o->told.state))))

@@ -94,6 +94,9 @@ ngx_paygw_book_t *ngx_http_paygw_api_book_entry(ngx_http_paygw_api_ctx_t *ctx);
 void ngx_http_paygw_api_book_step(ngx_http_paygw_api_ctx_t *ctx,
     ngx_paygw_book_verb_e verb, ngx_http_paygw_api_next_pt next);
 
+/* 1 if the caller has said the ref of another order: it is refused */
+ngx_uint_t ngx_http_paygw_api_book_stray(ngx_http_paygw_api_ctx_t *ctx);
+
 /* the ref that the order was noted with, unless there is one */
 void ngx_http_paygw_api_book_ref(ngx_http_paygw_api_ctx_t *ctx);
 

@@ -278,7 +278,10 @@ ngx_http_paygw_api_refund_learned(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
 }
 
 
-/* of a provider that knows a refund by a ref of its own */
+/*
+ * What it goes out under: of a provider that knows a refund by a ref of its own
+ * that, else the ref of the payment, if he has some.
+ */
 
 static void
 ngx_http_paygw_api_refund_stamp(ngx_http_paygw_api_ctx_t *ctx)
@@ -293,12 +296,16 @@ ngx_http_paygw_api_refund_stamp(ngx_http_paygw_api_ctx_t *ctx)
     x = &ctx->call->exchange;
     orders = x->n.provider->orders;
 
-    if (orders->refund_ref == NULL) {
-        ngx_http_paygw_api_go(ctx);
-        return;
-    }
+    if (orders->refund_ref) {
+        rc = orders->refund_ref(x, o);
 
-    rc = orders->refund_ref(x, o);
+    } else if (ngx_http_paygw_api_book_stray(ctx)) {
+        return;
+
+    } else {
+        rc = (o->ref.len == 0) ? NGX_DECLINED
+                               : ctx->book.said ? NGX_DONE : NGX_OK;
+    }
 
     if (rc == NGX_DECLINED) {
         ngx_http_paygw_api_go(ctx);
@@ -316,8 +323,6 @@ ngx_http_paygw_api_refund_stamp(ngx_http_paygw_api_ctx_t *ctx)
 
     entry->refund_id = o->refund_id;
     entry->note = o->ref;
-
-    /* of one that is done, perhaps elsewhere, there may be no time */
 
     ngx_http_paygw_api_book_step(ctx, NGX_PAYGW_BOOK_STAMP,
                                  ngx_http_paygw_api_refund_stamped);
@@ -340,10 +345,13 @@ ngx_http_paygw_api_refund_stamped(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
 
     /*
      * Whoever repeats it sends it under the time of the first one: under
-     * another time it is another refund.
+     * another time, or of another payment, it is another refund.  Of one that
+     * is done, perhaps elsewhere, there may be no time.
      */
 
-    if (note->len == 0 && !b->own) {
+    if (note->len == 0 && !b->own
+        && ctx->call->exchange.n.provider->orders->refund_ref)
+    {
         (void) ngx_paygw_order_missing(&ctx->order, "ref");
         ngx_http_paygw_api_refuse(ctx, NGX_DECLINED);
         return;

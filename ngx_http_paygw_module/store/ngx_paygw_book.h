@@ -39,6 +39,10 @@
  *            the provider's own word:        NGX_OK, they are those now, and
  *                                            the state has moved to "to", if
  *                                            that is forward
+ *            a record of the same terms, but
+ *            another note:                   NGX_DONE, unchanged
+ *            one of other terms and another
+ *            note, or that is paid:          NGX_ABORT, unchanged
  *   drop     made under op->token, CREATED:  NGX_OK, as if it had never been
  *            anything else:                  NGX_DECLINED, unchanged
  *   move     to a state that is farther:     NGX_OK
@@ -238,6 +242,9 @@ ngx_uint_t ngx_paygw_book_moves(ngx_paygw_book_state_e from,
 
 /* 1 if it is paid in this state, refunded or not */
 ngx_uint_t ngx_paygw_book_paid(ngx_paygw_book_state_e state);
+
+/* what was learned of an order is not what its record says, which stays */
+void ngx_paygw_book_disagrees(ngx_log_t *log, ngx_str_t *key);
 
 /*
  * What is against an event's terms in a record's: what one of them does not

@@ -209,7 +209,13 @@ ngx_paygw_redis_book_result(ngx_paygw_redis_cmd_t *cmd, redisReply *reply)
     }
 
     if (cmd->op == NULL) {
+
         /* nobody wants to be told, and the pool may be gone */
+
+        if (ngx_strncmp(reply->str, "other ", 6) == 0) {
+            ngx_paygw_book_disagrees(ngx_cycle->log, &cmd->id);
+        }
+
         return NGX_OK;
     }
 

@@ -249,6 +249,10 @@
     " if not o then make(to)\n"                                               \
     " elseif V=='learn' and not known then\n"                                 \
     "  make(L[to]>4 and to or 'paid')\n"                                      \
+    " elseif V=='learn' and differ(ARGV[8],o.n) then\n"                       \
+    "  rc=terms(o,a,ARGV[5],ARGV[6]) and 'other' or 'done'\n"                 \
+    " elseif V=='learn' and L[o.s]>=4 and terms(o,a,ARGV[5],ARGV[6]) then\n"  \
+    "  rc='other'\n"                                                          \
     " elseif V=='learn' then\n"                                               \
     "  o.a,o.c,o.u=a,ARGV[5],ARGV[6]\n"                                       \
     "  old(o)\n"                                                              \

@@ -136,6 +136,8 @@ ngx_paygw_zone_book_create(ngx_paygw_zone_ask_t *ask)
 static ngx_int_t
 ngx_paygw_zone_book_learn(ngx_paygw_zone_ask_t *ask)
 {
+    ngx_int_t  rc;
+
     if (ask->order == NULL) {
 
         if (ngx_paygw_zone_book_add(ask) != NGX_OK) {
@@ -148,14 +150,13 @@ ngx_paygw_zone_book_learn(ngx_paygw_zone_ask_t *ask)
 
     } else {
 
-        if (ngx_paygw_zone_book_write(ask, 1) != NGX_OK) {
-            return NGX_ERROR;
+        rc = ngx_paygw_zone_book_agree(ask);
+
+        if (rc != NGX_OK) {
+            return rc;
         }
 
-        ask->order->rec.amount = ask->book->terms.amount;
-
         (void) ngx_paygw_zone_book_step(ask->order, ask->book->to);
-        ngx_paygw_zone_book_last(ask);
     }
 
     ngx_paygw_zone_book_answer(ask);

@@ -83,10 +83,12 @@ ngx_int_t ngx_paygw_zone_book_add_refund(ngx_paygw_zone_ask_t *ask);
 void ngx_paygw_zone_book_drop(ngx_paygw_zone_ask_t *ask);
 
 /*
- * The order was found, and is to be created: the answer to that.  A note of the
- * refund: the answer to that.  And 1 if it was noted for another amount.
+ * The order was found, and is to be created: the answer to that; or is learned
+ * of: NGX_OK, that is written, or the answer.  A note of the refund: the answer
+ * to that.  And 1 if it was noted for another amount.
  */
 ngx_int_t ngx_paygw_zone_book_join(ngx_paygw_zone_ask_t *ask);
+ngx_int_t ngx_paygw_zone_book_agree(ngx_paygw_zone_ask_t *ask);
 ngx_int_t ngx_paygw_zone_book_stamp(ngx_paygw_zone_ask_t *ask);
 ngx_uint_t ngx_paygw_zone_book_stamped(ngx_paygw_zone_ask_t *ask);
 

@@ -223,6 +223,47 @@ ngx_paygw_zone_book_join(ngx_paygw_zone_ask_t *ask)
 
 
 ngx_int_t
+ngx_paygw_zone_book_agree(ngx_paygw_zone_ask_t *ask)
+{
+    ngx_str_t               *note;
+    ngx_uint_t               same, other;
+    ngx_paygw_book_t         old;
+    ngx_paygw_zone_order_t  *order;
+
+    order = ask->order;
+    note = &ask->book->note;
+
+    ngx_paygw_zone_book_terms(order, &old.told);
+    ngx_paygw_zone_book_told(order, &old);
+
+    same = (ngx_paygw_book_compare(&ask->book->terms, &old.told)
+            == NGX_PAYGW_BOOK_FINE);
+
+    other = note->len && old.told_note.len
+            && (note->len != old.told_note.len
+                || ngx_memcmp(note->data, old.told_note.data, note->len) != 0);
+
+    if (!same && (other || ngx_paygw_book_paid(order->rec.state))) {
+        return NGX_ABORT;
+    }
+
+    if (other) {
+        return NGX_DONE;
+    }
+
+    if (ngx_paygw_zone_book_write(ask, 1) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    order->rec.amount = ask->book->terms.amount;
+
+    ngx_paygw_zone_book_last(ask);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
 ngx_paygw_zone_book_stamp(ngx_paygw_zone_ask_t *ask)
 {
     u_char                   *p;
