@@ -328,6 +328,26 @@ is(book('learn', $o, '&amount=6&currency=EUR&account=a&to=CREATED'),
 is(claim($o, 'paid', '&compare=1&amount=5'), 'amount 6/EUR/a', 'compared');
 is(claim($o, 'paid', '&compare=1&amount=6'), 'ok');
 
+# that of another payment, or once it is paid, is not his word about this one
+
+$o = order();
+made($o, '&amount=9&currency=EUR');
+is(book('learn', $o, '&amount=8&currency=EUR&note=n1'),
+   'ok CREATED 8/EUR/ 0+0 - n1 []', 'the first one');
+is(book('learn', $o, '&amount=1&currency=EUR&note=n2'),
+   'other CREATED 8/EUR/ 0+0 - n1 []', 'another one');
+is(book('learn', $o, '&amount=8&currency=EUR&note=n2&to=PAID'),
+   'done CREATED 8/EUR/ 0+0 - n1 []', 'of the same terms');
+is(book('learn', $o, '&amount=7&currency=EUR&note=n1'),
+   'ok CREATED 7/EUR/ 0+0 - n1 []', 'the same one');
+is(claim($o, 'paid', '&compare=1&amount=7'), 'ok', 'paid');
+is(book('learn', $o, '&amount=1&currency=EUR&note=n1'),
+   'other PAID 7/EUR/ 0+0 - n1 []', 'too late');
+is(book('learn', $o, '&amount=7&currency=USD'),
+   'other PAID 7/EUR/ 0+0 - n1 []', 'too late: the currency');
+is(book('learn', $o, '&amount=7&currency=EUR&note=n1'),
+   'ok PAID 7/EUR/ 0+0 - n1 []', 'nothing new');
+
 # nobody waits for it
 
 $o = order();
