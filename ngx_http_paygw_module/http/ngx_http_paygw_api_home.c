@@ -72,7 +72,6 @@ static ngx_int_t ngx_http_paygw_api_home_ask(ngx_http_paygw_api_ctx_t *ctx,
 static void ngx_http_paygw_api_home_handler(ngx_paygw_store_op_t *op);
 static ngx_int_t ngx_http_paygw_api_home_told(ngx_http_paygw_api_ctx_t *ctx,
     ngx_int_t rc, ngx_http_paygw_pass_conf_t **call);
-static void ngx_http_paygw_api_home_last(ngx_http_paygw_api_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_api_home_found(ngx_http_paygw_api_ctx_t *ctx,
     ngx_http_paygw_pass_conf_t **call);
 static ngx_int_t ngx_http_paygw_api_home_unknown(
@@ -361,37 +360,16 @@ ngx_http_paygw_api_home_told(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc,
             return ngx_http_paygw_api_home_unknown(ctx, rc, call);
         }
 
-        ngx_http_paygw_api_home_last(ctx);
+        rc = ngx_http_paygw_api_home_found(ctx, call);
 
-        return ngx_http_paygw_api_home_found(ctx, call);
+        /* from now on, and nobody waits for this */
+
+        home->book.verb = NGX_PAYGW_BOOK_MOVE;
+
+        ngx_paygw_store_book_tell(ngx_http_paygw_store(ctx->request),
+                                  &home->op);
+        return rc;
     }
-}
-
-
-/* whoever has found it does not wait for this */
-
-static void
-ngx_http_paygw_api_home_last(ngx_http_paygw_api_ctx_t *ctx)
-{
-    ngx_paygw_book_t            book;
-    ngx_paygw_store_op_t        op;
-    ngx_http_paygw_api_home_t  *home;
-
-    home = ctx->home;
-
-    ngx_memzero(&book, sizeof(ngx_paygw_book_t));
-
-    book.verb = NGX_PAYGW_BOOK_MOVE;
-    book.pool = ctx->request->pool;
-
-    ngx_memzero(&op, sizeof(ngx_paygw_store_op_t));
-
-    op.key = home->op.key;
-    op.keep = home->op.keep;
-    op.log = home->op.log;
-    op.book = &book;
-
-    ngx_paygw_store_book_tell(ngx_http_paygw_store(ctx->request), &op);
 }
 
 
