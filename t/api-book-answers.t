@@ -35,6 +35,7 @@ my $Nginx = PaygwNginx->start(
                         -name => 'again', mchid => '1900009192',
                         paygw_retry => '2 base=100ms jitter=0')
         . $Peer->alipay($Url, paygw_retry => 'off')
+        . $Peer->stripe($Url, paygw_retry => 'off')
         . $Peer->unionpay($Url, notify_url => 'https://pay.example.com/n',
                           paygw_retry => 'off'),
     server => 'location /wx/ { paygw_api wxpay; }'
@@ -42,6 +43,7 @@ my $Nginx = PaygwNginx->start(
         . 'location /short/ { paygw_api wxpay; paygw_status_cache 1s; }'
         . 'location /again/ { paygw_api again; }'
         . 'location /ali/ { paygw_api alipay; }'
+        . 'location /stripe/ { paygw_api stripe; }'
         . 'location /up/ { paygw_api unionpay; }'
         . 'location /pass/ { paygw_pass unionpay; }'
         . 'location = /s { paygw_test_store; }');
@@ -616,6 +618,35 @@ $Never->ok($Never->get("/orders/$Id"), 'seen: all of it',
     $say->();
     $Ali->ok($Ali->get($of), 'unseen: is not closed', state => 'CREATED',
              outcome => 'pending');
+}
+
+# -- Stripe: what ends a payment that is not noted does not end the order --
+
+{
+    my $St = PaygwApi->new($Nginx, '/stripe');
+    my $order = $St->order(method => 'page', currency => 'EUR',
+                           return_url => 'https://shop.example.com/');
+    my $id = $order->{order_id};
+    my %of = (currency => 'eur', livemode => JSON::PP::false,
+              metadata => { out_trade_no => $id });
+    my %session = (%of, id => 'cs_1', object => 'checkout.session',
+                   url => 'https://checkout.stripe.com/c/pay/cs_1',
+                   status => 'open', payment_status => 'unpaid',
+                   payment_intent => undef, client_reference_id => $id,
+                   amount_total => 100);
+    my %intent = (%of, id => 'pi_2', object => 'payment_intent',
+                  amount => 100);
+
+    say_next([ 200, \%session ]);
+    $St->ok($St->post('/orders', $order), 'session: made', ref => 'cs_1');
+    say_next([ 200, { %intent, status => 'requires_payment_method' } ],
+             [ 200, { %intent, status => 'canceled' } ]);
+    $St->ok($St->post("/orders/$id/close", { ref => 'pi_2' }),
+            'session: a payment is closed');
+    say_next([ 200, \%session ]);
+    $St->ok($St->get("/orders/$id"), 'session: the order is open',
+            state => 'CREATED', outcome => 'pending', ref => 'cs_1');
+    asked(1, 'session');
 }
 
 unlike($Nginx->log, qr/\[alert\]|\[emerg\]/, 'no alert');

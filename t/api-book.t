@@ -156,6 +156,54 @@ for my $method (qw(jsapi page)) {
 }
 
 
+# -- Stripe: payments of other orders, and one refund of two payments --
+
+{
+    my @of = (channel => 'stripe', currency => 'EUR');
+    my @orders = map { $Api->order(@of, method => $_,
+                                   $_ eq 'page' ? @Back : ()) }
+                 qw(jsapi jsapi page);
+    my @made = map { $Api->ok($Api->post('/orders', $_), 'stripe: made') }
+               @orders;
+    my ($one, $two, $page) = map { $_->{order_id} } @orders;
+    my @ref = (channel => 'stripe', ref => $made[1]{ref});
+
+    $Api->problem($Api->post("/orders/$one/close", { @ref }), 409,
+                  'CLIENT-ORDER_MISMATCH', 'stripe: closed by another ref',
+                  field => 'ref');
+    $Api->ok($Api->get("/orders/$_", channel => 'stripe'),
+             'stripe: is not closed', state => 'CREATED') for $one, $two;
+    pay($_, 'stripe') for $one, $two, $page;
+    $Api->ok($Api->get("/orders/$one", channel => 'stripe'),
+             'stripe: is paid', state => 'PAID');
+    $Api->problem($Api->post("/orders/$one/refunds",
+                             { refund_id => "R$one", amount => 40, @ref }),
+                  409, 'CLIENT-ORDER_MISMATCH',
+                  'stripe: refunded by another ref', field => 'ref')
+        for 1, 2;
+    $Api->ok($Api->post("/orders/$one/refunds",
+                        { refund_id => "S$one", amount => 100,
+                          channel => 'stripe' }),
+             'stripe: neither is held', outcome => 'success');
+    is((made($two))[0]{refunded}, 0, 'stripe: nothing of the other one');
+
+    # the payment of a session is that of its order
+
+    my $pi = (made($page))[0]{trade_no};
+    like($pi, qr/^pi_/, 'stripe: of a session');
+    my $refund = { refund_id => "R$page", amount => 40, channel => 'stripe' };
+    my $path = "/orders/$page/refunds";
+    $Api->ok($Api->post($path, { %$refund, ref => $pi }),
+             'stripe: by its payment', outcome => 'success');
+    $Api->ok($Api->post($path, $refund), 'stripe: repeated',
+             outcome => 'success');
+    $Api->problem($Api->post($path, { %$refund, ref => $made[2]{ref} }), 409,
+                  'CLIENT-REFUND_MISMATCH', 'stripe: by another ref',
+                  field => 'ref');
+    is((made($page))[0]{refunded}, 40, 'stripe: once');
+}
+
+
 # -- UnionPay: the time of the call --
 
 {

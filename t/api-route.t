@@ -9,6 +9,7 @@ use lib 't/lib';
 use Test::More;
 use IO::Socket::INET ();
 use JSON::PP ();
+use Time::HiRes ();
 
 use PaygwApi;
 use PaygwNginx;
@@ -167,6 +168,31 @@ $Api{weigh}->ok($Api{weigh}->get("/orders/$Gone", channel => 'b'),
 $Peer->plan({ body => '{"code_url":"weixin://x"}' });
 $Api{first}->ok($Api{first}->post('/orders', { %$Order, channel => 'b' }),
                 'another route');
+
+
+# -- where an order is, is known for longer than the order --
+
+if ($Redis) {
+    my $order = $Api{weigh}->order;
+    my $id = $order->{order_id};
+    $Api{weigh}->ok($Api{weigh}->post('/orders', $order), 'home: made');
+    my ($home) = grep { !/:\{(?:a|b|ali)\}:/ }
+                 @{ $Redis->cmd('KEYS', "*order:*:$id") };
+    my $week = 7 * 24 * 3600 * 1000;
+    cmp_ok($Redis->cmd('PTTL', $home), '>', 1.9 * $week,
+           'home: twice as long as the order');
+
+    # it is old, and found by a question
+
+    my $v = $Redis->cmd('GET', $home);
+    my $soon = int(1000 * Time::HiRes::time()) + 60000;
+    ok($v =~ s/^(\w+) \d+ /$1 $soon /, "home: $v");
+    $Redis->cmd('SET', $home, $v, 'PX', 60000);
+    $Far{weigh}->get("/orders/$id");
+    ok($Nginx->wait_for(sub {
+           $Redis->cmd('PTTL', $home) > 1.9 * $week
+       }), 'home: and anew when it is found');
+}
 
 
 # -- another channel, if the first one has not been asked --

@@ -238,8 +238,11 @@ for my $channel (qw(stripe wxv2 unionpay)) {
             $res = $method eq 'GET' ? $Api->get($path, @of)
                    : $Api->post($path, $path =~ /refunds$/
                                 ? { %refund, refund_id => "T$id" } : { @of });
-            $Api->problem($res, 404, 'CLIENT-ORDER_NOT_FOUND',
-                          "stripe: $path with the ref of another order");
+            my $what = "stripe: $path with the ref of another order";
+            $path =~ /close$/
+                ? $Api->problem($res, 409, 'CLIENT-ORDER_MISMATCH', $what,
+                                field => 'ref')
+                : $Api->problem($res, 404, 'CLIENT-ORDER_NOT_FOUND', $what);
         }
         is((made($id))[0]{refunded}, 30, 'stripe: nothing was done');
 

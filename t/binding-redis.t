@@ -124,7 +124,7 @@ is(notify($o, 100, type => 'refund', refund => 40, refund_id => 'R1'), 204,
    'refund: taken');
 like($redis->cmd('GET', "paygw:order:{wxpay}:$o"),
      qr/^part \d{13} 100 CNY \S+ 40 0 /, 'refund: counted');
-is($redis->cmd('GET', "paygw:refund:{wxpay}:$o R1"), 'done 40',
+is($redis->cmd('GET', "paygw:refunds:{wxpay}:$o"), "\nR1 done 40",
    'refund: its record');
 
 # the store is away: nothing is sent

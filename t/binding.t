@@ -373,6 +373,51 @@ passed(stripe_create($o, 0, path => 'checkout/sessions'), 'session');
 refused(test_mode(order_id => $o, amount => 5), 'order_mismatch',
         qr/amount 500, this is one of 5\b/, 'session');
 
+# other payments that say they are of this order
+
+my $post = sub { return post("/s/v1/$_[0]", 'application/x-www-form-urlencoded',
+                             $_[1]) };
+my $unlike = sub {
+    my ($of, $what) = @_;
+    ok(wait_for(sub {
+           error_log_text() =~ /\[warn\].* says of order "stripe:$of" is not /
+       }), "$what: told");
+};
+$o = order();
+$::Peer->plan($pi->($o, 1099), $pi->($o, 1, id => 'pi_own'));
+passed(stripe_create($o, 1099), 'own');
+passed($post->('payment_intents/pi_own',
+               form(amount => 1, 'metadata[out_trade_no]' => $o)), 'own');
+$unlike->($o, 'own');
+refused(test_mode(order_id => $o, amount => 1), 'order_mismatch',
+        qr/amount 1099, this is one of 1\b/, 'own');
+taken(test_mode(order_id => $o, amount => 1099), 'own: the order');
+
+$o = order();
+$::Peer->plan(map { { body => $::Json->encode({
+    id => $_->[0], object => 'checkout.session', amount_total => $_->[1],
+    currency => 'eur', livemode => JSON::PP::false,
+    client_reference_id => $o }) } } [ cs_1 => 500 ], [ cs_2 => 5 ]);
+passed($post->('checkout/sessions', "client_reference_id=$o"), 'sessions');
+passed($post->('checkout/sessions', "client_reference_id=$o"), 'sessions');
+$unlike->($o, 'sessions');
+refused(test_mode(order_id => $o, amount => 5), 'order_mismatch',
+        qr/amount 500, this is one of 5\b/, 'sessions');
+$::Peer->plan($pi->($o, 500, id => 'pi_9'));
+passed($post->('payment_intents/pi_9/capture', ''), "a session's payment");
+taken(test_mode(order_id => $o, amount => 500), 'sessions: the first one');
+
+# it is paid
+
+$o = order();
+$::Peer->plan($pi->($o, 100), $pi->($o, 1));
+passed(stripe_create($o, 100), 'paid');
+taken(test_mode(order_id => $o, amount => 100), 'paid');
+passed($post->('payment_intents/pi_1', 'amount=1'), 'paid: an update');
+$unlike->($o, 'paid');
+refused(test_mode(order_id => $o, amount => 1), 'order_mismatch',
+        qr/amount 100, this is one of 1\b/, 'paid');
+
 # connected accounts
 
 $o = order();
@@ -559,3 +604,31 @@ my $m = wechat(order_id => $o, amount => 100, resource =>
 my $before = () = callbacks();
 ack_ok(send_callback($m), $m, 200, 'late');
 is((callbacks($before + 1))[-1], 'late late', 'late');
+
+
+
+=== TEST 10: one call's refusal takes nothing from another one
+--- no_channels
+--- http_config eval: $::Http
+--- config eval: $::Config
+--- run
+my $o = order();
+$::Peer->plan({ status => 400, delay => 1.5, body => $::Json->encode({
+                code => 'PARAM_ERROR', message => 'x' }) }, {});
+my $body = $::Json->encode({
+    appid => 'wxd678efh567hg6787', mchid => '1900009191',
+    out_trade_no => $o, description => 'tea', amount => { total => 100 } });
+my $first = begin("POST $::Wx HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    . "Content-Type: application/json\r\nContent-Length: " . length($body)
+    . "\r\n\r\n$body");
+ok(wait_for(sub { $::Peer->requests == 1 }), 'the first one is under way');
+passed(wx_create($o, 100), 'the second one');
+is(finish($first, timeout => 30)->{status}, 400, 'the first one is refused');
+for (1 .. 5) {
+    is(wx_create($o, 99)->{status}, 409, 'it was made, for this amount');
+    select undef, undef, undef, 0.05;
+}
+is(scalar($::Peer->requests), 2, 'nothing is sent');
+refused(wechat(order_id => $o, amount => 99), 'order_mismatch',
+        qr/amount 100, this is one of 99\b/, 'compared');
+taken(wechat(order_id => $o, amount => 100), 'as it was made');

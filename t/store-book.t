@@ -299,6 +299,20 @@ $t = made($o);
 is(ask("op=book&verb=drop&key=$o&token=$t&tell=1"), 'sent', 'nobody waits');
 ok(wait_for(sub { book('look', $o) eq 'no NONE -1// 0+0 -  []' }), 'gone');
 
+# another call counts on the record
+
+$o = order();
+$t = made($o);
+is(book('create', $o, '&amount=99'), 'no CREATED 100/CNY/a 0+0 -  []',
+   'other terms');
+my $d = ask("op=book&verb=create&key=$o&amount=100&currency=CNY&account=a");
+like($d, qr/^done CREATED 100/, 'the same terms');
+is(book('drop', $o, '&token=' . substr $d, -16),
+   'no CREATED 100/CNY/a 0+0 -  []', 'not by the second one');
+is(book('drop', $o, "&token=$t"), 'no CREATED 100/CNY/a 0+0 -  []',
+   'not by its maker any more');
+is(book('look', $o), 'ok CREATED 100/CNY/a 0+0 -  []', 'it is there');
+
 
 
 === TEST 9: what the provider says of an order is what counts
@@ -313,6 +327,26 @@ is(book('learn', $o, '&amount=6&currency=EUR&account=a&to=CREATED'),
    'ok PAYING 6/EUR/a 0+0 - n []', 'never back');
 is(claim($o, 'paid', '&compare=1&amount=5'), 'amount 6/EUR/a', 'compared');
 is(claim($o, 'paid', '&compare=1&amount=6'), 'ok');
+
+# that of another payment, or once it is paid, is not his word about this one
+
+$o = order();
+made($o, '&amount=9&currency=EUR');
+is(book('learn', $o, '&amount=8&currency=EUR&note=n1'),
+   'ok CREATED 8/EUR/ 0+0 - n1 []', 'the first one');
+is(book('learn', $o, '&amount=1&currency=EUR&note=n2'),
+   'other CREATED 8/EUR/ 0+0 - n1 []', 'another one');
+is(book('learn', $o, '&amount=8&currency=EUR&note=n2&to=PAID'),
+   'done CREATED 8/EUR/ 0+0 - n1 []', 'of the same terms');
+is(book('learn', $o, '&amount=7&currency=EUR&note=n1'),
+   'ok CREATED 7/EUR/ 0+0 - n1 []', 'the same one');
+is(claim($o, 'paid', '&compare=1&amount=7'), 'ok', 'paid');
+is(book('learn', $o, '&amount=1&currency=EUR&note=n1'),
+   'other PAID 7/EUR/ 0+0 - n1 []', 'too late');
+is(book('learn', $o, '&amount=7&currency=USD'),
+   'other PAID 7/EUR/ 0+0 - n1 []', 'too late: the currency');
+is(book('learn', $o, '&amount=7&currency=EUR&note=n1'),
+   'ok PAID 7/EUR/ 0+0 - n1 []', 'nothing new');
 
 # nobody waits for it
 
@@ -403,6 +437,17 @@ ok(wait_for(sub { book('look', $o) =~ /^no NONE / }), 'gone');
 like(book('look', $p), qr/^ok PAID /, 'longer');
 made($o, '&amount=7');
 like(book('look', $o), qr/^ok CREATED 7/, 'a new one');
+
+# whoever creates it again counts on it from then on
+
+$o = order();
+made($o, '&amount=7&keep=1500');
+is(book('create', $o, '&amount=8&keep=60000'), 'no CREATED 7// 0+0 -  []');
+$p = order();
+made($p, '&amount=7&keep=1500');
+is(book('create', $p, '&amount=7&keep=60000'), 'done CREATED 7// 0+0 -  []');
+ok(wait_for(sub { book('look', $o) =~ /^no NONE / }), 'other terms: gone');
+like(book('look', $p), qr/^ok CREATED 7/, 'the same terms: longer');
 $o = order();
 made($o, '&amount=100&to=PAID&keep=60000');
 book('move', $o, '&to=PART_REFUNDED&keep=1');
@@ -671,3 +716,115 @@ is(book('learn', $o, "&amount=7&currency=CNY&account=a&to=PAYING"),
    'ok PAYING 7/CNY/a 0+0 -  [] @1000', 'other terms, the same end');
 is(book('move', order(), '&to=CLOSED&expires=1'), 'no NONE -1// 0+0 -  []',
    'no order');
+
+
+
+=== TEST 17: refunds are remembered as long as their order
+--- config eval: $::Config
+--- run
+my $o = order();
+my $c = '&compare=1&keep=60000';
+made($o, '&amount=100&to=PAID&keep=1500');
+is(book('confirm', $o, '&refund=r1&sum=40&keep=1500'),
+   'ok PART_REFUNDED 100// 40+0 done  []', 'done');
+is(book('reserve', $o, '&refund=r2&sum=10&keep=1500'),
+   'ok PART_REFUNDED 100// 40+10 held  []', 'held');
+is(book('stamp', $o, '&refund=r2&note=t2&keep=1500'),
+   'ok PART_REFUNDED 100// 40+10 held  [t2]', 'under its time');
+my $p = order();
+made($p, '&amount=100&to=PAID&keep=1500');
+is(book('confirm', $p, '&refund=r1&sum=40&keep=1500'),
+   'ok PART_REFUNDED 100// 40+0 done  []', 'another order');
+
+# something else makes the order last
+
+is(book('confirm', $o, '&refund=r3&sum=20&keep=60000'),
+   'ok PART_REFUNDED 100// 60+10 done  []', 'another refund');
+ok(wait_for(sub { book('look', $p) =~ /^no NONE / }), 'the others are gone');
+select undef, undef, undef, 0.1;
+is(book('confirm', $o, '&refund=r1&sum=40'),
+   'done PART_REFUNDED 100// 60+10 done  []', 'counted once');
+is(claim($o, 'refunded', "$c&refund=r1&sum=40"), 'ok', 'a callback');
+is(book('reserve', $o, '&refund=r1&sum=30'),
+   'other PART_REFUNDED 100// 60+10 done  []', 'nor is it another one');
+is(book('reserve', $o, '&refund=r2&sum=10'),
+   'done PART_REFUNDED 100// 60+10 held  [t2]', 'held once');
+is(book('stamp', $o, '&refund=r2&note=t3'),
+   'done PART_REFUNDED 100// 60+10 held  [t2]', 'under the time of before');
+is(claim($o, 'paid', $c), 'ok', 'paid, again');
+is(book('look', $o), 'ok PART_REFUNDED 100// 60+10 -  []', 'as it was');
+
+# a life of its own has an order that is made again
+
+made($p, '&amount=100&to=PAID');
+is(book('reserve', $p, '&refund=r1&sum=100'), 'ok PAID 100// 0+100 held  []',
+   'nothing is left of the one before');
+
+# a callback is what makes it last
+
+$o = order();
+made($o, '&amount=100&to=PAID&keep=1500');
+is(book('reserve', $o, '&refund=r1&sum=40&keep=1500'),
+   'ok PAID 100// 0+40 held  []', 'held');
+is(claim($o, 'paid', '&compare=1&amount=100&keep=60000'), 'ok', 'a callback');
+$p = order();
+made($p, '&amount=100&keep=1500');
+ok(wait_for(sub { book('look', $p) =~ /^no NONE / }), 'time goes by');
+is(book('reserve', $o, '&refund=r1&sum=40'), 'done PAID 100// 0+40 held  []',
+   'it is there');
+--- timeout: 20
+
+
+
+=== TEST 18: the note of a refund
+--- config eval: $::Config
+--- run
+my $o = order();
+is(book('stamp', $o, '&refund=r1&note=t'), 'no NONE -1// 0+0 -  []',
+   'no order');
+made($o, '&amount=100&to=PAID&note=n');
+is(book('stamp', $o, '&refund=r1&note=t'), 'no PAID 100// 0+0 - n []',
+   'no refund');
+is(book('reserve', $o, '&refund=r1&sum=40'), 'ok PAID 100// 0+40 held n []',
+   'held');
+is(book('stamp', $o, '&refund=r1'), 'done PAID 100// 0+40 held n []',
+   'none yet');
+is(book('stamp', $o, '&refund=r1&note=t1'), 'ok PAID 100// 0+40 held n [t1]',
+   'noted');
+is(book('stamp', $o, '&refund=r1&note=t2'),
+   'done PAID 100// 0+40 held n [t1]', 'once');
+is(book('reserve', $o, '&refund=r11&sum=1'), 'ok PAID 100// 0+41 held n []',
+   'another one');
+is(book('stamp', $o, '&refund=r11&note=t11'),
+   'ok PAID 100// 0+41 held n [t11]', 'has one of its own');
+is(book('stamp', $o, '&refund=r1'), 'done PAID 100// 0+41 held n [t1]',
+   'and this, too');
+is(book('back', $o, '&refund=r1'), 'ok PAID 100// 0+1 - n [t1]',
+   'given back');
+is(book('reserve', $o, '&refund=r1&sum=41'), 'other PAID 100// 0+1 - n [t1]',
+   'not with another amount');
+is(book('reserve', $o, '&refund=r1&sum=40'),
+   'ok PAID 100// 0+41 held n [t1]', 'the same again');
+is(book('stamp', $o, '&refund=r1&note=t2'),
+   'done PAID 100// 0+41 held n [t1]', 'under the same note');
+is(book('confirm', $o, '&refund=r1'),
+   'ok PART_REFUNDED 100// 40+1 done n [t1]', 'done');
+is(book('stamp', $o, '&refund=r1'),
+   'done PART_REFUNDED 100// 40+1 done n [t1]', 'it is told');
+is(book('confirm', $o, '&refund=r2&sum=1'),
+   'ok PART_REFUNDED 100// 41+1 done n []', 'done elsewhere');
+is(book('stamp', $o, '&refund=r2&note=t2'),
+   'done PART_REFUNDED 100// 41+1 done n []', 'nobody knows its note');
+is(book('stamp', $o, '&refund=r11&note=' . 'x' x 257), 'error', 'too long');
+
+# ids of callbacks, which are what they are
+
+my $c = '&compare=1';
+for my $id ('r%207', 'r%0a7', 'r%257', '%09r11', 'r', 'r1%20done') {
+    is(claim($o, 'refunded', "$c&refund=$id&sum=1"), 'ok', "$id: counted")
+        for 1, 2;
+}
+is(book('look', $o), 'ok REFUNDED 100// 47+1 - n []' =~ s/REF/PART_REF/r,
+   'each of them once');
+is(book('stamp', $o, '&refund=r11'),
+   'done PART_REFUNDED 100// 47+1 held n [t11]', 'and nothing else');

@@ -66,10 +66,10 @@ sub done {
 
     my @seen = map { s/^EVALSHA \w+|^EVAL SCRIPT/EVAL/r } $fake->seen;
     my $event = 'p:event:{c}:';
-    my $order = 'p:order:{c}:o1';
-    like($seen[0], qr/^EVAL 2 \Q${event}e1 $order\E $t 60000 paid 30000$/,
-         'said: a success, two keys of one slot');
-    like($seen[1], qr/^EVAL 2 \Q${event}e2 $order\E $t 60000 open 30000$/,
+    my $order = 'p:order:{c}:o1 p:refunds:{c}:o1';
+    like($seen[0], qr/^EVAL 3 \Q${event}e1 $order\E $t 60000 paid 30000$/,
+         'said: a success, three keys of one slot');
+    like($seen[1], qr/^EVAL 3 \Q${event}e2 $order\E $t 60000 open 30000$/,
          'said: something less');
     like($seen[2], qr/^EVAL 1 \Q${event}e3\E $t 60000 - 30000$/,
          'said: nothing about its order');
@@ -77,7 +77,7 @@ sub done {
          'said: no order');
     like($seen[4], qr/^EVAL 1 \Q${event}e1\E $t 60000$/, 'said: commit');
     like($seen[5], qr/^EVAL 1 \Q${event}e1\E $t 60000$/, 'said: release');
-    like($seen[6], qr/^EVAL\ 3\ \Q${event}e5 s $order\E
+    like($seen[6], qr/^EVAL\ 4\ \Q${event}e5 s $order\E
                       \ $t\ 60000\ paid\ 0\ 0\ event\ x$/x, 'said: append');
     like($seen[7], qr/^EVAL 2 \Q${event}e6 s\E $t 60000 - 0 0 event x$/,
          'said: append, nothing about its order');

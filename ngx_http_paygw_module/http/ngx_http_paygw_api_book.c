@@ -103,14 +103,6 @@ void
 ngx_http_paygw_api_book_step(ngx_http_paygw_api_ctx_t *ctx,
     ngx_paygw_book_verb_e verb, ngx_http_paygw_api_next_pt next)
 {
-    ngx_http_paygw_api_book_step_of(ctx, &ctx->book.key, verb, next);
-}
-
-
-void
-ngx_http_paygw_api_book_step_of(ngx_http_paygw_api_ctx_t *ctx, ngx_str_t *key,
-    ngx_paygw_book_verb_e verb, ngx_http_paygw_api_next_pt next)
-{
     ngx_int_t                   rc;
     ngx_paygw_store_op_t       *op;
     ngx_http_paygw_api_book_t  *b;
@@ -120,7 +112,7 @@ ngx_http_paygw_api_book_step_of(ngx_http_paygw_api_ctx_t *ctx, ngx_str_t *key,
 
     ngx_memzero(op, sizeof(ngx_paygw_store_op_t));
 
-    op->key = *key;
+    op->key = b->key;
     op->keep = ctx->lcf->binding_keep;
     op->log = ctx->request->connection->log;
     op->handler = ngx_http_paygw_api_book_handler;
@@ -167,7 +159,7 @@ ngx_http_paygw_api_book_told(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
     if (rc == NGX_ERROR) {
         b->down = 1;
 
-    } else if (b->op.key.data == b->key.data) {
+    } else {
         b->state = b->entry.state;
         b->terms = b->entry.told;
         b->note = b->entry.told_note;
@@ -222,6 +214,10 @@ ngx_http_paygw_api_book_looked(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
             return;
         }
 
+        if (ngx_http_paygw_api_book_stray(ctx)) {
+            return;
+        }
+
         break;
 
     default: /* NGX_PAYGW_OP_QUERY */
@@ -235,6 +231,28 @@ ngx_http_paygw_api_book_looked(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
 
     ngx_http_paygw_api_book_ref(ctx);
     ngx_http_paygw_api_go(ctx);
+}
+
+
+ngx_uint_t
+ngx_http_paygw_api_book_stray(ngx_http_paygw_api_ctx_t *ctx)
+{
+    ngx_http_paygw_api_book_t  *b;
+
+    b = &ctx->book;
+
+    if (!b->said || b->note.len == 0
+        || !ngx_paygw_order_refs_differ(&b->note, &ctx->order.ref))
+    {
+        return 0;
+    }
+
+    ctx->order.field = "ref";
+    ctx->order.hint = "is not that of this order";
+
+    ngx_http_paygw_api_book_refuse(ctx, NGX_PAYGW_CODE_ORDER_MISMATCH);
+
+    return 1;
 }
 
 
@@ -442,7 +460,7 @@ ngx_http_paygw_api_book_order(ngx_http_paygw_api_ctx_t *ctx)
 
     if (b->state == NGX_PAYGW_BOOK_NONE
         || ngx_http_paygw_api_status_differs(ctx)
-        || (o->op == NGX_PAYGW_OP_QUERY && b->said && b->note.len
+        || (o->op != NGX_PAYGW_OP_CREATE && b->said && b->note.len
             && !ngx_paygw_order_same(&o->ref, &b->note)
             && !ngx_paygw_book_paid(ngx_http_paygw_api_status_of(
                                                           o->told.state))))

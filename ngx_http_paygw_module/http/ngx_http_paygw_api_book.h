@@ -96,10 +96,8 @@ ngx_paygw_book_t *ngx_http_paygw_api_book_entry(ngx_http_paygw_api_ctx_t *ctx);
 void ngx_http_paygw_api_book_step(ngx_http_paygw_api_ctx_t *ctx,
     ngx_paygw_book_verb_e verb, ngx_http_paygw_api_next_pt next);
 
-/* the same of another record, which is not the order's */
-void ngx_http_paygw_api_book_step_of(ngx_http_paygw_api_ctx_t *ctx,
-    ngx_str_t *key, ngx_paygw_book_verb_e verb,
-    ngx_http_paygw_api_next_pt next);
+/* 1 if the caller has said the ref of another order: it is refused */
+ngx_uint_t ngx_http_paygw_api_book_stray(ngx_http_paygw_api_ctx_t *ctx);
 
 /* the ref that the order was noted with, unless there is one */
 void ngx_http_paygw_api_book_ref(ngx_http_paygw_api_ctx_t *ctx);
@@ -115,10 +113,6 @@ void ngx_http_paygw_api_refund_asked(ngx_http_paygw_api_ctx_t *ctx);
 /* as book_end() and, of what is not sent at all, without waiting */
 void ngx_http_paygw_api_refund_end(ngx_http_paygw_api_ctx_t *ctx);
 void ngx_http_paygw_api_refund_undo(ngx_http_paygw_api_ctx_t *ctx);
-
-/* of the record with its own ref */
-ngx_int_t ngx_http_paygw_api_refund_key(ngx_http_paygw_api_ctx_t *ctx,
-    ngx_str_t *key);
 
 
 /* ngx_http_paygw_api_refund_query.c */

@@ -22,6 +22,10 @@
  * it sends, and each that wants another channel drops its own record first,
  * which is refused once that has moved.  No two calls of an order ever send it
  * to two channels, on whatever machines they are.
+ *
+ * It must not be forgotten before the order is, which callbacks make last, too,
+ * and they know nothing of it.  So it is kept for longer, and each time anew
+ * when it is found.
  */
 
 
@@ -51,6 +55,8 @@ struct ngx_http_paygw_api_home_s {
     unsigned                     made:1;    /* the record is ours */
 };
 
+
+#define NGX_HTTP_PAYGW_HOME_KEEP(keep)  (2 * (keep))
 
 /* a record that is made and dropped again by others, so many times in turn */
 #define NGX_HTTP_PAYGW_HOME_TURNS  4
@@ -248,7 +254,7 @@ ngx_http_paygw_api_home_ask(ngx_http_paygw_api_ctx_t *ctx,
     }
 
     op->book = book;
-    op->keep = ctx->lcf->binding_keep;
+    op->keep = NGX_HTTP_PAYGW_HOME_KEEP(ctx->lcf->binding_keep);
     op->log = ctx->request->connection->log;
     op->handler = ngx_http_paygw_api_home_handler;
     op->data = ctx;
@@ -350,8 +356,19 @@ ngx_http_paygw_api_home_told(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc,
 
     default: /* NGX_HTTP_PAYGW_HOME_LOOK */
 
-        return (rc == NGX_OK) ? ngx_http_paygw_api_home_found(ctx, call)
-                              : ngx_http_paygw_api_home_unknown(ctx, rc, call);
+        if (rc != NGX_OK) {
+            return ngx_http_paygw_api_home_unknown(ctx, rc, call);
+        }
+
+        rc = ngx_http_paygw_api_home_found(ctx, call);
+
+        /* from now on, and nobody waits for this */
+
+        home->book.verb = NGX_PAYGW_BOOK_MOVE;
+
+        ngx_paygw_store_book_tell(ngx_http_paygw_store(ctx->request),
+                                  &home->op);
+        return rc;
     }
 }
 

@@ -285,13 +285,15 @@ ngx_http_paygw_api_refund_learned(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
 }
 
 
-/* of a provider that knows a refund by a ref of its own */
+/*
+ * What it goes out under: of a provider that knows a refund by a ref of its own
+ * that, else the ref of the payment, if he has some.
+ */
 
 static void
 ngx_http_paygw_api_refund_stamp(ngx_http_paygw_api_ctx_t *ctx)
 {
     ngx_int_t                  rc;
-    ngx_str_t                  key;
     ngx_paygw_book_t          *entry;
     ngx_paygw_order_t         *o;
     ngx_paygw_exchange_t      *x;
@@ -301,20 +303,23 @@ ngx_http_paygw_api_refund_stamp(ngx_http_paygw_api_ctx_t *ctx)
     x = &ctx->call->exchange;
     orders = x->n.provider->orders;
 
-    if (orders->refund_ref == NULL) {
-        ngx_http_paygw_api_go(ctx);
-        return;
-    }
+    if (orders->refund_ref) {
+        rc = orders->refund_ref(x, o);
 
-    rc = orders->refund_ref(x, o);
+    } else if (ngx_http_paygw_api_book_stray(ctx)) {
+        return;
+
+    } else {
+        rc = (o->ref.len == 0) ? NGX_DECLINED
+                               : ctx->book.said ? NGX_DONE : NGX_OK;
+    }
 
     if (rc == NGX_DECLINED) {
         ngx_http_paygw_api_go(ctx);
         return;
     }
 
-    if (rc == NGX_ERROR || ngx_http_paygw_api_refund_key(ctx, &key) != NGX_OK)
-    {
+    if (rc == NGX_ERROR) {
         ngx_http_paygw_api_refuse(ctx, NGX_ERROR);
         return;
     }
@@ -323,15 +328,11 @@ ngx_http_paygw_api_refund_stamp(ngx_http_paygw_api_ctx_t *ctx)
 
     entry = ngx_http_paygw_api_book_entry(ctx);
 
-    entry->terms.amount = o->refund_amount;
+    entry->refund_id = o->refund_id;
     entry->note = o->ref;
 
-    /* of one that is done, perhaps elsewhere, there may be no time */
-
-    ngx_http_paygw_api_book_step_of(ctx, &key,
-                                    ctx->book.done ? NGX_PAYGW_BOOK_LOOK
-                                                   : NGX_PAYGW_BOOK_CREATE,
-                                    ngx_http_paygw_api_refund_stamped);
+    ngx_http_paygw_api_book_step(ctx, NGX_PAYGW_BOOK_STAMP,
+                                 ngx_http_paygw_api_refund_stamped);
 }
 
 
@@ -342,71 +343,38 @@ ngx_http_paygw_api_refund_stamped(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
     ngx_http_paygw_api_book_t  *b;
 
     b = &ctx->book;
-    note = &b->entry.told_note;
+    note = &b->entry.told_answer;
 
-    switch (rc) {
-
-    case NGX_OK:
-    case NGX_DONE:
-
-        /*
-         * Whoever repeats it sends it under the time of the first one: under
-         * another time it is another refund.
-         */
-
-        if (note->len && !ngx_paygw_order_same(note, &ctx->order.ref)) {
-
-            if (b->own) {
-                ngx_http_paygw_api_refund_field(ctx, "ref");
-                return;
-            }
-
-            ctx->order.ref = *note;
-        }
-
-        ngx_http_paygw_api_go(ctx);
+    if (rc == NGX_ERROR) {
+        ngx_http_paygw_api_book_refuse(ctx, NGX_PAYGW_CODE_STORE);
         return;
+    }
 
-    case NGX_DECLINED:
+    /*
+     * Whoever repeats it sends it under the time of the first one: under
+     * another time, or of another payment, it is another refund.  Of one that
+     * is done, perhaps elsewhere, there may be no time.
+     */
 
-        if (!b->done) {
-            ngx_http_paygw_api_refund_field(ctx, "amount");
-            return;
-        }
-
-        if (b->own) {
-            ngx_http_paygw_api_go(ctx);
-            return;
-        }
-
+    if (note->len == 0 && !b->own
+        && ctx->call->exchange.n.provider->orders->refund_ref)
+    {
         (void) ngx_paygw_order_missing(&ctx->order, "ref");
         ngx_http_paygw_api_refuse(ctx, NGX_DECLINED);
         return;
-
-    default: /* NGX_ERROR */
-        ngx_http_paygw_api_book_refuse(ctx, NGX_PAYGW_CODE_STORE);
-    }
-}
-
-
-/* neither id has a "/" */
-
-ngx_int_t
-ngx_http_paygw_api_refund_key(ngx_http_paygw_api_ctx_t *ctx, ngx_str_t *key)
-{
-    ngx_str_t  *of, *id;
-
-    of = &ctx->book.key;
-    id = &ctx->order.refund_id;
-
-    key->data = ngx_pnalloc(ctx->request->pool, of->len + 1 + id->len);
-    if (key->data == NULL) {
-        return NGX_ERROR;
     }
 
-    key->len = ngx_sprintf(key->data, "%V/%V", of, id) - key->data;
+    if (note->len && !ngx_paygw_order_same(note, &ctx->order.ref)) {
 
-    return NGX_OK;
+        if (b->own) {
+            ngx_http_paygw_api_refund_field(ctx, "ref");
+            return;
+        }
+
+        ctx->order.ref = *note;
+    }
+
+    ngx_http_paygw_api_go(ctx);
 }
 
 

@@ -32,7 +32,7 @@ static void ngx_http_paygw_api_refund_missed(ngx_http_paygw_api_ctx_t *ctx,
 void
 ngx_http_paygw_api_refund_look(ngx_http_paygw_api_ctx_t *ctx)
 {
-    ngx_str_t  key;
+    ngx_paygw_book_t  *entry;
 
     if (ctx->call->conf->channel->provider->orders->refund_ref == NULL) {
         ngx_http_paygw_api_book_ref(ctx);
@@ -45,23 +45,20 @@ ngx_http_paygw_api_refund_look(ngx_http_paygw_api_ctx_t *ctx)
         return;
     }
 
-    if (ngx_http_paygw_api_refund_key(ctx, &key) != NGX_OK) {
-        ngx_http_paygw_api_refuse(ctx, NGX_ERROR);
-        return;
-    }
+    entry = ngx_http_paygw_api_book_entry(ctx);
 
-    (void) ngx_http_paygw_api_book_entry(ctx);
+    entry->refund_id = ctx->order.refund_id;
 
-    ngx_http_paygw_api_book_step_of(ctx, &key, NGX_PAYGW_BOOK_LOOK,
-                                    ngx_http_paygw_api_refund_found);
+    ngx_http_paygw_api_book_step(ctx, NGX_PAYGW_BOOK_STAMP,
+                                 ngx_http_paygw_api_refund_found);
 }
 
 
 static void
 ngx_http_paygw_api_refund_found(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
 {
-    if (rc == NGX_OK) {
-        ctx->order.ref = ctx->book.entry.told_note;
+    if (rc == NGX_DONE) {
+        ctx->order.ref = ctx->book.entry.told_answer;
     }
 
     ngx_http_paygw_api_go(ctx);

@@ -501,6 +501,7 @@ ngx_http_paygw_binding_end(ngx_http_paygw_pass_ctx_t *ctx)
     {
         if (ngx_http_paygw_binding_terms(ctx, &x->learned) == NGX_OK) {
             ctx->book.verb = NGX_PAYGW_BOOK_LEARN;
+            ctx->book.note = x->learned.ref;
             ngx_paygw_store_book_tell(store, &ctx->op);
         }
 

@@ -53,6 +53,9 @@ typedef struct {
     int64_t                  amount;       /* minor units */
     ngx_str_t                currency;     /* ISO 4217; empty: not known */
     ngx_str_t                account;      /* within the channel; the same */
+    ngx_str_t                ref;          /* of learned: what it was learned
+                                              of, if that has an id of its
+                                              own */
 } ngx_paygw_exchange_order_t;
 
 

@@ -275,6 +275,24 @@ ngx_paygw_order_same(ngx_str_t *a, ngx_str_t *b)
 }
 
 
+ngx_uint_t
+ngx_paygw_order_refs_differ(ngx_str_t *a, ngx_str_t *b)
+{
+    u_char  *p, *q;
+
+    if (ngx_paygw_order_same(a, b)) {
+        return 0;
+    }
+
+    p = ngx_strlchr(a->data, a->data + a->len, '_');
+    q = ngx_strlchr(b->data, b->data + b->len, '_');
+
+    return p == NULL || q == NULL
+           || (p - a->data == q - b->data
+               && ngx_memcmp(a->data, b->data, p - a->data) == 0);
+}
+
+
 ngx_int_t
 ngx_paygw_order_text(ngx_pool_t *pool, ngx_str_t *text, const char *fmt, ...)
 {

@@ -359,6 +359,12 @@ ngx_uint_t ngx_paygw_order_plain(ngx_str_t *s, size_t max);
 /* 1 if both are the same bytes */
 ngx_uint_t ngx_paygw_order_same(ngx_str_t *a, ngx_str_t *b);
 
+/*
+ * 1 if two refs cannot be of one order.  Those of two kinds, by their head up
+ * to a "_", can: a session and its payment.
+ */
+ngx_uint_t ngx_paygw_order_refs_differ(ngx_str_t *a, ngx_str_t *b);
+
 
 /*
  * ngx_paygw_order_read.c: the caller's request into the normal form.  op, id,

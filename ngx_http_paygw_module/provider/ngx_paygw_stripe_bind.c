@@ -20,6 +20,9 @@
  */
 
 
+#define NGX_PAYGW_STRIPE_BIND_REF  256
+
+
 static void ngx_paygw_stripe_bind_account(ngx_paygw_exchange_t *x,
     ngx_str_t *account);
 static ngx_uint_t ngx_paygw_stripe_refused(ngx_uint_t status,
@@ -159,6 +162,17 @@ ngx_paygw_stripe_bound(ngx_paygw_exchange_t *x, ngx_paygw_json_t *answer)
 
     ngx_paygw_stripe_bind_account(x, &account);
     ngx_paygw_bind_order(&x->learned, &id, amount, &currency, &account);
+
+    /* another one may name the same order, in whose place it does not come */
+
+    if (ngx_paygw_json_get_string(answer, "id", &text) == NGX_OK
+        && ngx_paygw_visible(&text, NGX_PAYGW_STRIPE_BIND_REF))
+    {
+        x->learned.ref = text;
+
+    } else {
+        ngx_str_null(&x->learned.id);
+    }
 
     return NGX_OK;
 }

@@ -99,6 +99,16 @@ ngx_paygw_book_paid(ngx_paygw_book_state_e state)
 }
 
 
+void
+ngx_paygw_book_disagrees(ngx_log_t *log, ngx_str_t *key)
+{
+    ngx_log_error(NGX_LOG_WARN, log, 0,
+                  "what a provider says of order \"%V\" is not what was noted "
+                  "of it, and is not noted: it is another payment, or the "
+                  "order is paid", key);
+}
+
+
 ngx_paygw_book_against_e
 ngx_paygw_book_compare(ngx_paygw_book_terms_t *event,
     ngx_paygw_book_terms_t *record)
@@ -137,6 +147,7 @@ ngx_paygw_book_valid(ngx_paygw_book_t *book)
         return book->refund_id.len
                && ngx_paygw_book_visible(&book->refund_id,
                                          NGX_PAYGW_BOOK_REFUND_MAX)
+               && ngx_paygw_book_visible(&book->note, NGX_PAYGW_BOOK_NOTE_MAX)
                && book->refund_amount <= NGX_PAYGW_BOOK_AMOUNT_MAX
                && (book->refund_amount > 0
                    || (book->verb != NGX_PAYGW_BOOK_RESERVE

@@ -30,9 +30,10 @@
  *
  *   create   no record:                      NGX_OK, made, in the state "to";
  *                                            CREATED if that is NONE
- *            one of the same terms:          NGX_DONE, unchanged, but that its
+ *            one of the same terms:          NGX_DONE; kept from now on, its
  *                                            end is the later one, and not
- *                                            known if one of them is not
+ *                                            known if one of them is not, and
+ *                                            nobody can drop it any more
  *            one of other terms:             NGX_DECLINED, unchanged
  *            the order is paid, and nothing
  *            else is known of it:            NGX_DONE, unchanged
@@ -40,10 +41,14 @@
  *            the provider's own word:        NGX_OK, they are those now, and
  *                                            the state has moved to "to", if
  *                                            that is forward
+ *            a record of the same terms, but
+ *            another note:                   NGX_DONE, unchanged
+ *            one of other terms and another
+ *            note, or that is paid:          NGX_ABORT, unchanged
  *   drop     made under op->token, CREATED:  NGX_OK, as if it had never been
  *            anything else:                  NGX_DECLINED, unchanged
  *   move     to a state that is farther:     NGX_OK
- *            to the one that it is in:       NGX_DONE
+ *            to the one that it is in:       NGX_DONE, kept from now on
  *            back, or no record, or its end
  *            is not the one that is said:    NGX_DECLINED, unchanged
  *            farther than PAID, of an order
@@ -52,7 +57,9 @@
  *            none:                           NGX_DECLINED
  *   reserve  a refund that fits in:          NGX_OK, held
  *            held or done, of this amount:   NGX_DONE, unchanged
- *            held or done, of another one:   NGX_ABORT, unchanged
+ *            held or done, of another one,
+ *            or given back, and it has a
+ *            note:                           NGX_ABORT, unchanged
  *            one that is more than is left,
  *            of an order that is not paid,
  *            or of unknown amount, or of
@@ -81,6 +88,10 @@
  *            as it fits in:                  NGX_OK, held
  *            done:                           NGX_DONE, unchanged
  *            else:                           NGX_DECLINED, unchanged
+ *   stamp    a note of a refund that is
+ *            held, and has none yet:         NGX_OK, noted
+ *            that has one, or is not held:   NGX_DONE, unchanged
+ *            no such refund:                 NGX_DECLINED
  *   any      the store could not answer:     NGX_ERROR
  *
  * A refund is held before it is sent, so that all that are under way and all
@@ -110,8 +121,10 @@
  * has told the provider; what is closed, failed or paid keeps it.
  *
  * A record is kept for op->keep after it was made, moved, or had a refund, and
- * never for a shorter time than before.  In a zone that is full NGX_ERROR is
- * the answer to what needs room; records whose life is over go first.
+ * never for a shorter time than before.  What is known of its refunds is part
+ * of it: none of them is forgotten before the order is, which has counted it.
+ * In a zone that is full NGX_ERROR is the answer to what needs room; records
+ * whose life is over go first.
  */
 
 
@@ -128,7 +141,8 @@ typedef enum {
     NGX_PAYGW_BOOK_FAIL,
     NGX_PAYGW_BOOK_DOUBT,
     NGX_PAYGW_BOOK_ABSENT,
-    NGX_PAYGW_BOOK_SEEK
+    NGX_PAYGW_BOOK_SEEK,
+    NGX_PAYGW_BOOK_STAMP
 } ngx_paygw_book_verb_e;
 
 
@@ -203,8 +217,8 @@ typedef struct {
     ngx_paygw_book_state_e       to;        /* of create, learn and move; NONE
                                                in a move: only the answer and
                                                the note are kept */
-    ngx_str_t                    note;      /* of create, learn and move: what
-                                               the caller wants to be told
+    ngx_str_t                    note;      /* of create, learn, move, stamp:
+                                               what the caller wants to be told
                                                again; empty: it stays */
     ngx_str_t                    answer;    /* of learn and move: to be kept, */
     ngx_msec_t                   fresh;     /* for so long; 0: none is; of
@@ -229,7 +243,8 @@ typedef struct {
     ngx_paygw_book_terms_t       told;
     ngx_str_t                    told_note;
     time_t                       told_expires;  /* 0: not known */
-    ngx_str_t                    told_answer;   /* of a look; empty: none */
+    ngx_str_t                    told_answer;   /* of a look; of a stamp: the
+                                                   refund's note; empty: none */
     int64_t                      refunded;  /* of the refunds that are done, */
     int64_t                      held;      /* and under way */
     ngx_paygw_book_refund_e      refund;    /* the one that was asked about */
@@ -246,6 +261,9 @@ ngx_uint_t ngx_paygw_book_moves(ngx_paygw_book_state_e from,
 
 /* 1 if it is paid in this state, refunded or not */
 ngx_uint_t ngx_paygw_book_paid(ngx_paygw_book_state_e state);
+
+/* what was learned of an order is not what its record says, which stays */
+void ngx_paygw_book_disagrees(ngx_log_t *log, ngx_str_t *key);
 
 /*
  * What is against an event's terms in a record's: what one of them does not

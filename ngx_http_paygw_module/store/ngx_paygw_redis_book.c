@@ -36,7 +36,8 @@ static const ngx_str_t  ngx_paygw_redis_book_verbs[] = {
     ngx_string("fail"),
     ngx_string("doubt"),
     ngx_string("absent"),
-    ngx_string("seek")
+    ngx_string("seek"),
+    ngx_string("stamp")
 };
 
 
@@ -75,31 +76,23 @@ ngx_paygw_redis_book_send(ngx_paygw_redis_cmd_t *cmd, ngx_paygw_store_op_t *op)
 {
     u_char             buf[6 * NGX_INT64_LEN + 16], *p;
     ngx_int_t          rc;
-    ngx_str_t          argv[NGX_PAYGW_REDIS_ARGS], refund;
+    ngx_str_t          argv[NGX_PAYGW_REDIS_ARGS], refunds;
     ngx_uint_t         n;
     ngx_paygw_book_t  *book;
 
     book = op->book;
 
-    ngx_str_set(&argv[0], "1");
+    if (ngx_paygw_redis_refunds_key(cmd->redis, &op->key, &refunds) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_str_set(&argv[0], "2");
     argv[1].data = cmd->key;
     argv[1].len = cmd->len;
+    argv[2] = refunds;
 
-    n = 2;
-    refund.data = NULL;
-
-    if (book->verb >= NGX_PAYGW_BOOK_RESERVE) {
-
-        if (ngx_paygw_redis_refund_key(cmd->redis, &op->key, &book->refund_id,
-                                       &refund)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        ngx_str_set(&argv[0], "2");
-        argv[n++] = refund;
-    }
+    n = 3;
 
     argv[n++] = ngx_paygw_redis_book_verbs[book->verb];
 
@@ -129,12 +122,11 @@ ngx_paygw_redis_book_send(ngx_paygw_redis_cmd_t *cmd, ngx_paygw_store_op_t *op)
     n++;
 
     (void) ngx_paygw_redis_book_number(p, &argv[n++], book->expires);
+    ngx_paygw_redis_book_text(&argv[n++], &book->refund_id);
 
     rc = ngx_paygw_redis_submit(cmd, n, argv);
 
-    if (refund.data) {
-        ngx_free(refund.data);
-    }
+    ngx_free(refunds.data);
 
     return rc;
 }
@@ -163,11 +155,11 @@ ngx_paygw_redis_book_text(ngx_str_t *arg, ngx_str_t *text)
 }
 
 
-/* PREFIX "refund:{" CHANNEL "}:" ORDER " " REFUND */
+/* PREFIX "refunds:{" CHANNEL "}:" ORDER */
 
 ngx_int_t
-ngx_paygw_redis_refund_key(ngx_paygw_redis_t *redis, ngx_str_t *order,
-    ngx_str_t *refund, ngx_str_t *key)
+ngx_paygw_redis_refunds_key(ngx_paygw_redis_t *redis, ngx_str_t *order,
+    ngx_str_t *key)
 {
     u_char  *colon, *last;
 
@@ -178,15 +170,15 @@ ngx_paygw_redis_refund_key(ngx_paygw_redis_t *redis, ngx_str_t *order,
         colon = last;
     }
 
-    key->data = ngx_alloc(redis->prefix.len + order->len + refund->len
-                          + sizeof("refund:{} ") - 1, ngx_cycle->log);
+    key->data = ngx_alloc(redis->prefix.len + order->len
+                          + sizeof("refunds:{}") - 1, ngx_cycle->log);
     if (key->data == NULL) {
         return NGX_ERROR;
     }
 
-    key->len = ngx_sprintf(key->data, "%Vrefund:{%*s}%*s %V", &redis->prefix,
+    key->len = ngx_sprintf(key->data, "%Vrefunds:{%*s}%*s", &redis->prefix,
                            (size_t) (colon - order->data), order->data,
-                           (size_t) (last - colon), colon, refund)
+                           (size_t) (last - colon), colon)
                - key->data;
 
     return NGX_OK;
@@ -203,9 +195,9 @@ ngx_paygw_redis_book_terms(ngx_paygw_book_t *book, u_char *buf,
     ngx_paygw_redis_book_text(&account, &book->terms.account);
 
     arg->data = buf;
-    arg->len = ngx_sprintf(buf, "%V %M %ui %L %V %V %L", says, book->keep,
+    arg->len = ngx_sprintf(buf, "%V %M %ui %L %V %V %L %V", says, book->keep,
                            book->required, book->terms.amount, &currency,
-                           &account, book->refund_amount)
+                           &account, book->refund_amount, &book->refund_id)
                - buf;
 }
 
@@ -220,7 +212,13 @@ ngx_paygw_redis_book_result(ngx_paygw_redis_cmd_t *cmd, redisReply *reply)
     }
 
     if (cmd->op == NULL) {
+
         /* nobody wants to be told, and the pool may be gone */
+
+        if (ngx_strncmp(reply->str, "other ", 6) == 0) {
+            ngx_paygw_book_disagrees(ngx_cycle->log, &cmd->id);
+        }
+
         return NGX_OK;
     }
 

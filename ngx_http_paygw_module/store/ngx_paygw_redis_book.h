@@ -17,15 +17,15 @@
 /* bytes of what a claim says of its order, with its terms */
 #define NGX_PAYGW_REDIS_SAYS                                                  \
     (16 + NGX_PAYGW_BOOK_CURRENCY_MAX + NGX_PAYGW_BOOK_ACCOUNT_MAX            \
-     + 4 * NGX_INT64_LEN)
+     + NGX_PAYGW_BOOK_REFUND_MAX + 4 * NGX_INT64_LEN)
 
 
 ngx_int_t ngx_paygw_redis_book(ngx_paygw_store_t *store,
     ngx_paygw_store_op_t *op);
 
-/* the key of a refund, in memory of its own */
-ngx_int_t ngx_paygw_redis_refund_key(ngx_paygw_redis_t *redis,
-    ngx_str_t *order, ngx_str_t *refund, ngx_str_t *key);
+/* the key of an order's refunds, in memory of its own */
+ngx_int_t ngx_paygw_redis_refunds_key(ngx_paygw_redis_t *redis,
+    ngx_str_t *order, ngx_str_t *key);
 
 /*
  * What a claim says of its order, with the terms; buf has room for

@@ -50,7 +50,7 @@ ngx_paygw_redis_send(ngx_paygw_redis_cmd_t *cmd)
     u_char      keys[NGX_INT_T_LEN], token[16], life[NGX_INT64_LEN],
                 number[NGX_INT64_LEN], says[NGX_PAYGW_REDIS_SAYS];
     ngx_int_t   rc;
-    ngx_str_t   argv[NGX_PAYGW_REDIS_ARGS], refund;
+    ngx_str_t   argv[NGX_PAYGW_REDIS_ARGS], refunds;
     ngx_uint_t  n, asks;
 
     if (ngx_paygw_redis_runs(cmd)) {
@@ -63,7 +63,7 @@ ngx_paygw_redis_send(ngx_paygw_redis_cmd_t *cmd)
     argv[1].len = cmd->len;
 
     n = 2;
-    refund.data = NULL;
+    refunds.data = NULL;
 
     if (cmd->type == NGX_PAYGW_REDIS_APPEND) {
         argv[n++] = cmd->op->entry->stream->name;
@@ -72,18 +72,13 @@ ngx_paygw_redis_send(ngx_paygw_redis_cmd_t *cmd)
     if (asks && cmd->order.len) {
         argv[n++] = cmd->order;
 
-        if (cmd->says >= NGX_PAYGW_STORE_REFUNDED && cmd->op->book
-            && cmd->op->book->refund_id.len)
+        if (ngx_paygw_redis_refunds_key(cmd->redis, &cmd->op->order, &refunds)
+            != NGX_OK)
         {
-            if (ngx_paygw_redis_refund_key(cmd->redis, &cmd->op->order,
-                                           &cmd->op->book->refund_id, &refund)
-                != NGX_OK)
-            {
-                return NGX_ERROR;
-            }
-
-            argv[n++] = refund;
+            return NGX_ERROR;
         }
+
+        argv[n++] = refunds;
     }
 
     argv[0].data = keys;
@@ -114,8 +109,8 @@ ngx_paygw_redis_send(ngx_paygw_redis_cmd_t *cmd)
 
     rc = ngx_paygw_redis_submit(cmd, n, argv);
 
-    if (refund.data) {
-        ngx_free(refund.data);
+    if (refunds.data) {
+        ngx_free(refunds.data);
     }
 
     return rc;

@@ -26,13 +26,13 @@
  * and for a claim
  *
  *   KEYS[2]  its order, if any     ARGV[3]  what it says of it, or "-"
- *   KEYS[3]  its refund, if any    ARGV[4]  lease
+ *   KEYS[3]  its refunds           ARGV[4]  lease
  *
  * and for an append
  *
  *   KEYS[2]  the stream            ARGV[3]  the same
  *   KEYS[3]  its order, if any     ARGV[4]  1: replicas are waited for
- *   KEYS[4]  its refund, if any    ARGV[5]  length, or 0
+ *   KEYS[4]  its refunds           ARGV[5]  length, or 0
  *                                  ARGV[6]  names and values ...
  *
  * A limit has other ones: see ngx_paygw_redis_limit_send().

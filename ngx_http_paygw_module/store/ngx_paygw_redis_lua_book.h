@@ -20,12 +20,17 @@
  * before it "@END " if the end of the order is known, in seconds, which older
  * versions take for the answer's, and forget with it: then it is not known.
  * A mark of one that was made elsewhere ends behind END, and "void" is none.
- * That of a refund is "STATE AMOUNT": "held", "done", or "free" again; if calls
- * of it are counted "held AMOUNT CALLS END DOUBT", with the end of their time,
- * or of the doubt's without any, and 1 if nobody knows of one that was.
+ * Its refunds are another string, which lives as long: of each of them a line
+ * feed, its id, a space, and "STATE AMOUNT": "held", "done", or "free" again;
+ * if calls of it are counted "held AMOUNT CALLS END DOUBT", with the end of
+ * their time, or of the doubt's without any, and 1 if nobody knows of one that
+ * was.  Its note is a line of its own, with a tab before the id.
  *
- * Needs t, the time.  get() returns nil if there is no record, false if it is
- * none of ours; put() keeps what has changed (o.z) for so long at least; conf()
+ * Needs t, the time; rk, the key of the refunds; and rid, which name() makes of
+ * the id of the one that is asked about, if there is one.  get() returns nil if
+ * there is no record, false if it is none of ours; put() keeps what has changed
+ * (o.z), and the refunds with it, for so long at least; row() finds a line, and
+ * what is there beside it; conf()
  * and back() are about a refund, and return a result.
  */
 
@@ -33,6 +38,7 @@
     "redis.error_reply('ERR not a paygw record')"
 
 #define NGX_PAYGW_REDIS_LUA_BOOK                                              \
+    "local rk,rid\n"                                                          \
     "local L={created=1,paying=2,closed=3,failed=3,paid=4,part=5,refunded=6}" \
     "\n"                                                                      \
     "local function num(n) return string.format('%.0f',n) end\n"              \
@@ -64,6 +70,8 @@
     "o.n,x},' ')\n"                                                           \
     " end\n"                                                                  \
     " redis.call('SET',key,v,'PX',num(e-t))\n"                                \
+    " v=rk and o.a and L[o.s]>=4 and redis.call('GET',rk)\n"                  \
+    " if v then redis.call('SET',rk,v,'PX',num(e-t)) end\n"                   \
     "end\n"                                                                   \
     "local function old(o) o.f,o.x,o.z='0','',true end\n"                     \
     "local function step(o,s)\n"                                              \
@@ -80,8 +88,25 @@
     "end\n"
 
 #define NGX_PAYGW_REDIS_LUA_REFUND                                            \
+    "local function name(id)\n"                                               \
+    " rid=string.gsub(id,'[%c %%]',function(c)"                               \
+    " return string.format('%%%02x',string.byte(c)) end)\n"                   \
+    "end\n"                                                                   \
+    "local function row(v,k)\n"                                               \
+    " local i,j=string.find(v,'\\n'..k..' ',1,true)\n"                        \
+    " if not i then return nil,v end\n"                                       \
+    " local e=string.find(v,'\\n',j,true) or #v+1\n"                          \
+    " return string.sub(v,j+1,e-1),string.sub(v,1,i-1)..string.sub(v,e)\n"    \
+    "end\n"                                                                   \
+    "local function rput(key,k,x,o,life)\n"                                   \
+    " local _,v=row(redis.call('GET',key) or '',k)\n"                         \
+    " redis.call('SET',key,v..'\\n'..k..' '..x,'PX',"                         \
+    "num(math.max(o.e,t+life)-t))\n"                                          \
+    "end\n"                                                                   \
     "local function ref(key)\n"                                               \
-    " local v=redis.call('GET',key)\n"                                        \
+    " local v=redis.call('GET',key) or ''\n"                                  \
+    " if v~='' and string.byte(v)~=10 then return nil end\n"                  \
+    " v=row(v,rid)\n"                                                         \
     " if not v then return 'free','0',{n=0,e=0} end\n"                        \
     " local s,r,x=string.match(v,'^(%l+) (%d+)(.*)$')\n"                      \
     " if x=='' then return s,r,{n=0,e=0,d=true} end\n"                        \
@@ -95,8 +120,7 @@
     " if q then\n"                                                            \
     "  a=a..' '..q.n..' '..num(q.e)..' '..(q.d and 1 or 0)\n"                 \
     " end\n"                                                                  \
-    " redis.call('SET',key,s..' '..a,'PX',"                                 \
-    "num(math.max(o.e,t+life)-t))\n"                                          \
+    " rput(key,rid,s..' '..a,o,life)\n"                                       \
     "end\n"                                                                   \
     "local function conf(key,o,s,r,a,life)\n"                                 \
     " if s=='done' then return 'done' end\n"                                  \
@@ -148,7 +172,9 @@
  * late.  That comes before the record of the event, since it is true whatever
  * becomes of it.  ARGV[3] is what it says, and if it is to be compared
  *
- *   SAYS KEEP REQUIRED AMOUNT CURRENCY ACCOUNT REFUND-AMOUNT
+ *   SAYS KEEP REQUIRED AMOUNT CURRENCY ACCOUNT REFUND-AMOUNT REFUND
+ *
+ * where the last is the id of a refund, in any bytes.
  */
 
 #define NGX_PAYGW_REDIS_LUA_ORDER(key, rkey)                                  \
@@ -159,11 +185,14 @@
     " if o==false then return " NGX_PAYGW_REDIS_LUA_BAD " end\n"              \
     " local b={}\n"                                                           \
     " for w in string.gmatch(ARGV[3],'%S+') do b[#b+1]=w end\n"               \
+    " local of=string.match(ARGV[3],'^'..string.rep('%S+ ',7)..'(.+)$')\n"    \
+    " if of and (b[1]=='refunded' or b[1]=='returned') then name(of) end\n"   \
+    " rk=" rkey "\n"                                                          \
     " local known=o and o.a\n"                                                \
     " local no\n"                                                             \
     " if b[2] and known then no=terms(o,b[4],b[5],b[6])\n"                    \
     " elseif b[3]=='1' then no='unknown' end\n"                               \
-    " if no and known then return no..' '..o.a..' '..o.c..' '..o.u..' ' end\n" \
+    " if no and known then return no..' '..o.a..' '..o.c..' '..o.u..' ' end\n"\
     " if no then return no..' -1 - - ' end\n"                                 \
     " local to=({open='paying',closed='closed',failed='failed',paid='paid'})" \
     "[b[1]]\n"                                                                \
@@ -174,7 +203,7 @@
     "  if known then step(o,to) end\n"                                        \
     "  put(" key ",o,life)\n"                                                 \
     "  if to~='paid' and L[o.s]>=4 then return -2 end\n"                      \
-    " elseif known and " rkey " then\n"                                       \
+    " elseif known and rid then\n"                                            \
     "  local s,r,q=ref(" rkey ")\n"                                           \
     "  if not s then return " NGX_PAYGW_REDIS_LUA_BAD " end\n"                \
     "  if b[1]=='refunded' then conf(" rkey ",o,s,r,b[7],life)\n"             \
@@ -187,7 +216,7 @@
  * The script of the book itself.
  *
  *   KEYS[1]  the order             ARGV[1]  verb
- *   KEYS[2]  its refund, if any    ARGV[2]  life of the records
+ *   KEYS[2]  its refunds           ARGV[2]  life of the records
  *                                  ARGV[3]  token
  *                                  ARGV[4]  amount, of the order or refund
  *                                  ARGV[5]  currency
@@ -199,6 +228,7 @@
  *                                           a doubt is fresh
  *                                  ARGV[10] answer
  *                                  ARGV[11] end of the order, or 0
+ *                                  ARGV[12] the refund, or "-"
  *
  * What it returns is described with ngx_paygw_book_read().
  */
@@ -208,10 +238,13 @@
     "local o=get(KEYS[1])\n"                                                  \
     "if o==false then return " NGX_PAYGW_REDIS_LUA_BAD " end\n"               \
     "local known=o and o.a\n"                                                 \
-    "local s,r,q='free','0'\n"                                                \
-    "if KEYS[2] then\n"                                                       \
-    " s,r,q=ref(KEYS[2])\n"                                                   \
+    "local s,r,q,x='free','0'\n"                                              \
+    "rk=KEYS[2]\n"                                                            \
+    "if ARGV[12]~='-' then\n"                                                 \
+    " name(ARGV[12])\n"                                                       \
+    " s,r,q=ref(rk)\n"                                                        \
     " if not s then return " NGX_PAYGW_REDIS_LUA_BAD " end\n"                 \
+    " x=row(redis.call('GET',rk) or '','\\t'..rid)\n"                         \
     "end\n"                                                                   \
     "local rc='no'\n"                                                         \
     "local function note(x)\n"                                                \
@@ -231,6 +264,10 @@
     " if not o then make(to)\n"                                               \
     " elseif V=='learn' and not known then\n"                                 \
     "  make(L[to]>4 and to or 'paid')\n"                                      \
+    " elseif V=='learn' and differ(ARGV[8],o.n) then\n"                       \
+    "  rc=terms(o,a,ARGV[5],ARGV[6]) and 'other' or 'done'\n"                 \
+    " elseif V=='learn' and L[o.s]>=4 and terms(o,a,ARGV[5],ARGV[6]) then\n"  \
+    "  rc='other'\n"                                                          \
     " elseif V=='learn' then\n"                                               \
     "  o.a,o.c,o.u=a,ARGV[5],ARGV[6]\n"                                       \
     "  old(o)\n"                                                              \
@@ -239,7 +276,7 @@
     "  rc='ok'\n"                                                             \
     " elseif not known then rc='done'\n"                                      \
     " elseif not terms(o,a,ARGV[5],ARGV[6]) then\n"                           \
-    "  rc='done'\n"                                                           \
+    "  o.k,o.z,rc='0',true,'done'\n"                                          \
     "  local w=tonumber(ARGV[11])\n"                                          \
     "  if L[o.s]<3 and o.w~='0' and (w==0 or w>tonumber(o.w)) then\n"         \
     "   o.w,o.z=ARGV[11],true\n"                                              \
@@ -255,14 +292,21 @@
     " if known and ARGV[11]~='0' and ARGV[11]~=o.w then rc='no'\n"            \
     " elseif o and (to=='none' or to==o.s) then rc='done'\n"                  \
     " elseif known and step(o,to) then rc='ok' end\n"                         \
-    " if known and rc~='no' then note(true) end\n"                            \
+    " if known and rc~='no' then note(true) o.z=true end\n"                   \
     "elseif V=='look' then\n"                                                 \
     " if o then rc='ok' end\n"                                                \
     "elseif not known then\n"                                                 \
     " rc='no'\n"                                                              \
+    "elseif V=='stamp' then\n"                                                \
+    " if r~='0' then rc='done' end\n"                                         \
+    " if s=='held' and not x and ARGV[8]~='-' then\n"                         \
+    "  x=ARGV[8]\n"                                                           \
+    "  rput(rk,'\\t'..rid,x,o,1)\n"                                           \
+    "  rc='ok'\n"                                                             \
+    " end\n"                                                                  \
     "elseif V=='reserve' then\n"                                              \
     " local f=tonumber(ARGV[9])\n"                                            \
-    " if s=='free' then\n"                                                    \
+    " if s=='free' and not (x and r~=a) then\n"                               \
     "  rc=hold(KEYS[2],o,a,life,f>0 and {n=1,e=t+f})\n"                       \
     " elseif r~=a then rc='other'\n"                                          \
     " else\n"                                                                 \
@@ -287,8 +331,10 @@
     "else\n"                                                                  \
     " rc='done'\n"                                                            \
     "end\n"                                                                   \
-    "if o and o.z then put(KEYS[1],o,rc=='ok' and life or 1) end\n"           \
-    "if KEYS[2] and rc=='ok' then\n"                                          \
+    "if o and o.z then\n"                                                     \
+    " put(KEYS[1],o,(rc=='ok' or V=='create' or V=='move') and life or 1)\n"  \
+    "end\n"                                                                   \
+    "if rid and rc=='ok' and V~='stamp' and V~='look' then\n"                 \
     " s=(V=='reserve' or V=='doubt') and 'held' or V=='confirm' and 'done' "  \
     "or 'free'\n"                                                             \
     "end\n"                                                                   \
@@ -297,7 +343,8 @@
     "if known or V=='create' and rc=='ok' or V=='learn' then\n"               \
     " w[3],w[4],w[5],w[6],w[7]=o.a,o.c,o.u,num(o.d),num(o.h)\n"               \
     " w[9],w[10]=o.n,o.w\n"                                                   \
-    " if V=='look' and t<tonumber(o.f) then w[11]=o.x end\n"                  \
+    " if rid then w[11]=x or ''\n"                                            \
+    " elseif V=='look' and t<tonumber(o.f) then w[11]=o.x end\n"              \
     "end\n"                                                                   \
     "return table.concat(w,' ')\n"
 

@@ -177,7 +177,9 @@ ngx_paygw_store_book_tell(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
 {
     op->handler = NULL;
 
-    (void) ngx_paygw_store_book(store, op);
+    if (ngx_paygw_store_book(store, op) == NGX_ABORT) {
+        ngx_paygw_book_disagrees(op->log, &op->key);
+    }
 }
 
 

@@ -103,20 +103,16 @@ ngx_paygw_zone_book_ask(ngx_paygw_zone_ask_t *ask)
 static ngx_int_t
 ngx_paygw_zone_book_create(ngx_paygw_zone_ask_t *ask)
 {
-    ngx_paygw_book_terms_t  terms;
+    ngx_int_t  rc;
 
     if (ask->order) {
-        ngx_paygw_zone_book_terms(ask->order, &terms);
+        rc = ngx_paygw_zone_book_join(ask);
 
-        if (ngx_paygw_book_compare(&ask->book->terms, &terms)
-            != NGX_PAYGW_BOOK_FINE)
-        {
-            return NGX_DECLINED;
+        if (rc == NGX_DONE) {
+            ngx_paygw_zone_book_longer(ask);
         }
 
-        ngx_paygw_zone_book_longer(ask);
-
-        return NGX_DONE;
+        return rc;
     }
 
     if (ngx_paygw_zone_marked(ask->zone, ask->key)) {
@@ -149,6 +145,8 @@ ngx_paygw_zone_book_longer(ngx_paygw_zone_ask_t *ask)
 static ngx_int_t
 ngx_paygw_zone_book_learn(ngx_paygw_zone_ask_t *ask)
 {
+    ngx_int_t  rc;
+
     if (ask->order == NULL) {
 
         if (ngx_paygw_zone_book_add(ask) != NGX_OK) {
@@ -161,14 +159,13 @@ ngx_paygw_zone_book_learn(ngx_paygw_zone_ask_t *ask)
 
     } else {
 
-        if (ngx_paygw_zone_book_write(ask, 1) != NGX_OK) {
-            return NGX_ERROR;
+        rc = ngx_paygw_zone_book_agree(ask);
+
+        if (rc != NGX_OK) {
+            return rc;
         }
 
-        ask->order->rec.amount = ask->book->terms.amount;
-
         (void) ngx_paygw_zone_book_step(ask->order, ask->book->to);
-        ngx_paygw_zone_book_last(ask);
     }
 
     ngx_paygw_zone_book_answer(ask);
@@ -225,11 +222,9 @@ ngx_paygw_zone_book_move(ngx_paygw_zone_ask_t *ask)
         return NGX_ERROR;
     }
 
-    if (rc == NGX_OK) {
-        (void) ngx_paygw_zone_book_step(ask->order, to);
-        ngx_paygw_zone_book_last(ask);
-    }
+    (void) ngx_paygw_zone_book_step(ask->order, to);
 
+    ngx_paygw_zone_book_last(ask);
     ngx_paygw_zone_book_answer(ask);
 
     return rc;
@@ -387,7 +382,10 @@ ngx_paygw_zone_book_tell(ngx_paygw_zone_ask_t *ask)
     ngx_paygw_zone_book_terms(ask->order, &book->told);
     ngx_paygw_zone_book_told(ask->order, book);
 
-    if (book->verb != NGX_PAYGW_BOOK_LOOK) {
+    if (ask->refund) {
+        book->told_answer = ask->refund->note;
+
+    } else if (book->verb != NGX_PAYGW_BOOK_LOOK) {
         ngx_str_null(&book->told_answer);
     }
 

@@ -15,8 +15,9 @@
 
 /*
  * The book of orders in shared memory; private to the zone.  Records of orders
- * and of their refunds stand in one tree by key, and in one by the end of their
- * life.  The key of a refund is that of its order, a space, and its id.
+ * and of their refunds stand in one tree by key, and those of orders in one by
+ * the end of their life, which is that of their refunds, too.  The key of a
+ * refund is that of its order, a space, and its id.
  */
 
 
@@ -26,17 +27,17 @@ typedef struct ngx_paygw_zone_words_s  ngx_paygw_zone_words_t;
 /* what both kinds have in common */
 typedef struct {
     ngx_rbtree_node_t            node;      /* key: hash */
-    ngx_rbtree_node_t            expiry;    /* key: end of the life */
     int64_t                      amount;
     u_char                       state;     /* ngx_paygw_book_state_e or
                                                ngx_paygw_book_refund_e */
-    u_char                       refund;    /* 1: it is of one */
 } ngx_paygw_zone_entry_t;
 
 
 typedef struct {
     ngx_paygw_zone_entry_t       rec;
-    uint64_t                     token;
+    ngx_rbtree_node_t            expiry;    /* key: end of the life */
+    ngx_queue_t                  refunds;
+    uint64_t                     token;     /* of its maker; 0: of nobody */
     int64_t                      refunded;
     int64_t                      held;
     ngx_msec_t                   fresh;     /* end of the answer's time */
@@ -48,6 +49,8 @@ typedef struct {
 
 typedef struct {
     ngx_paygw_zone_entry_t       rec;
+    ngx_queue_t                  queue;     /* of its order */
+    ngx_str_t                    note;      /* lies in the zone */
     ngx_uint_t                   calls;     /* under way, */
     ngx_msec_t                   end;       /* until then; without any: until
                                                then the doubt is fresh */
@@ -81,7 +84,17 @@ ngx_int_t ngx_paygw_zone_book_add_refund(ngx_paygw_zone_ask_t *ask);
 /* forgets the order */
 void ngx_paygw_zone_book_drop(ngx_paygw_zone_ask_t *ask);
 
-/* the records are kept for ask->keep from now on, and not less than before */
+/*
+ * The order was found, and is to be created: the answer to that; or is learned
+ * of: NGX_OK, that is written, or the answer.  A note of the refund: the answer
+ * to that.  And 1 if it was noted for another amount.
+ */
+ngx_int_t ngx_paygw_zone_book_join(ngx_paygw_zone_ask_t *ask);
+ngx_int_t ngx_paygw_zone_book_agree(ngx_paygw_zone_ask_t *ask);
+ngx_int_t ngx_paygw_zone_book_stamp(ngx_paygw_zone_ask_t *ask);
+ngx_uint_t ngx_paygw_zone_book_stamped(ngx_paygw_zone_ask_t *ask);
+
+/* the record is kept for ask->keep from now on, and not less than before */
 void ngx_paygw_zone_book_last(ngx_paygw_zone_ask_t *ask);
 
 /*

@@ -27,17 +27,15 @@ struct ngx_paygw_zone_words_s {
 
 
 static ngx_paygw_zone_entry_t *ngx_paygw_zone_book_get(ngx_paygw_zone_t *zone,
-    ngx_str_t *key);
+    ngx_str_t *key, uint32_t hash);
 static ngx_str_t *ngx_paygw_zone_book_refund_key(ngx_paygw_zone_ask_t *ask);
-static void ngx_paygw_zone_book_insert(ngx_paygw_zone_ask_t *ask,
-    ngx_paygw_zone_entry_t *rec, u_char offset, ngx_str_t *key);
-static void ngx_paygw_zone_book_keep_for(ngx_paygw_zone_ask_t *ask,
-    ngx_paygw_zone_entry_t *rec);
 static ngx_int_t ngx_paygw_zone_book_replace(ngx_paygw_zone_t *zone,
     ngx_paygw_zone_order_t *order, ngx_paygw_book_terms_t *terms,
     ngx_str_t *note, ngx_str_t *answer);
 static void ngx_paygw_zone_book_free(ngx_paygw_zone_t *zone,
-    ngx_paygw_zone_entry_t *rec);
+    ngx_paygw_zone_order_t *order);
+static void ngx_paygw_zone_book_free_refund(ngx_paygw_zone_t *zone,
+    ngx_paygw_zone_refund_t *refund);
 static void ngx_paygw_zone_book_free_words(ngx_paygw_zone_t *zone,
     ngx_paygw_zone_words_t *w);
 static u_char *ngx_paygw_zone_book_copy(u_char *p, ngx_str_t *text);
@@ -48,6 +46,11 @@ static u_char *ngx_paygw_zone_book_text(u_char *p, u_short len,
 #define ngx_paygw_zone_book_hash(key)                                         \
     ngx_crc32_short((key)->data, (key)->len)
 
+/* no order has the key of a refund, whatever is in its id */
+
+#define ngx_paygw_zone_book_refund_hash(key)                                  \
+    (~ngx_paygw_zone_book_hash(key))
+
 #define ngx_paygw_zone_words_size(w)                                          \
     (offsetof(ngx_paygw_zone_words_t, data) + (w)->currency + (w)->account    \
      + (w)->note + (w)->answer)
@@ -56,16 +59,27 @@ static u_char *ngx_paygw_zone_book_text(u_char *p, u_short len,
 void
 ngx_paygw_zone_book_find(ngx_paygw_zone_ask_t *ask)
 {
-    ngx_paygw_zone_entry_t  *rec;
+    ngx_str_t               *key;
+    ngx_paygw_zone_order_t  *order;
 
-    rec = ngx_paygw_zone_book_get(ask->zone, ask->key);
-    ask->order = (ngx_paygw_zone_order_t *) rec;
+    order = (ngx_paygw_zone_order_t *)
+            ngx_paygw_zone_book_get(ask->zone, ask->key,
+                                    ngx_paygw_zone_book_hash(ask->key));
+
+    if (order && ngx_paygw_zone_over(order->expiry.key)) {
+        ngx_paygw_zone_book_free(ask->zone, order);
+        order = NULL;
+    }
+
+    ask->order = order;
     ask->refund = NULL;
 
-    if (ask->order && ask->book->refund_id.len) {
-        rec = ngx_paygw_zone_book_get(ask->zone,
-                                      ngx_paygw_zone_book_refund_key(ask));
-        ask->refund = (ngx_paygw_zone_refund_t *) rec;
+    if (order && ask->book->refund_id.len) {
+        key = ngx_paygw_zone_book_refund_key(ask);
+
+        ask->refund = (ngx_paygw_zone_refund_t *)
+                      ngx_paygw_zone_book_get(ask->zone, key,
+                                         ngx_paygw_zone_book_refund_hash(key));
     }
 
     if (ask->refund && ask->refund->calls
@@ -80,26 +94,13 @@ ngx_paygw_zone_book_find(ngx_paygw_zone_ask_t *ask)
 
 
 static ngx_paygw_zone_entry_t *
-ngx_paygw_zone_book_get(ngx_paygw_zone_t *zone, ngx_str_t *key)
+ngx_paygw_zone_book_get(ngx_paygw_zone_t *zone, ngx_str_t *key, uint32_t hash)
 {
-    ngx_rbtree_node_t       *node;
-    ngx_paygw_zone_entry_t  *rec;
+    ngx_rbtree_node_t  *node;
 
-    node = ngx_paygw_zone_lookup(zone, zone->sh->book, key,
-                                 ngx_paygw_zone_book_hash(key));
-    if (node == NULL) {
-        return NULL;
-    }
+    node = ngx_paygw_zone_lookup(zone, zone->sh->book, key, hash);
 
-    rec = ngx_rbtree_data(node, ngx_paygw_zone_entry_t, node);
-
-    if (!ngx_paygw_zone_over(rec->expiry.key)) {
-        return rec;
-    }
-
-    ngx_paygw_zone_book_free(zone, rec);
-
-    return NULL;
+    return node ? ngx_rbtree_data(node, ngx_paygw_zone_entry_t, node) : NULL;
 }
 
 
@@ -137,7 +138,6 @@ ngx_paygw_zone_book_add(ngx_paygw_zone_ask_t *ask)
     order->rec.amount = book->terms.amount;
     order->rec.state = (book->to == NGX_PAYGW_BOOK_NONE)
                        ? NGX_PAYGW_BOOK_CREATED : book->to;
-    order->rec.refund = 0;
     order->token = ask->token;
     order->refunded = 0;
     order->held = 0;
@@ -145,9 +145,16 @@ ngx_paygw_zone_book_add(ngx_paygw_zone_ask_t *ask)
     order->fresh = ngx_current_msec;
     order->words = NULL;
 
-    ngx_paygw_zone_book_insert(ask, &order->rec,
-                               offsetof(ngx_paygw_zone_order_t, key),
-                               ask->key);
+    ngx_queue_init(&order->refunds);
+
+    ngx_paygw_zone_insert(ask->zone, &ask->zone->sh->book, &order->rec.node,
+                          offsetof(ngx_paygw_zone_order_t, key), ask->key,
+                          ngx_paygw_zone_book_hash(ask->key));
+
+    order->expiry.key = ngx_current_msec + ask->keep;
+
+    ngx_paygw_zone_link(ask->zone, &ask->zone->sh->book_expiry,
+                        &order->expiry, ngx_rbtree_insert_timer_value);
 
     ask->order = order;
 
@@ -177,13 +184,16 @@ ngx_paygw_zone_book_add_refund(ngx_paygw_zone_ask_t *ask)
 
     refund->rec.amount = 0;
     refund->rec.state = NGX_PAYGW_BOOK_NO_REFUND;
-    refund->rec.refund = 1;
     refund->calls = 0;
     refund->end = ngx_current_msec;
     refund->doubt = 0;
+    ngx_str_null(&refund->note);
 
-    ngx_paygw_zone_book_insert(ask, &refund->rec,
-                               offsetof(ngx_paygw_zone_refund_t, key), key);
+    ngx_paygw_zone_insert(ask->zone, &ask->zone->sh->book, &refund->rec.node,
+                          offsetof(ngx_paygw_zone_refund_t, key), key,
+                          ngx_paygw_zone_book_refund_hash(key));
+
+    ngx_queue_insert_tail(&ask->order->refunds, &refund->queue);
 
     ask->refund = refund;
 
@@ -191,24 +201,115 @@ ngx_paygw_zone_book_add_refund(ngx_paygw_zone_ask_t *ask)
 }
 
 
-static void
-ngx_paygw_zone_book_insert(ngx_paygw_zone_ask_t *ask,
-    ngx_paygw_zone_entry_t *rec, u_char offset, ngx_str_t *key)
+ngx_int_t
+ngx_paygw_zone_book_join(ngx_paygw_zone_ask_t *ask)
 {
-    ngx_paygw_zone_insert(ask->zone, &ask->zone->sh->book, &rec->node, offset,
-                          key, ngx_paygw_zone_book_hash(key));
+    ngx_paygw_book_terms_t  terms;
 
-    rec->expiry.key = ngx_current_msec + ask->keep;
+    ngx_paygw_zone_book_terms(ask->order, &terms);
 
-    ngx_paygw_zone_link(ask->zone, &ask->zone->sh->book_expiry, &rec->expiry,
-                        ngx_rbtree_insert_timer_value);
+    if (ngx_paygw_book_compare(&ask->book->terms, &terms)
+        != NGX_PAYGW_BOOK_FINE)
+    {
+        return NGX_DECLINED;
+    }
+
+    /* this call counts on it: whoever has made it cannot drop it any more */
+
+    ask->order->token = 0;
+    ngx_paygw_zone_book_last(ask);
+
+    return NGX_DONE;
+}
+
+
+ngx_int_t
+ngx_paygw_zone_book_agree(ngx_paygw_zone_ask_t *ask)
+{
+    ngx_str_t               *note;
+    ngx_uint_t               same, other;
+    ngx_paygw_book_t         old;
+    ngx_paygw_zone_order_t  *order;
+
+    order = ask->order;
+    note = &ask->book->note;
+
+    ngx_paygw_zone_book_terms(order, &old.told);
+    ngx_paygw_zone_book_told(order, &old);
+
+    same = (ngx_paygw_book_compare(&ask->book->terms, &old.told)
+            == NGX_PAYGW_BOOK_FINE);
+
+    other = note->len && old.told_note.len
+            && (note->len != old.told_note.len
+                || ngx_memcmp(note->data, old.told_note.data, note->len) != 0);
+
+    if (!same && (other || ngx_paygw_book_paid(order->rec.state))) {
+        return NGX_ABORT;
+    }
+
+    if (other) {
+        return NGX_DONE;
+    }
+
+    if (ngx_paygw_zone_book_write(ask, 1) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    order->rec.amount = ask->book->terms.amount;
+
+    ngx_paygw_zone_book_last(ask);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_paygw_zone_book_stamp(ngx_paygw_zone_ask_t *ask)
+{
+    u_char                   *p;
+    ngx_str_t                *note;
+    ngx_paygw_zone_refund_t  *refund;
+
+    refund = ask->refund;
+    note = &ask->book->note;
+
+    if (refund == NULL) {
+        return NGX_DECLINED;
+    }
+
+    if (note->len == 0 || refund->note.len
+        || refund->rec.state != NGX_PAYGW_BOOK_HELD)
+    {
+        return NGX_DONE;
+    }
+
+    p = ngx_paygw_zone_guest_alloc(ask->zone, note->len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(p, note->data, note->len);
+
+    refund->note.data = p;
+    refund->note.len = note->len;
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_paygw_zone_book_stamped(ngx_paygw_zone_ask_t *ask)
+{
+    return ask->refund && ask->refund->note.len
+           && ask->refund->rec.amount != ask->book->refund_amount;
 }
 
 
 void
 ngx_paygw_zone_book_drop(ngx_paygw_zone_ask_t *ask)
 {
-    ngx_paygw_zone_book_free(ask->zone, &ask->order->rec);
+    ngx_paygw_zone_book_free(ask->zone, ask->order);
     ask->order = NULL;
 }
 
@@ -216,33 +317,23 @@ ngx_paygw_zone_book_drop(ngx_paygw_zone_ask_t *ask)
 void
 ngx_paygw_zone_book_last(ngx_paygw_zone_ask_t *ask)
 {
-    ngx_paygw_zone_book_keep_for(ask, &ask->order->rec);
+    ngx_msec_t               end;
+    ngx_paygw_zone_order_t  *order;
 
-    if (ask->refund) {
-        ngx_paygw_zone_book_keep_for(ask, &ask->refund->rec);
-    }
-}
-
-
-static void
-ngx_paygw_zone_book_keep_for(ngx_paygw_zone_ask_t *ask,
-    ngx_paygw_zone_entry_t *rec)
-{
-    ngx_msec_t  end;
-
+    order = ask->order;
     end = ngx_current_msec + ask->keep;
 
-    if ((ngx_msec_int_t) (end - rec->expiry.key) <= 0) {
+    if ((ngx_msec_int_t) (end - order->expiry.key) <= 0) {
         return;
     }
 
     ngx_paygw_zone_unlink(ask->zone, &ask->zone->sh->book_expiry,
-                          &rec->expiry);
+                          &order->expiry);
 
-    rec->expiry.key = end;
+    order->expiry.key = end;
 
-    ngx_paygw_zone_link(ask->zone, &ask->zone->sh->book_expiry, &rec->expiry,
-                        ngx_rbtree_insert_timer_value);
+    ngx_paygw_zone_link(ask->zone, &ask->zone->sh->book_expiry,
+                        &order->expiry, ngx_rbtree_insert_timer_value);
 }
 
 
@@ -415,7 +506,7 @@ ngx_paygw_zone_book_expire(ngx_paygw_zone_t *zone, ngx_uint_t n)
         }
 
         ngx_paygw_zone_book_free(zone, ngx_rbtree_data(node,
-                                                       ngx_paygw_zone_entry_t,
+                                                       ngx_paygw_zone_order_t,
                                                        expiry));
     }
 
@@ -424,27 +515,43 @@ ngx_paygw_zone_book_expire(ngx_paygw_zone_t *zone, ngx_uint_t n)
 
 
 static void
-ngx_paygw_zone_book_free(ngx_paygw_zone_t *zone, ngx_paygw_zone_entry_t *rec)
+ngx_paygw_zone_book_free(ngx_paygw_zone_t *zone, ngx_paygw_zone_order_t *order)
 {
-    size_t                    size;
-    ngx_paygw_zone_order_t   *order;
-    ngx_paygw_zone_refund_t  *refund;
+    ngx_queue_t  *q;
 
-    ngx_paygw_zone_unlink(zone, &zone->sh->book_expiry, &rec->expiry);
-    ngx_paygw_zone_unlink(zone, &zone->sh->book, &rec->node);
+    while (!ngx_queue_empty(&order->refunds)) {
+        q = ngx_queue_head(&order->refunds);
 
-    if (rec->refund) {
-        refund = (ngx_paygw_zone_refund_t *) rec;
-        size = ngx_paygw_zone_size(ngx_paygw_zone_refund_t, refund->key.len);
-
-    } else {
-        order = (ngx_paygw_zone_order_t *) rec;
-        size = ngx_paygw_zone_size(ngx_paygw_zone_order_t, order->key.len);
-
-        ngx_paygw_zone_book_free_words(zone, order->words);
+        ngx_paygw_zone_book_free_refund(zone,
+                               ngx_queue_data(q, ngx_paygw_zone_refund_t,
+                                              queue));
     }
 
-    ngx_paygw_zone_guest_free(zone, rec, size);
+    ngx_paygw_zone_unlink(zone, &zone->sh->book_expiry, &order->expiry);
+    ngx_paygw_zone_unlink(zone, &zone->sh->book, &order->rec.node);
+
+    ngx_paygw_zone_book_free_words(zone, order->words);
+
+    ngx_paygw_zone_guest_free(zone, order,
+                              ngx_paygw_zone_size(ngx_paygw_zone_order_t,
+                                                  order->key.len));
+}
+
+
+static void
+ngx_paygw_zone_book_free_refund(ngx_paygw_zone_t *zone,
+    ngx_paygw_zone_refund_t *refund)
+{
+    ngx_queue_remove(&refund->queue);
+    ngx_paygw_zone_unlink(zone, &zone->sh->book, &refund->rec.node);
+
+    if (refund->note.len) {
+        ngx_paygw_zone_guest_free(zone, refund->note.data, refund->note.len);
+    }
+
+    ngx_paygw_zone_guest_free(zone, refund,
+                              ngx_paygw_zone_size(ngx_paygw_zone_refund_t,
+                                                  refund->key.len));
 }
 
 

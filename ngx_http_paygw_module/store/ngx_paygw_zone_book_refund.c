@@ -26,6 +26,9 @@ ngx_paygw_zone_book_refund(ngx_paygw_zone_ask_t *ask)
 {
     switch (ask->book->verb) {
 
+    case NGX_PAYGW_BOOK_STAMP:
+        return ngx_paygw_zone_book_stamp(ask);
+
     case NGX_PAYGW_BOOK_RESERVE:
         return ngx_paygw_zone_book_reserve(ask);
 
@@ -53,6 +56,10 @@ ngx_paygw_zone_book_reserve(ngx_paygw_zone_ask_t *ask)
 
     if (ask->order == NULL) {
         return NGX_DECLINED;
+    }
+
+    if (ngx_paygw_zone_book_stamped(ask)) {
+        return NGX_ABORT;
     }
 
     refund = ask->refund;

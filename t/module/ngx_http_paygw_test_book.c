@@ -49,7 +49,8 @@ static const ngx_str_t  ngx_http_paygw_test_verbs[] = {
     ngx_string("fail"),
     ngx_string("doubt"),
     ngx_string("absent"),
-    ngx_string("seek")
+    ngx_string("seek"),
+    ngx_string("stamp")
 };
 
 
@@ -93,7 +94,7 @@ ngx_http_paygw_test_book(ngx_http_request_t *r, ngx_paygw_store_op_t *op,
     op->says = (n < 0) ? NGX_PAYGW_STORE_NOTHING : n;
 
     n = ngx_http_paygw_test_book_word(r, "verb", ngx_http_paygw_test_verbs,
-                                      13);
+                                      14);
 
     if (n < 0 && ngx_http_arg(r, (u_char *) "compare", 7, &text) != NGX_OK) {
         return NGX_OK;
