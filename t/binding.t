@@ -445,7 +445,7 @@ passed(wx_create($o, 100), 'the same again');
 is(scalar($::Peer->requests), 2, 'both are sent');
 my $res = wx_create($o, 99);
 is($res->{status}, 409, 'another amount');
-like($res->{body}, qr/^\{"code":"CLIENT-ORDER_CONFLICT","message":"order \\"$o\\" was created with other terms, amount 100 CNY, /,
+like($res->{body}, qr/^\{"code":"CLIENT-ORDER_MISMATCH","message":"order \\"$o\\" was created with other terms, amount 100 CNY, /,
      'what is wrong');
 is(wx_create($o, 100, currency => 'HKD')->{status}, 409, 'another currency');
 is(wx_create($o, 100, appid => 'wx0000000000000002')->{status}, 409,

@@ -23,22 +23,11 @@
  */
 
 
-typedef struct {
-    ngx_uint_t                   status;
-    ngx_str_t                    code;
-    ngx_str_t                    message;
-    ngx_str_t                    more;      /* members of the object */
-} ngx_http_paygw_pass_words_t;
-
-
 static void ngx_http_paygw_pass_say(ngx_http_paygw_pass_ctx_t *ctx,
-    const ngx_http_paygw_pass_words_t *words, ngx_str_t *message);
+    ngx_paygw_code_e code, const ngx_str_t *message);
 static void ngx_http_paygw_pass_unverified(ngx_http_paygw_pass_ctx_t *ctx);
 static ngx_int_t ngx_http_paygw_pass_term(ngx_http_paygw_pass_ctx_t *ctx,
     ngx_http_paygw_value_e which, ngx_str_t *value);
-
-
-#define NGX_HTTP_PAYGW_PASS_UNKNOWN  ngx_string(",\"outcome\":\"unknown\"")
 
 
 static const ngx_str_t  ngx_http_paygw_pass_json =
@@ -59,53 +48,17 @@ const ngx_str_t  ngx_http_paygw_pass_results[] = {
 };
 
 
-static const ngx_http_paygw_pass_words_t  ngx_http_paygw_pass_fails[] = {
-    { 0, ngx_null_string, ngx_null_string, ngx_null_string },
-    { NGX_HTTP_BAD_REQUEST, ngx_string("CLIENT-BAD_REQUEST"),
-      ngx_null_string, ngx_null_string },
-    { 0, ngx_null_string, ngx_null_string, ngx_null_string },
-    { NGX_HTTP_SERVICE_UNAVAILABLE, ngx_string("RETRY-UNREACHABLE"),
-      ngx_string("the provider cannot be reached, nothing was sent"),
-      ngx_null_string },
-    { NGX_HTTP_SERVICE_UNAVAILABLE, ngx_string("RETRY-UNAVAILABLE"),
-      ngx_string("the provider is in trouble, nothing was sent"),
-      ngx_null_string },
-    { NGX_HTTP_GATEWAY_TIME_OUT, ngx_string("PROVIDER-UNANSWERED"),
-      ngx_string("the request was sent and not answered, query before "
-                 "anything else"),
-      NGX_HTTP_PAYGW_PASS_UNKNOWN },
-    { NGX_HTTP_BAD_GATEWAY, ngx_string("PROVIDER-UNVERIFIED"),
-      ngx_string("the answer is not verified, query before anything else"),
-      NGX_HTTP_PAYGW_PASS_UNKNOWN },
-    { NGX_HTTP_INTERNAL_SERVER_ERROR, ngx_string("SERVER-INTERNAL"),
-      ngx_string("internal error"), ngx_null_string }
-};
+/* in the same order: of what has no answer */
 
-
-static const ngx_http_paygw_pass_words_t  ngx_http_paygw_pass_method = {
-    NGX_HTTP_NOT_ALLOWED, ngx_string("CLIENT-BAD_METHOD"), ngx_null_string,
-    ngx_null_string
-};
-
-static const ngx_http_paygw_pass_words_t  ngx_http_paygw_pass_large = {
-    NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, ngx_string("CLIENT-TOO_LARGE"),
-    ngx_null_string, ngx_null_string
-};
-
-static const ngx_http_paygw_pass_words_t  ngx_http_paygw_pass_conflict = {
-    NGX_HTTP_CONFLICT, ngx_string("CLIENT-ORDER_CONFLICT"), ngx_null_string,
-    ngx_null_string
-};
-
-static const ngx_http_paygw_pass_words_t  ngx_http_paygw_pass_store = {
-    NGX_HTTP_SERVICE_UNAVAILABLE, ngx_string("RETRY-STORE"), ngx_null_string,
-    ngx_null_string
-};
-
-static const ngx_http_paygw_pass_words_t  ngx_http_paygw_pass_type = {
-    NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
-    ngx_string("CLIENT-UNSUPPORTED_MEDIA_TYPE"), ngx_null_string,
-    ngx_null_string
+static const ngx_paygw_code_e  ngx_http_paygw_pass_fails[] = {
+    NGX_PAYGW_CODE_OK,
+    NGX_PAYGW_CODE_BAD_REQUEST,
+    NGX_PAYGW_CODE_OK,
+    NGX_PAYGW_CODE_UNREACHABLE,
+    NGX_PAYGW_CODE_UNAVAILABLE,
+    NGX_PAYGW_CODE_UNANSWERED,
+    NGX_PAYGW_CODE_UNVERIFIED,
+    NGX_PAYGW_CODE_INTERNAL
 };
 
 
@@ -167,8 +120,8 @@ ngx_http_paygw_pass_reply(ngx_http_paygw_pass_ctx_t *ctx)
 void
 ngx_http_paygw_pass_reject(ngx_http_paygw_pass_ctx_t *ctx)
 {
-    ngx_paygw_notify_t                 *n;
-    const ngx_http_paygw_pass_words_t  *words;
+    ngx_paygw_code_e     code;
+    ngx_paygw_notify_t  *n;
 
     n = &ctx->exchange.n;
 
@@ -186,24 +139,24 @@ ngx_http_paygw_pass_reject(ngx_http_paygw_pass_ctx_t *ctx)
     switch (n->reason) {
 
     case NGX_PAYGW_REASON_METHOD:
-        words = &ngx_http_paygw_pass_method;
+        code = NGX_PAYGW_CODE_BAD_METHOD;
         break;
 
     case NGX_PAYGW_REASON_TOO_LARGE:
-        words = &ngx_http_paygw_pass_large;
+        code = NGX_PAYGW_CODE_TOO_LARGE;
         ctx->request->keepalive = 0;
         break;
 
     case NGX_PAYGW_REASON_CONTENT_TYPE:
-        words = &ngx_http_paygw_pass_type;
+        code = NGX_PAYGW_CODE_MEDIA_TYPE;
         break;
 
     case NGX_PAYGW_REASON_ORDER_MISMATCH:
-        words = &ngx_http_paygw_pass_conflict;
+        code = NGX_PAYGW_CODE_ORDER_MISMATCH;
         break;
 
     case NGX_PAYGW_REASON_STORE:
-        words = &ngx_http_paygw_pass_store;
+        code = NGX_PAYGW_CODE_STORE;
         ctx->exchange.open = 1;
         break;
 
@@ -214,17 +167,10 @@ ngx_http_paygw_pass_reject(ngx_http_paygw_pass_ctx_t *ctx)
         /* fall through */
 
     default:
-        words = &ngx_http_paygw_pass_fails[NGX_HTTP_PAYGW_PASS_REJECTED];
+        code = NGX_PAYGW_CODE_BAD_REQUEST;
     }
 
-    if (words->status == NGX_HTTP_SERVICE_UNAVAILABLE
-        && ngx_http_paygw_pass_soon(ctx) != NGX_OK)
-    {
-        ngx_http_finalize_request(ctx->request, NGX_ERROR);
-        return;
-    }
-
-    ngx_http_paygw_pass_say(ctx, words, &n->hint);
+    ngx_http_paygw_pass_say(ctx, code, &n->hint);
 }
 
 
@@ -232,8 +178,7 @@ void
 ngx_http_paygw_pass_fail(ngx_http_paygw_pass_ctx_t *ctx,
     ngx_http_paygw_pass_result_e result)
 {
-    ngx_str_t                           message;
-    const ngx_http_paygw_pass_words_t  *words;
+    ngx_paygw_code_e  code;
 
     ngx_http_paygw_pass_end(ctx, result);
 
@@ -246,17 +191,9 @@ ngx_http_paygw_pass_fail(ngx_http_paygw_pass_ctx_t *ctx,
         return;
     }
 
-    words = &ngx_http_paygw_pass_fails[result];
-    message = words->message;
+    code = ngx_http_paygw_pass_fails[result];
 
-    if (words->status == NGX_HTTP_SERVICE_UNAVAILABLE
-        && ngx_http_paygw_pass_soon(ctx) != NGX_OK)
-    {
-        ngx_http_finalize_request(ctx->request, NGX_ERROR);
-        return;
-    }
-
-    ngx_http_paygw_pass_say(ctx, words, &message);
+    ngx_http_paygw_pass_say(ctx, code, &ngx_paygw_codes[code].message);
 }
 
 
@@ -319,18 +256,33 @@ ngx_http_paygw_pass_end(ngx_http_paygw_pass_ctx_t *ctx,
 /* message: words of ours, in which nothing is to be escaped but quotes */
 
 static void
-ngx_http_paygw_pass_say(ngx_http_paygw_pass_ctx_t *ctx,
-    const ngx_http_paygw_pass_words_t *words, ngx_str_t *message)
+ngx_http_paygw_pass_say(ngx_http_paygw_pass_ctx_t *ctx, ngx_paygw_code_e code,
+    const ngx_str_t *message)
 {
-    u_char              *p;
-    ngx_str_t            body, type;
-    ngx_http_request_t  *r;
+    u_char                  *p;
+    ngx_str_t                body, type, more;
+    ngx_http_request_t      *r;
+    const ngx_paygw_code_t  *c;
 
     r = ctx->request;
+    c = &ngx_paygw_codes[code];
     type = ngx_http_paygw_pass_json;
 
+    if (c->status == NGX_HTTP_SERVICE_UNAVAILABLE
+        && ngx_http_paygw_pass_soon(ctx) != NGX_OK)
+    {
+        ngx_http_finalize_request(r, NGX_ERROR);
+        return;
+    }
+
+    ngx_str_null(&more);
+
+    if (c->unknown) {
+        ngx_str_set(&more, ",\"outcome\":\"unknown\"");
+    }
+
     body.len = sizeof("{\"code\":\"\",\"message\":\"\"}") - 1
-               + words->code.len + words->more.len + message->len
+               + c->name.len + more.len + message->len
                + ngx_escape_json(NULL, message->data, message->len);
 
     body.data = ngx_pnalloc(r->pool, body.len);
@@ -339,12 +291,11 @@ ngx_http_paygw_pass_say(ngx_http_paygw_pass_ctx_t *ctx,
         return;
     }
 
-    p = ngx_sprintf(body.data, "{\"code\":\"%V\",\"message\":\"",
-                    &words->code);
+    p = ngx_sprintf(body.data, "{\"code\":\"%V\",\"message\":\"", &c->name);
     p = (u_char *) ngx_escape_json(p, message->data, message->len);
-    (void) ngx_sprintf(p, "\"%V}", &words->more);
+    (void) ngx_sprintf(p, "\"%V}", &more);
 
-    ngx_http_paygw_pass_send(r, words->status, &type, &body);
+    ngx_http_paygw_pass_send(r, c->status, &type, &body);
 }
 
 
