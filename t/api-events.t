@@ -256,6 +256,54 @@ is(made('off'), '', 'off: no URL');
 refused("/off/orders/$id/events?token=" . token($id), 404, 'CLIENT-NOT_FOUND',
         'off');
 
+# without the directive: for those who may use the location, and no tokens
+
+{
+    my $shop = 'location = /notify/wxpay { paygw_notify wxpay; '
+        . 'proxy_pass http://127.0.0.1:$server_port/shop; } '
+        . 'location = /shop { return 204; }';
+    my $nginx = PaygwNginx->start(http => conf(PaygwProcess::free_port()),
+        server => "$shop send_timeout 3s; "
+            . 'location /pay/ { paygw_api wxpay; }'
+            . 'location /auth/ { paygw_auth shop; paygw_api wxpay; }'
+            . 'location /signed/ { paygw_auth shop sign_response; '
+            . 'paygw_api wxpay; }'
+            . 'location /none/ { paygw_binding off; paygw_api wxpay; }');
+    my $api = PaygwApi->new($nginx, '/pay');
+    my $order = $api->order;
+    my $of = "orders/$order->{order_id}/events";
+
+    $Peer->plan({ body => '{"code_url":"weixin://x"}' });
+    my $data = $api->ok($api->post('/orders', $order), 'plain: made');
+    is($data->{events}, undef, 'plain: no URL');
+
+    $s = open_stream("/pay/$of", nginx => $nginx);
+    is(states(heard($s, qr/\n\n/)), 'CREATED', 'plain: the state');
+    my $from = open_stream("/auth/$of", nginx => $nginx,
+                           heads => signed("/auth/$of"));
+    is(states(heard($from, qr/\n\n/)), 'CREATED', 'plain: of a merchant');
+    notify($order->{order_id}, nginx => $nginx);
+    is(states(heard($s, $End)), 'CREATED PAID', 'plain: paid');
+    is(states(heard($from, $End)), 'CREATED PAID', 'plain: he hears it, too');
+
+    my $token = '?token=' . token($order->{order_id});
+    $api->problem($api->get("/$of$token"), 400, 'CLIENT-UNKNOWN_FIELD',
+                  'plain: no token is known', field => '?');
+    my $auth = PaygwApi->new($nginx, '/auth');
+    is($auth->get("/$of")->{status}, 400, 'plain: a stranger');
+    is($auth->get("/$of$token")->{status}, 400,
+       'plain: a stranger with a token');
+    my $res = PaygwPeer::call($nginx, GET => "/signed/$of",
+                              heads => signed("/signed/$of"));
+    is($res->{status}, 422, 'plain: not where answers are signed');
+    like($res->{body}, qr/CLIENT-UNSUPPORTED.*paygw_events has no key/,
+         'plain: and why');
+    my $none = PaygwApi->new($nginx, '/none');
+    $none->problem($none->get("/$of"), 404, 'CLIENT-NOT_FOUND',
+                   'plain: nothing is remembered');
+    ok($nginx->quit, 'plain: quits');
+}
+
 
 # -- who may --
 

@@ -60,7 +60,7 @@ ngx_http_paygw_api_reply(ngx_http_paygw_api_ctx_t *ctx)
     }
 
     if (o->code == NGX_PAYGW_CODE_OK && ctx->lcf->events
-        && o->op <= NGX_PAYGW_OP_QUERY
+        && ctx->lcf->events->keys.nelts && o->op <= NGX_PAYGW_OP_QUERY
         && ngx_http_paygw_events_url(ctx) != NGX_OK)
     {
         ngx_http_finalize_request(r, NGX_ERROR);

@@ -28,7 +28,8 @@
 
 /* paygw_events as it stands somewhere; constant */
 struct ngx_http_paygw_events_conf_s {
-    ngx_array_t                  keys;        /* ngx_paygw_token_key_t */
+    ngx_array_t                  keys;        /* ngx_paygw_token_key_t; none:
+                                                 there are no tokens */
     time_t                       ttl;         /* of a token, seconds */
     ngx_msec_t                   interval;    /* between two looks */
     ngx_msec_t                   max;         /* life of a stream */

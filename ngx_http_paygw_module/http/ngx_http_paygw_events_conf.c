@@ -12,7 +12,13 @@
 #include "ngx_http_paygw_events.h"
 
 
-#define NGX_HTTP_PAYGW_EVENTS_SECRET  16     /* bytes at least */
+#define NGX_HTTP_PAYGW_EVENTS_SECRET       16     /* bytes at least */
+
+#define NGX_HTTP_PAYGW_EVENTS_TTL          (2 * 60 * 60)
+#define NGX_HTTP_PAYGW_EVENTS_INTERVAL     1000
+#define NGX_HTTP_PAYGW_EVENTS_MAX          (5 * 60 * 1000)
+#define NGX_HTTP_PAYGW_EVENTS_CONNECTIONS  256
+#define NGX_HTTP_PAYGW_EVENTS_EACH         4
 
 
 static ngx_int_t ngx_http_paygw_events_param(ngx_conf_t *cf,
@@ -26,6 +32,21 @@ static ngx_int_t ngx_http_paygw_events_prefix(ngx_str_t *arg,
 static ngx_int_t ngx_http_paygw_events_key(ngx_conf_t *cf,
     ngx_http_paygw_events_conf_t *ev, ngx_str_t *value);
 static char *ngx_http_paygw_events_bad(ngx_conf_t *cf, ngx_str_t *value);
+
+
+/* what there is without the directive: nobody is handed a token */
+
+static ngx_http_paygw_events_conf_t  ngx_http_paygw_events_plain = {
+    { NULL, 0, 0, 0, NULL },
+    NGX_HTTP_PAYGW_EVENTS_TTL,
+    NGX_HTTP_PAYGW_EVENTS_INTERVAL,
+    NGX_HTTP_PAYGW_EVENTS_MAX,
+    NGX_HTTP_PAYGW_EVENTS_CONNECTIONS,
+    NGX_HTTP_PAYGW_EVENTS_EACH,
+    ngx_null_string,
+    NULL,
+    0
+};
 
 
 char *
@@ -56,11 +77,11 @@ ngx_http_paygw_events_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ev->file = cf->conf_file->file.name.data;
     ev->line = cf->conf_file->line;
-    ev->ttl = 2 * 60 * 60;
-    ev->interval = 1000;
-    ev->max = 5 * 60 * 1000;
-    ev->connections = 256;
-    ev->each = 4;
+    ev->ttl = NGX_HTTP_PAYGW_EVENTS_TTL;
+    ev->interval = NGX_HTTP_PAYGW_EVENTS_INTERVAL;
+    ev->max = NGX_HTTP_PAYGW_EVENTS_MAX;
+    ev->connections = NGX_HTTP_PAYGW_EVENTS_CONNECTIONS;
+    ev->each = NGX_HTTP_PAYGW_EVENTS_EACH;
 
     if (ngx_array_init(&ev->keys, cf->pool, 2,
                        sizeof(ngx_paygw_token_key_t))
@@ -351,7 +372,8 @@ void
 ngx_http_paygw_events_merge(ngx_http_paygw_loc_conf_t *prev,
     ngx_http_paygw_loc_conf_t *conf)
 {
-    ngx_conf_merge_ptr_value(conf->events, prev->events, NULL);
+    ngx_conf_merge_ptr_value(conf->events, prev->events,
+                             &ngx_http_paygw_events_plain);
 }
 
 
@@ -369,6 +391,12 @@ ngx_http_paygw_events_check(ngx_conf_t *cf, ngx_http_paygw_loc_conf_t *conf)
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_paygw_module);
 
     if (mcf->store == NULL || conf->binding == NGX_HTTP_PAYGW_BINDING_OFF) {
+
+        if (conf->events == &ngx_http_paygw_events_plain) {
+            conf->events = NULL;
+            return NGX_CONF_OK;
+        }
+
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"paygw_events\" in %s:%ui tells what the store "
                       "remembers of orders, \"paygw_api\" in %s:%ui needs %s",

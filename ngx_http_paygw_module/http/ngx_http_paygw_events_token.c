@@ -71,7 +71,7 @@ ngx_http_paygw_events_token(ngx_http_request_t *r,
     arg = &ngx_http_paygw_events_arg;
     token = r->args;
 
-    if (token.len < arg->len
+    if (lcf->events->keys.nelts == 0 || token.len < arg->len
         || ngx_strncmp(token.data, arg->data, arg->len) != 0)
     {
         return NGX_DECLINED;
@@ -184,7 +184,10 @@ ngx_http_paygw_events_may(ngx_http_paygw_api_ctx_t *ctx, time_t *until)
         }
 
         if (gate && gate->genuine && gate->lcf->auth.sign) {
-            o->hint = "a stream cannot be signed, use the token";
+            o->hint = ctx->lcf->events->keys.nelts
+                      ? "a stream cannot be signed, use the token"
+                      : "a stream cannot be signed, and there are no tokens: "
+                        "paygw_events has no key";
 
             return ngx_http_paygw_events_refuse(ctx,
                                                 NGX_PAYGW_CODE_UNSUPPORTED);

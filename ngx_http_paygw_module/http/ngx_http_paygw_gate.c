@@ -129,7 +129,7 @@ ngx_http_paygw_gate_enter(ngx_http_request_t *r,
     ngx_uint_t                  due;
     ngx_http_paygw_gate_ctx_t  *ctx;
 
-    if (lcf->events) {
+    if (lcf->events && lcf->events->keys.nelts) {
 
         rc = ngx_http_paygw_events_gate(r, lcf);
 
