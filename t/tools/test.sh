@@ -110,9 +110,11 @@ step selftest     bash $tools/sanitize.sh selftest
 # "make sanitize" has all files and both stores in both lanes, and takes twice
 # as long.  Here a file is in one lane at least: the first one has what asks for
 # a store, the second one, which sees more, all but the loops that change each
-# byte and what runs programs of others.
+# byte, what runs programs of others, and what is about files of a start.
 preload=$(store_suites | grep -v '/unit\.t$')
-pool=$(ls t/*.t | grep -vE '/(unit|(api|pass)-verify.*|examples|metrics-alerts|clients|adopters)\.t$')
+alone='unit|(api|pass)-verify.*|examples|metrics-alerts|clients|adopters'
+alone+="|$(printf '%s\n' $preload | sed -n 's#^t/\(conf-.*\|keyring-.*\)\.t$#\1#p' | paste -sd '|')"
+pool=$(ls t/*.t | grep -vE "/($alone)\.t$")
 step sanitize-preload env STORES=zone FILES="${preload//$'\n'/ }" \
                       bash $tools/sanitize.sh preload
 step sanitize-pool    env STORES=redis FILES="${pool//$'\n'/ }" \
