@@ -149,6 +149,19 @@ for my $channel (qw(wxpay alipay unionpay)) {
                   "$channel: no second refund of the same money");
     is(scalar $Peer->requests, 0, "$channel: nor is it sent");
     late($channel, $ids[0], 60);
+
+    # what is said of the payment alone is no word about the refund
+
+    if ($channel eq 'unionpay') {
+        for my $code (qw(05 ZZ 40)) {
+            $Peer->plan(up(@Up, origRespCode => $code));
+            $api->problem($api->get("$of/refunds/$ids[0]"), 502,
+                          'PROVIDER-UNCLEAR', "unionpay: payment $code");
+        }
+        $api->problem($refund->($ids[1], 60), 409, 'CLIENT-REFUND_TOO_MUCH',
+                      'unionpay: it is held');
+    }
+
     $api->problem($ask->($ids[0]), 404, 'CLIENT-REFUND_NOT_FOUND',
                   "$channel: he has none");
     $api->ok($refund->($ids[1], 60, $said->{first}->(),

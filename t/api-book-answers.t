@@ -647,6 +647,45 @@ $Never->ok($Never->get("/orders/$Id"), 'seen: all of it',
     $St->ok($St->get("/orders/$id"), 'session: the order is open',
             state => 'CREATED', outcome => 'pending', ref => 'cs_1');
     asked(1, 'session');
+
+    # a refund that has gone out for another payment is looked for there
+
+    my %paid = (%intent, status => 'succeeded', amount_received => 100);
+
+    say_next([ 200, { %session, status => 'complete', payment_intent => 'pi_1',
+                      payment_status => 'paid' } ]);
+    $St->ok($St->get("/orders/$id"), 'session: paid', state => 'PAID');
+    my $refund = PaygwApi::number();
+    my $none = { object => 'list', has_more => JSON::PP::false, data => [] };
+    say_next([ 200, \%paid ], [ 200, $none ], [ 200, '', reset => 1 ]);
+    $St->problem($St->post("/orders/$id/refunds", { refund_id => $refund,
+                                                    amount => 60,
+                                                    ref => 'pi_2' }),
+                 504, 'PROVIDER-UNANSWERED', 'session: a refund of pi_2');
+    my @sent = $Peer->requests;
+    is(scalar @sent, 3, 'session: a refund of pi_2: calls');
+    say_next([ 200, \%paid ], [ 200, $none ]);
+    $St->problem($St->get("/orders/$id/refunds/$refund"), 502,
+                 'PROVIDER-UNCLEAR', 'session: where is it');
+    @sent = $Peer->requests;
+    is($sent[0]{path}, '/v1/payment_intents/pi_2',
+       'session: it is looked for there');
+
+    # what is said of another payment is none of the book's business
+
+    say_next([ 200, { %session, status => 'complete', payment_intent => 'pi_1',
+                      payment_status => 'paid' } ],
+             [ 200, { object => 'list', has_more => JSON::PP::false, data => [
+                      { id => 're_1', object => 'refund', amount => 60,
+                        currency => 'eur', payment_intent => 'pi_1',
+                        status => 'failed', metadata => {
+                            out_refund_no => $refund } } ] } ]);
+    my $told = $St->get("/orders/$id/refunds/$refund?ref=cs_1");
+    diag($told->{body}) if $told->{status} != 200;
+    say_next([ 200, \%paid ], [ 200, $none ]);
+    $St->problem($St->post("/orders/$id/refunds", { refund_id =>
+                     PaygwApi::number(), amount => 60, ref => 'pi_2' }), 409,
+                 'CLIENT-REFUND_TOO_MUCH', 'session: it is held');
 }
 
 unlike($Nginx->log, qr/\[alert\]|\[emerg\]/, 'no alert');

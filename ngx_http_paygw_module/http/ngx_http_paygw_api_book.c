@@ -526,7 +526,9 @@ ngx_http_paygw_api_book_moved(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
 
     o = &ctx->order;
 
-    if (rc == NGX_DECLINED && ctx->book.entry.expires) {
+    /* but that nobody can pay it any more: its end may be another one now */
+
+    if (rc != NGX_OK && rc != NGX_DONE && ctx->book.entry.expires) {
         o->told.state = NGX_PAYGW_STATE_UNKNOWN;
         o->told.outcome = NGX_PAYGW_OUTCOME_PENDING;
     }

@@ -56,6 +56,8 @@ typedef struct {
     unsigned                     had:1;     /* the order, before it is made */
     unsigned                     said:1;    /* the caller has said the ref */
     unsigned                     own:1;     /* that of the refund */
+    unsigned                     stray:1;   /* which is not that of the refund
+                                               in the book */
     unsigned                     counted:1; /* this call is one of those that
                                                hold the refund */
     unsigned                     done:1;    /* the refund is, says the book */

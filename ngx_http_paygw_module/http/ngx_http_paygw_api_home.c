@@ -56,7 +56,8 @@ struct ngx_http_paygw_api_home_s {
 };
 
 
-#define NGX_HTTP_PAYGW_HOME_KEEP(keep)  (2 * (keep))
+#define NGX_HTTP_PAYGW_HOME_KEEP(keep)                                        \
+    ngx_min(2 * (keep), (ngx_msec_t) NGX_MAX_INT_T_VALUE)
 
 /* a record that is made and dropped again by others, so many times in turn */
 #define NGX_HTTP_PAYGW_HOME_TURNS  4

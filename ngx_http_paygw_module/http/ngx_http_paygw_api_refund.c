@@ -393,6 +393,14 @@ ngx_http_paygw_api_refund_end(ngx_http_paygw_api_ctx_t *ctx)
     refused = 0;
     refund = (o->op == NGX_PAYGW_OP_REFUND);
 
+    if (!refund && b->stray && o->code != NGX_PAYGW_CODE_REFUND_NOT_FOUND) {
+
+        /* told as it is: it is not the one that is held */
+
+        ngx_http_paygw_api_reply(ctx);
+        return;
+    }
+
     if (o->code == NGX_PAYGW_CODE_OK) {
         outcome = o->told.outcome;
 

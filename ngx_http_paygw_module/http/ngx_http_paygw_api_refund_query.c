@@ -34,13 +34,7 @@ ngx_http_paygw_api_refund_look(ngx_http_paygw_api_ctx_t *ctx)
 {
     ngx_paygw_book_t  *entry;
 
-    if (ctx->call->conf->channel->provider->orders->refund_ref == NULL) {
-        ngx_http_paygw_api_book_ref(ctx);
-        ngx_http_paygw_api_go(ctx);
-        return;
-    }
-
-    if (ctx->book.said) {
+    if (!ctx->call->conf->channel->provider->orders->refs) {
         ngx_http_paygw_api_go(ctx);
         return;
     }
@@ -57,8 +51,30 @@ ngx_http_paygw_api_refund_look(ngx_http_paygw_api_ctx_t *ctx)
 static void
 ngx_http_paygw_api_refund_found(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
 {
-    if (rc == NGX_DONE) {
-        ctx->order.ref = ctx->book.entry.told_answer;
+    ngx_str_t                  *note;
+    ngx_http_paygw_api_book_t  *b;
+
+    b = &ctx->book;
+    note = &b->entry.told_answer;
+
+    if (rc != NGX_DONE) {
+        ngx_str_null(note);
+    }
+
+    if (b->said) {
+
+        /* it tells of another one, which is none of the book's business */
+
+        b->stray = (note->len
+                    && !ngx_paygw_order_same(note, &ctx->order.ref));
+
+    } else if (note->len) {
+        ctx->order.ref = *note;
+
+    } else if (ctx->call->conf->channel->provider->orders->refund_ref
+               == NULL)
+    {
+        ngx_http_paygw_api_book_ref(ctx);
     }
 
     ngx_http_paygw_api_go(ctx);
@@ -74,11 +90,15 @@ ngx_http_paygw_api_refund_absent(ngx_http_paygw_api_ctx_t *ctx)
 
     entry->refund_id = ctx->order.refund_id;
 
-    /* what was asked for under a ref of the caller's may be another one */
+    /*
+     * What was asked for under a ref of the caller's may be another one, and a
+     * word about the payment is none about the refund.
+     */
 
     ngx_http_paygw_api_book_step(ctx,
-                                 ctx->book.said ? NGX_PAYGW_BOOK_SEEK
-                                                : NGX_PAYGW_BOOK_ABSENT,
+                                 ctx->book.said || ctx->order.unasked
+                                 ? NGX_PAYGW_BOOK_SEEK
+                                 : NGX_PAYGW_BOOK_ABSENT,
                                  ngx_http_paygw_api_refund_missed);
 }
 
@@ -93,7 +113,8 @@ ngx_http_paygw_api_refund_missed(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc)
     refund = ctx->book.entry.refund;
 
     if (rc == NGX_ERROR
-        || (rc == NGX_DECLINED && refund == NGX_PAYGW_BOOK_HELD))
+        || (refund == NGX_PAYGW_BOOK_HELD
+            && (rc == NGX_DECLINED || o->unasked)))
     {
         o->code = NGX_PAYGW_CODE_UNCLEAR;
 

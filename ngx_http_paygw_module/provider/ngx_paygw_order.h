@@ -186,6 +186,9 @@ struct ngx_paygw_order_s {
                                               the caller, who was told; ask()
                                               may set it before anything is
                                               sent */
+    ngx_uint_t               unasked;      /* of a question about a refund: the
+                                              answer is about its payment alone;
+                                              unsigned:1 */
     ngx_uint_t               later;        /* a ref that is missing will be
                                               looked for; unsigned:1 */
 

@@ -287,6 +287,7 @@ ngx_paygw_stripe_looked(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o,
     if (o->told.outcome != NGX_PAYGW_OUTCOME_SUCCESS
         || found->intent.len == 0)
     {
+        o->unasked = 1;
         o->code = (o->op == NGX_PAYGW_OP_REFUND)
                   ? NGX_PAYGW_CODE_ORDER_STATE
                   : NGX_PAYGW_CODE_REFUND_NOT_FOUND;

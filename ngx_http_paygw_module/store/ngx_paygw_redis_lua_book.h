@@ -10,7 +10,7 @@
 
 /*
  * The book of orders in Lua, for the scripts of ngx_paygw_redis_lua.c; what it
- * does is said in ngx_paygw_book.h, and done in C in ngx_paygw_zone_book.c.
+ * does is said in ngx_paygw_book.h, and done in C in ngx_paygw_zone_book*.c.
  *
  * The record of an order is one string,
  *
