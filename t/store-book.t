@@ -828,3 +828,49 @@ is(book('look', $o), 'ok REFUNDED 100// 47+1 - n []' =~ s/REF/PART_REF/r,
    'each of them once');
 is(book('stamp', $o, '&refund=r11'),
    'done PART_REFUNDED 100// 47+1 held n [t11]', 'and nothing else');
+
+
+
+=== TEST 19: refunds that were refused leave nothing
+--- http_config
+    paygw_zone small:96k;
+--- no_store
+--- config eval: $::Config
+--- run
+if (!store_is('zone')) {
+    pass('of the zone alone');
+    return;
+}
+my $o = order();
+made($o);
+is(claim($o, 'paid'), 'ok');
+my $held = 'ok PAID 100/CNY/a 0+60 held  []';
+my $free = 'ok PAID 100/CNY/a 0+0 -  []';
+my $bad = 0;
+for my $n (1 .. 500) {
+    my $id = '&refund=' . 'r' x 58 . $n;
+    $bad++ if book('reserve', $o, "$id&sum=60") ne $held
+              || book('back', $o, $id) ne $free;
+}
+is($bad, 0, 'there is room for each');
+--- timeout: 60
+
+
+=== TEST 20: nor in Redis
+--- config eval: $::Config
+--- run
+my $o = order();
+made($o);
+is(claim($o, 'paid'), 'ok');
+my $free = 'ok PAID 100/CNY/a 0+0 -  []';
+for my $n (1 .. 9) {
+    like(book('reserve', $o, "&refund=r$n&sum=60"), qr/^ok /, "held: $n");
+    is(book('back', $o, "&refund=r$n"), $free, "given back: $n");
+}
+is(book('reserve', $o, '&refund=r1&sum=70'),
+   'ok PAID 100/CNY/a 0+70 held  []', 'and is as good as new');
+return if store_is('zone');
+my ($id) = $o =~ /:([^:]+)$/;
+my $text = redis_cmd('EVAL', "return redis.call('GET', redis.call('KEYS', "
+                             . "'*refunds:*:$id')[1])", 0);
+is($text, "\nr1 held 70", 'nothing of the others');

@@ -24,7 +24,8 @@
  * feed, its id, a space, and "STATE AMOUNT": "held", "done", or "free" again;
  * if calls of it are counted "held AMOUNT CALLS END DOUBT", with the end of
  * their time, or of the doubt's without any, and 1 if nobody knows of one that
- * was.  Its note is a line of its own, with a tab before the id.
+ * was.  Its note is a line of its own, with a tab before the id.  One that is
+ * free again and has no note is forgotten.
  *
  * Needs t, the time; rk, the key of the refunds; and rid, which name() makes of
  * the id of the one that is asked about, if there is one.  get() returns nil if
@@ -142,7 +143,12 @@
     " if s~='held' then return 'done' end\n"                                  \
     " o.h=o.h-r\n"                                                            \
     " old(o)\n"                                                               \
-    " rset(key,o,'free',r,life)\n"                                            \
+    " local v=redis.call('GET',key) or ''\n"                                  \
+    " if row(v,'\\t'..rid) then rset(key,o,'free',r,life)\n"                  \
+    " else\n"                                                                 \
+    "  local _,w=row(v,rid)\n"                                                \
+    "  redis.call('SET',key,w,'PX',num(math.max(o.e,t+life)-t))\n"            \
+    " end\n"                                                                  \
     " return 'ok'\n"                                                          \
     "end\n"                                                                   \
     "local function seek(key,o,s,r,life,q,give)\n"                            \

@@ -81,6 +81,9 @@ void ngx_paygw_zone_book_find(ngx_paygw_zone_ask_t *ask);
 ngx_int_t ngx_paygw_zone_book_add(ngx_paygw_zone_ask_t *ask);
 ngx_int_t ngx_paygw_zone_book_add_refund(ngx_paygw_zone_ask_t *ask);
 
+/* forgets a refund that is given back, unless it has a note */
+void ngx_paygw_zone_book_drop_refund(ngx_paygw_zone_ask_t *ask);
+
 /* forgets the order */
 void ngx_paygw_zone_book_drop(ngx_paygw_zone_ask_t *ask);
 

@@ -538,6 +538,16 @@ ngx_paygw_zone_book_free(ngx_paygw_zone_t *zone, ngx_paygw_zone_order_t *order)
 }
 
 
+void
+ngx_paygw_zone_book_drop_refund(ngx_paygw_zone_ask_t *ask)
+{
+    if (ask->refund->note.len == 0) {
+        ngx_paygw_zone_book_free_refund(ask->zone, ask->refund);
+        ask->refund = NULL;
+    }
+}
+
+
 static void
 ngx_paygw_zone_book_free_refund(ngx_paygw_zone_t *zone,
     ngx_paygw_zone_refund_t *refund)

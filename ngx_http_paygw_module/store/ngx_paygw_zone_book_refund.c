@@ -200,6 +200,7 @@ ngx_paygw_zone_book_give_back(ngx_paygw_zone_ask_t *ask)
     ask->order->fresh = ngx_current_msec;
 
     ngx_paygw_zone_book_last(ask);
+    ngx_paygw_zone_book_drop_refund(ask);
 
     return NGX_OK;
 }
