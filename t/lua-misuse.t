@@ -241,6 +241,7 @@ end
 ngx.say(bad, " bad")
 --- run
 is(x(), "0 bad\ndone\n");
+--- timeout: 90
 
 
 

@@ -468,7 +468,7 @@ was not taken in time
         proxy_pass http://127.0.0.1:$TEST_NGINX_SHOP_PORT;
     }
 --- run
-shop_plan({ status => 200, delay => 0.6 * $PaygwTest::Slow });
+shop_plan({ status => 200, delay => 2 * $PaygwTest::Slow });
 my $raw = callback_raw(wechat(), keep => 1);
 my $res = finish(begin($raw));
 is($res->{status}, 504, 'status');
