@@ -466,17 +466,17 @@ if (!store_is('zone')) {
     return;
 }
 my $got = ask("op=book&verb=create&key=$::Channel:f&n=2000&spread=1"
-              . "&amount=1&keep=2500");
+              . '&amount=1&keep=' . 5000 * $PaygwTest::Slow);
 like($got, qr/^ok=[1-9]\d* committed=0 busy=0 error=[1-9]\d*$/, $got);
 is(book('create', order(), '&amount=1'), 'error', 'no order is made');
 is(claim("$::Channel:f-0", 'paid'), 'ok', 'events have room of their own');
 like(book('look', "$::Channel:f-0"), qr/^ok PAID /, 'and move the orders');
-Time::HiRes::sleep(3);
+Time::HiRes::sleep(5.5 * $PaygwTest::Slow);
 made(order());
 like(ask("op=book&verb=create&key=$::Channel:g&n=20&spread=1&amount=1"),
      qr/^ok=20 /, 'what has ended gives room');
 like(error_log_text(), qr/could not allocate record of call in paygw zone/);
---- timeout: 20
+--- timeout: 60
 --- faulty
 
 
