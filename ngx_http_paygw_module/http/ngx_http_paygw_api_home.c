@@ -232,7 +232,7 @@ ngx_http_paygw_api_home_ask(ngx_http_paygw_api_ctx_t *ctx,
     static const ngx_paygw_book_verb_e  verbs[] = {
         NGX_PAYGW_BOOK_CREATE,
         NGX_PAYGW_BOOK_MOVE,
-        NGX_PAYGW_BOOK_LOOK,
+        NGX_PAYGW_BOOK_MOVE,    /* to nowhere: it is told, and kept anew */
         NGX_PAYGW_BOOK_DROP
     };
 
@@ -357,19 +357,9 @@ ngx_http_paygw_api_home_told(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc,
 
     default: /* NGX_HTTP_PAYGW_HOME_LOOK */
 
-        if (rc != NGX_OK) {
-            return ngx_http_paygw_api_home_unknown(ctx, rc, call);
-        }
-
-        rc = ngx_http_paygw_api_home_found(ctx, call);
-
-        /* from now on, and nobody waits for this */
-
-        home->book.verb = NGX_PAYGW_BOOK_MOVE;
-
-        ngx_paygw_store_book_tell(ngx_http_paygw_store(ctx->request),
-                                  &home->op);
-        return rc;
+        return (rc == NGX_OK || rc == NGX_DONE)
+               ? ngx_http_paygw_api_home_found(ctx, call)
+               : ngx_http_paygw_api_home_unknown(ctx, rc, call);
     }
 }
 
