@@ -65,6 +65,7 @@ trap 'kill $selftest 2> /dev/null || :; rm -f "$proof"' EXIT
 proved() {
     rc=0
     wait $selftest || rc=1
+    trap 'rm -f "$proof"' EXIT
     cat "$proof"
     return $rc
 }
