@@ -59,6 +59,17 @@ export ASAN_OPTIONS="detect_leaks=1:allocator_may_return_null=1"
 export UBSAN_OPTIONS="print_stacktrace=1"
 export LSAN_OPTIONS="print_suppressions=0"
 
+# what was found and on which input, in lines that a log of CI can keep
+
+found() {
+    grep -a -m 3 -E 'ERROR|does not hold|runtime error|SUMMARY' "$2" \
+    || tail -n 3 "$2"
+    input=$(ls -t "$1" | head -n 1)
+    if [ -n "$input" ]; then
+        echo "input: $(head -c 600 "$1/$input" | base64 -w 0)"
+    fi
+}
+
 run() {
     work=$out/$1
     mkdir -p "$work/corpus" "$work/artifacts"
@@ -81,7 +92,8 @@ run() {
 
     if [ $rc -ne 0 ]; then
         echo "fuzz $1: FAILED, see $log and $work/artifacts"
-        grep -m 3 -E 'ERROR|does not hold|runtime error' "$log" || :
+        found "$work/artifacts" "$log" > "$out/failed.$$.$1"
+        cat "$out/failed.$$.$1"
         return 1
     fi
 
@@ -103,7 +115,7 @@ lane() {
     n=0
     for target in $targets; do
         if [ $((n % jobs)) -eq "$1" ]; then
-            run "$target" || : > "$out/failed.$$.$target"
+            run "$target" || : >> "$out/failed.$$.$target"
         fi
         n=$((n + 1))
     done
@@ -117,6 +129,14 @@ while [ "$lane" -lt "$jobs" ]; do
 done
 wait
 
+# told once more at the end, whoever reads only that
+
+rc=0
 for file in "$out"/failed.$$.*; do
-    [ ! -e "$file" ] || { rm -f "$out"/failed.$$.*; exit 1; }
+    [ -e "$file" ] || continue
+    { echo "in $seconds s"; cat "$file"; } \
+    | sed "s/^/fuzz ${file##*.}: FAILED: /"
+    rm -f "$file"
+    rc=1
 done
+exit $rc

@@ -59,9 +59,10 @@ count() {
 failures() {
     local found
     found=$(sed -n -e "s/^# *Failed test '\(.*\)'\$/\1/p" \
-                -e 's/^\(t\/[^ ]*\.t\) .*(Wstat: .*/\1/p' "$2" \
+                -e 's/^\(t\/[^ ]*\.t\) .*(Wstat: .*/\1/p' \
+                -e 's/^fuzz \([a-z_0-9]*: FAILED: .*\)/\1/p' "$2" \
             | sort -u | head -n 8)
-    printf '%s\n' "${found:-$(tail -n 1 "$2")}" | cut -c 1-110 \
+    printf '%s\n' "${found:-$(tail -n 1 "$2")}" | cut -c 1-400 \
         | sed "s/^/$1: /"
 }
 
