@@ -119,9 +119,12 @@ struct ngx_paygw_exchange_s {
                                                   unsigned:1 */
     ngx_uint_t                   busy;         /* the provider says of itself
                                                   that it is out of order, or
-                                                  has too much to do, */
-    ngx_uint_t                   again;        /* and it takes the same request
-                                                  again; both unsigned:1 */
+                                                  has too much to do;
+                                                  unsigned:1 */
+    ngx_uint_t                   again;        /* it takes the same request
+                                                  again, for that, or for an
+                                                  earlier one that is still
+                                                  under way; unsigned:1 */
     ngx_uint_t                   refused;      /* an order was to be created,
                                                   and there is none; unsigned:1
                                                 */
