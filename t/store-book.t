@@ -279,6 +279,14 @@ like(book('reserve', $o, '&refund=r1&sum=1'), qr/^ok /);
 like(book('confirm', $o, '&refund=r1&sum=1'), qr/^ok /);
 is(book('look', $o), 'ok PART_REFUNDED 100/CNY/a 1+0 - n2 []',
    'a refund: forgotten');
+book('move', $o, '&fresh=60000&answer=b');
+like(book('look', $o), qr/ \[b\]$/, 'told');
+like(book('confirm', $o, '&refund=r2&sum=1'), qr/^ok /);
+is(book('look', $o), 'ok PART_REFUNDED 100/CNY/a 2+0 - n2 []',
+   'one more of them: forgotten');
+book('move', $o, '&fresh=60000&answer=b');
+is(book('look', $o, '&refund=r9'), 'ok PART_REFUNDED 100/CNY/a 2+0 - n2 []',
+   'whoever asks for a refund wants no answer of the order');
 
 
 
@@ -359,6 +367,21 @@ is(ask("op=book&verb=look&key=$o&cancel=1"), 'cancelled', 'nor for this');
 is(ask("op=book&verb=move&to=PAYING&key=$o&cancel=1"), 'cancelled');
 ok(wait_for(sub { book('look', $o) eq 'ok PAYING 8/EUR/a 0+0 - n []' }),
    'done all the same');
+is(ask("op=book&verb=learn&key=$o&amount=1&currency=EUR&note=n2&tell=1"),
+   'sent', 'another payment');
+my $said = qr/what a provider says of order "\Q$o\E"/;
+ok(wait_for(sub { error_log_text() =~ $said }), 'which is logged');
+is(book('look', $o), 'ok PAYING 8/EUR/a 0+0 - n []', 'and nothing else');
+
+# a caller who has left has said nothing of a payment
+
+my $q = order();
+made($q, '&amount=100&to=PAID');
+like(book('reserve', $q, '&refund=r1&sum=40'), qr/^ok /);
+is(ask("op=book&verb=reserve&key=$q&refund=r1&sum=41&cancel=1"), 'cancelled');
+like(book('reserve', $q, '&refund=r1&sum=41'), qr/^other /, 'another amount');
+unlike(error_log_text(), qr/what a provider says of order "\Q$q\E"/,
+       'no word of the provider');
 
 $o = order();
 is(claim($o, 'paid'), 'ok', 'made elsewhere, and paid');
@@ -465,10 +488,16 @@ if (!store_is('zone')) {
     pass('of the zone alone');
     return;
 }
+my @o = map { order() } 1 .. 20;
+made($_, '&amount=1&keep=600000') for @o;
+book('move', $_, '&fresh=600000&answer=a&keep=600000') for @o;
 my $got = ask("op=book&verb=create&key=$::Channel:f&n=2000&spread=1"
               . '&amount=1&keep=' . 5000 * $PaygwTest::Slow);
 like($got, qr/^ok=[1-9]\d* committed=0 busy=0 error=[1-9]\d*$/, $got);
 is(book('create', order(), '&amount=1'), 'error', 'no order is made');
+my ($o) = grep { book('move', $_, '&note=' . 'n' x 256) eq 'error' } @o;
+ok(defined $o, 'nor is a note kept');
+is(book('look', $o), 'ok CREATED 1// 0+0 -  [a]', 'nothing has changed');
 is(claim("$::Channel:f-0", 'paid'), 'ok', 'events have room of their own');
 like(book('look', "$::Channel:f-0"), qr/^ok PAID /, 'and move the orders');
 Time::HiRes::sleep(5.5 * $PaygwTest::Slow);
@@ -772,6 +801,27 @@ made($p, '&amount=100&keep=1500');
 ok(wait_for(sub { book('look', $p) =~ /^no NONE / }), 'time goes by');
 is(book('reserve', $o, '&refund=r1&sum=40'), 'done PAID 100// 0+40 held  []',
    'it is there');
+
+# and whatever changes of a refund; what was told before is nothing new
+
+my @o = map { order() } 1 .. 6;
+made($_, '&amount=100&to=PAID&keep=1500') for @o;
+my ($old, $short, @long) = @o;
+like(book('confirm', $old, '&refund=r1&sum=40&keep=1500'), qr/^ok /);
+like(book('reserve', $long[0], '&refund=r1&sum=40&keep=60000'), qr/^ok /);
+like(book('reserve', $_, '&refund=r1&sum=40&keep=1500'), qr/^ok /)
+    for @long[1, 2];
+like(book('back', $long[1], '&refund=r1&keep=60000'), qr/^ok /);
+is(claim($long[2], 'returned', "$c&refund=r1"), 'ok', 'told of by a callback');
+like(book('doubt', $long[3], '&refund=r1&sum=40&keep=60000'), qr/^ok /);
+is(claim($old, 'refunded', "$c&refund=r1&sum=40"), 'ok', 'told again');
+is(claim($old, 'returned', "$c&refund=r2"), 'ok', 'of one that is not held');
+ok(wait_for(sub { book('look', $short) =~ /^no NONE / }), 'time goes by');
+ok(wait_for(sub { book('look', $old) =~ /^no NONE / }), 'nothing new');
+is(book('look', $long[0]), 'ok PAID 100// 0+40 -  []', 'held');
+is(book('look', $long[1]), 'ok PAID 100// 0+0 -  []', 'given back');
+is(book('look', $long[2]), 'ok PAID 100// 0+0 -  []', 'by a callback');
+is(book('look', $long[3]), 'ok PAID 100// 0+40 -  []', 'in doubt');
 --- timeout: 20
 
 

@@ -143,10 +143,12 @@ ngx_paygw_book_other(ngx_str_t *a, ngx_str_t *b)
 ngx_uint_t
 ngx_paygw_book_valid(ngx_paygw_book_t *book)
 {
+    if (!ngx_paygw_book_visible(&book->refund_id, NGX_PAYGW_BOOK_REFUND_MAX)) {
+        return 0;
+    }
+
     if (book->verb >= NGX_PAYGW_BOOK_RESERVE) {
         return book->refund_id.len
-               && ngx_paygw_book_visible(&book->refund_id,
-                                         NGX_PAYGW_BOOK_REFUND_MAX)
                && ngx_paygw_book_visible(&book->note, NGX_PAYGW_BOOK_NOTE_MAX)
                && book->refund_amount <= NGX_PAYGW_BOOK_AMOUNT_MAX
                && (book->refund_amount > 0

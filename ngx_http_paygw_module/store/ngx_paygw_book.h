@@ -118,7 +118,9 @@
  * such an order was made elsewhere, and is known to be paid by a callback.
  *
  * The end of an order is when nobody can pay it any more, as whoever made it
- * has told the provider; what is closed, failed or paid keeps it.
+ * has told the provider; what is closed, failed or paid keeps it.  A call that
+ * is refused after its create has made the end later leaves it there: nothing
+ * is closed too early for that.
  *
  * A record is kept for op->keep after it was made, moved, or had a refund, and
  * never for a shorter time than before.  What is known of its refunds is part
@@ -243,8 +245,9 @@ typedef struct {
     ngx_paygw_book_terms_t       told;
     ngx_str_t                    told_note;
     time_t                       told_expires;  /* 0: not known */
-    ngx_str_t                    told_answer;   /* of a look; of a stamp: the
-                                                   refund's note; empty: none */
+    ngx_str_t                    told_answer;   /* of a look; or, if a refund
+                                                   is asked about, its note;
+                                                   empty: none */
     int64_t                      refunded;  /* of the refunds that are done, */
     int64_t                      held;      /* and under way */
     ngx_paygw_book_refund_e      refund;    /* the one that was asked about */

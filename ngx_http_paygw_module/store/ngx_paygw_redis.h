@@ -186,6 +186,7 @@ typedef struct {
     unsigned                     asking:1;  /* behind ASKING */
     unsigned                     held:1;    /* in one of those queues */
     unsigned                     sent:1;    /* to some server */
+    unsigned                     learns:1;  /* a provider's word of an order */
 
     ngx_str_t                    id;        /* of the event */
     ngx_str_t                    order;     /* key of the order's mark, or

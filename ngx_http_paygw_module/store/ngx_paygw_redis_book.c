@@ -51,6 +51,8 @@ ngx_paygw_redis_book(ngx_paygw_store_t *store, ngx_paygw_store_op_t *op)
         return NGX_ERROR;
     }
 
+    cmd->learns = (op->book->verb == NGX_PAYGW_BOOK_LEARN);
+
     if (ngx_paygw_redis_book_send(cmd, op) != NGX_OK) {
 
         if (op->handler == NULL) {
@@ -215,7 +217,7 @@ ngx_paygw_redis_book_result(ngx_paygw_redis_cmd_t *cmd, redisReply *reply)
 
         /* nobody wants to be told, and the pool may be gone */
 
-        if (ngx_strncmp(reply->str, "other ", 6) == 0) {
+        if (cmd->learns && ngx_strncmp(reply->str, "other ", 6) == 0) {
             ngx_paygw_book_disagrees(ngx_cycle->log, &cmd->id);
         }
 

@@ -212,9 +212,9 @@
     " elseif known and rid then\n"                                            \
     "  local s,r,q=ref(" rkey ")\n"                                           \
     "  if not s then return " NGX_PAYGW_REDIS_LUA_BAD " end\n"                \
-    "  if b[1]=='refunded' then conf(" rkey ",o,s,r,b[7],life)\n"             \
-    "  else back(" rkey ",o,s,r,life,q) end\n"                                \
-    "  put(" key ",o,life)\n"                                                 \
+    "  if b[1]=='refunded' then s=conf(" rkey ",o,s,r,b[7],life)\n"           \
+    "  else s=back(" rkey ",o,s,r,life,q) end\n"                              \
+    "  put(" key ",o,s=='ok' and life or 1)\n"                                \
     " end\n"                                                                  \
     "end\n"
 

@@ -382,11 +382,12 @@ ngx_paygw_zone_book_tell(ngx_paygw_zone_ask_t *ask)
     ngx_paygw_zone_book_terms(ask->order, &book->told);
     ngx_paygw_zone_book_told(ask->order, book);
 
+    if (book->verb != NGX_PAYGW_BOOK_LOOK || book->refund_id.len) {
+        ngx_str_null(&book->told_answer);
+    }
+
     if (ask->refund) {
         book->told_answer = ask->refund->note;
-
-    } else if (book->verb != NGX_PAYGW_BOOK_LOOK) {
-        ngx_str_null(&book->told_answer);
     }
 
     return ngx_paygw_book_keep(book);

@@ -351,13 +351,19 @@ ngx_paygw_zone_book_write(ngx_paygw_zone_ask_t *ask, ngx_uint_t terms)
 
     ngx_str_null(&none);
 
+    if (ngx_paygw_zone_book_replace(ask->zone, order,
+                                    terms ? &ask->book->terms : &old.told,
+                                    ask->book->note.len ? &ask->book->note
+                                                        : &old.told_note,
+                                    &none)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     order->fresh = ngx_current_msec;
 
-    return ngx_paygw_zone_book_replace(ask->zone, order,
-                                       terms ? &ask->book->terms : &old.told,
-                                       ask->book->note.len ? &ask->book->note
-                                                           : &old.told_note,
-                                       &none);
+    return NGX_OK;
 }
 
 

@@ -79,7 +79,7 @@ ngx_int_t fuzz_check(ngx_paygw_exchange_t *x);
  * order.c: what must be true of what is told of an order, and of the answer to
  * the caller
  */
-void fuzz_order_told(ngx_paygw_order_t *o);
+void fuzz_order_told(ngx_paygw_order_t *o, ngx_paygw_channel_t *ch);
 void fuzz_order_answer(ngx_pool_t *pool, ngx_paygw_order_t *o,
     ngx_paygw_channel_t *ch);
 

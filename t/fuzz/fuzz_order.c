@@ -247,7 +247,7 @@ fuzz_told(ngx_pool_t *pool, ngx_paygw_channel_t **ch, ngx_str_t *words,
     rc = (*ch)->provider->orders->normalise(&x, &o);
 
     if (rc == NGX_OK) {
-        fuzz_order_told(&o);
+        fuzz_order_told(&o, *ch);
         fuzz_order_answer(pool, &o, *ch);
         return;
     }

@@ -215,7 +215,7 @@ fuzz_one(ngx_pool_t *pool, ngx_str_t *input)
     }
 
     if (rc == NGX_OK) {
-        fuzz_order_told(&o);
+        fuzz_order_told(&o, p->channel);
         fuzz_order_answer(pool, &o, p->channel);
         return;
     }
