@@ -30,14 +30,15 @@ my @Of = (notify_url => 'https://pay.example.com/n', paygw_retry => 'off');
 my $Nginx = PaygwNginx->start(
     http => $Store . "    paygw_deadline 30s;\n"
         . $Peer->wechat($Url, @Of) . $Peer->unionpay($Url, @Of)
+        . $Peer->stripe($Url, paygw_retry => 'off')
         . join('', map { "    paygw_route r_$_ { channel $_; channel wxpay; "
-                         . "strategy order; }\n" } qw(unionpay)),
+                         . "strategy order; }\n" } qw(unionpay stripe)),
     server => join '', map({ "location /$_/ { paygw_api $_; }\n" }
-                           qw(unionpay r_unionpay)),
+                           qw(unionpay stripe r_unionpay r_stripe)),
         'location /pass/ { paygw_pass unionpay; }');
 
 my %Api = map { $_ => PaygwApi->new($Nginx, "/$_") }
-          qw(unionpay r_unionpay);
+          qw(unionpay stripe r_unionpay r_stripe);
 
 sub asked { return map { $_->{body} =~ /\btxnTime=(\d+)/ } $Peer->requests }
 
@@ -129,7 +130,9 @@ for (@Passed) {
 # -- in a route: nobody else gets it --
 
 for my $case ([ unionpay => { fields => { respCode => 'X1' } },
-                { fields => { respCode => '00', tn => '1' } } ])
+                { fields => { respCode => '00', tn => '1' } } ],
+              [ stripe => { status => 424, body =>
+                                '{"error":{"type":"api_error"}}' }, undef ])
 {
     my ($name, $answer, $second) = @$case;
     my $a = $Api{"r_$name"};
@@ -154,6 +157,23 @@ for my $case ([ unionpay => { fields => { respCode => 'X1' } },
                channel => $name);
         is(join(' ', asked()), $time, "route: $name: the same one");
     }
+}
+
+
+# -- Stripe: what failed at somebody else's, who may have done it --
+
+{
+    my $a = $Api{stripe};
+    my $order = $a->order(method => 'app');
+
+    $Peer->plan({ status => 424, body => '{"error":{"type":"api_error"}}' });
+    $a->problem($a->post('/orders', $order), 502, 'PROVIDER-UNCLEAR', 'Stripe');
+    sleep 1;
+    $Peer->plan;
+    $a->problem($a->post('/orders', { %$order, amount => 99 }), 409,
+                'CLIENT-ORDER_MISMATCH', 'Stripe: with other terms',
+                field => 'amount');
+    is(scalar $Peer->requests, 0, 'Stripe: with other terms: not sent');
 }
 
 ok($Nginx->quit, 'quits');
