@@ -93,6 +93,36 @@ for my $word (qw(X1 A7 61)) {
     }
 }
 
+
+# -- in a route, and Stripe: what failed at somebody else's --
+
+my $Failed = { status => 424, body => '{"error":{"type":"api_error"}}' };
+my @Routed;
+
+for my $case ([ unionpay => { fields => { respCode => 'X1' } },
+                { fields => { respCode => '00', tn => '1' } } ],
+              [ stripe => $Failed ])
+{
+    my ($name, $answer, $second) = @$case;
+    my $a = $Api{"r_$name"};
+    my $order = $a->order(method => 'app');
+
+    $Peer->plan($answer);
+    $a->problem($a->post('/orders', $order), 502, 'PROVIDER-UNCLEAR',
+                "route: $name", channel => $name);
+    is(scalar $Peer->requests, 1, "route: $name: nobody else was asked");
+    push @Routed, [ $name, $a, $order, $second, asked() ];
+}
+
+my $Stripe = $Api{stripe}->order(method => 'app');
+
+$Peer->plan($Failed);
+$Api{stripe}->problem($Api{stripe}->post('/orders', $Stripe), 502,
+                      'PROVIDER-UNCLEAR', 'Stripe');
+
+
+# -- what is known of them --
+
 # what would be dropped is so by now, and another txnTime would be another one
 
 sleep 2;
@@ -126,25 +156,8 @@ for (@Passed) {
        "$name: with those it had");
 }
 
-
-# -- in a route: nobody else gets it --
-
-for my $case ([ unionpay => { fields => { respCode => 'X1' } },
-                { fields => { respCode => '00', tn => '1' } } ],
-              [ stripe => { status => 424, body =>
-                                '{"error":{"type":"api_error"}}' }, undef ])
-{
-    my ($name, $answer, $second) = @$case;
-    my $a = $Api{"r_$name"};
-    my $order = $a->order(method => 'app');
-
-    $Peer->plan($answer);
-    $a->problem($a->post('/orders', $order), 502, 'PROVIDER-UNCLEAR',
-                "route: $name", channel => $name);
-    is(scalar $Peer->requests, 1, "route: $name: nobody else was asked");
-    my ($time) = asked();
-
-    sleep 2;
+for (@Routed) {
+    my ($name, $a, $order, $second, $time) = @$_;
     $Peer->plan;
     $a->problem($a->post('/orders', { %$order, channel => 'wxpay' }), 409,
                 'CLIENT-ORDER_MISMATCH', "route: $name: another one by name",
@@ -159,22 +172,12 @@ for my $case ([ unionpay => { fields => { respCode => 'X1' } },
     }
 }
 
-
-# -- Stripe: what failed at somebody else's, who may have done it --
-
-{
-    my $a = $Api{stripe};
-    my $order = $a->order(method => 'app');
-
-    $Peer->plan({ status => 424, body => '{"error":{"type":"api_error"}}' });
-    $a->problem($a->post('/orders', $order), 502, 'PROVIDER-UNCLEAR', 'Stripe');
-    sleep 1;
-    $Peer->plan;
-    $a->problem($a->post('/orders', { %$order, amount => 99 }), 409,
-                'CLIENT-ORDER_MISMATCH', 'Stripe: with other terms',
-                field => 'amount');
-    is(scalar $Peer->requests, 0, 'Stripe: with other terms: not sent');
-}
+$Peer->plan;
+$Api{stripe}->problem($Api{stripe}->post('/orders', { %$Stripe,
+                                                      amount => 99 }), 409,
+                      'CLIENT-ORDER_MISMATCH', 'Stripe: with other terms',
+                      field => 'amount');
+is(scalar $Peer->requests, 0, 'Stripe: with other terms: not sent');
 
 ok($Nginx->quit, 'quits');
 unlike($Nginx->log, qr/\[(?:alert|crit|emerg)\]/, 'no alert');
