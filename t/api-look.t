@@ -36,7 +36,7 @@ my $Nginx = PaygwNginx->start(
         . $Peer->wechat($Url, @Notify)
         . $Peer->wechat($Url, @Notify, @Once, -name => 'once',
                         mchid => '1900009192')
-        . $Peer->wechat_v2($Url, @Notify) . $Peer->alipay($Url)
+        . $Peer->wechat_v2_cert($Url, @Notify) . $Peer->alipay($Url)
         . $Peer->unionpay($Url, @Notify),
     server => 'location = /metrics { paygw_metrics; } '
         . join '', map { "location /$_->[0]/ { paygw_api $_->[1]; "
@@ -319,8 +319,11 @@ asked(3, 'in doubt, then a forged one');
 for ([ wx => 'ORDERPAID', 'ORDER_PAID' ], [ v2 => 'ORDERPAID', 'ORDER_PAID' ],
      [ wx => 'ORDER_CLOSED', 'ORDER_CLOSED' ],
      [ v2 => 'ORDERCLOSED', 'ORDER_CLOSED' ],
+     [ ali => 'ACQ.TRADE_HAS_SUCCESS', 'ORDER_PAID' ],
+     [ ali => 'ACQ.TRADE_HAS_CLOSE', 'ORDER_CLOSED' ],
      map { [ ali => "ACQ.$_", 'ORDER_STATE' ] }
-     qw(REASON_TRADE_STATUS_INVALID REASON_ILLEGAL_STATUS TRADE_STATUS_ERROR))
+     qw(REASON_TRADE_STATUS_INVALID REASON_ILLEGAL_STATUS TRADE_STATUS_ERROR
+        TRADE_HAS_FINISHED))
 {
     my ($api, $word, $code) = @$_;
     my $a = $Api{$api};
@@ -378,7 +381,7 @@ sub back {
 }
 
 for my $word (qw(REASON_TRADE_STATUS_INVALID REASON_ILLEGAL_STATUS
-                 TRADE_STATUS_ERROR))
+                 TRADE_STATUS_ERROR TRADE_HAS_FINISHED))
 {
     my @first = (no_one(ali => "ACQ.$word"));
     my $refund = sub {
@@ -423,6 +426,43 @@ for my $word (qw(REASON_TRADE_STATUS_INVALID REASON_ILLEGAL_STATUS
                        'CLIENT-REFUND_MISMATCH',
                        "refund: $word: another one");
     asked(3, "refund: $word: another one");
+}
+
+# of what is said of the question the question is not asked once more
+
+for my $word (qw(REASON_TRADE_STATUS_INVALID TRADE_HAS_FINISHED)) {
+    fresh();
+    $Peer->plan(is_one(ali => 'TRADE_SUCCESS', 100), back(fund_change => 'N'),
+                no_one(ali => "ACQ.$word"));
+    $Api{ali}->problem($Api{ali}->post("/orders/$Id/refunds",
+                           { refund_id => "R$Id", amount => 30 }), 502,
+                       'PROVIDER-UNCLEAR', "refund: sent, then $word",
+                       provider_code => "ACQ.$word");
+    my @got = asked(3, "refund: sent, then $word");
+    is(join(' ', map { $_->{params}{method} =~ s/^alipay\.trade\.//r } @got),
+       'query refund fastpay.refund.query', "refund: sent, then $word: asked");
+}
+
+# WeChat Pay v2 says this of an order that is too old: no refund is there,
+# whether it is the refund that it says it of, or the question before
+
+for my $said ('/pay/orderquery', '/secapi/pay/refund') {
+    my $name = "refund: v2: $said";
+
+    fresh();
+    $Peer->plan({ fields => { prepay_id => 'wx1', code_url => 'weixin://x' } });
+    $Api{v2}->ok(create('v2'), "$name: made");
+    $Peer->plan(is_one(v2 => 'SUCCESS', 100));
+    $Api{v2}->ok($Api{v2}->get("/orders/$Id"), "$name: paid", state => 'PAID');
+
+    my @first = $said =~ /refund/ ? (is_one(v2 => 'SUCCESS', 100)) : ();
+    $Peer->plan(@first, no_one(v2 => 'TRADE_OVERDUE'));
+    $Api{v2}->problem($Api{v2}->post("/orders/$Id/refunds",
+                          { refund_id => "R$Id", amount => 30 }), 409,
+                      'CLIENT-ORDER_STATE', $name, %None,
+                      provider_code => 'TRADE_OVERDUE');
+    my @got = asked(1 + @first, $name);
+    is($got[-1]{target}, $said, "$name: and nothing more");
 }
 
 

@@ -104,7 +104,7 @@ my @Cases = (
     [ unionpay => back => 'origRespCode', [ qw(03 04 05) ], sub {
         ({ fields => { %Up, origRespCode => '00' } },
          { fields => { %Up, txnAmt => '30', origRespCode => $_[0] } }) } ],
-    [ unionpay => refund => 'respCode', [ qw(03 04 05) ], sub {
+    [ unionpay => refund => 'respCode', [ qw(03 04 05 A6) ], sub {
         ({ fields => { %Up, origRespCode => '00' } },
          { fields => { respCode => $_[0] } }) } ],
 );

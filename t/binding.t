@@ -532,7 +532,8 @@ $::Peer->plan({ content => '{"code":"20002","msg":"x","sub_code":"isp.new",'
 passed(ali_create($o, '1.00'), 'Alipay: no refusal');
 is(ali_create($o, '2.00')->{status}, 409, 'Alipay: nobody knows');
 for my $case ([ 402, '"type":"card_error","payment_intent":{"id":"pi_1"}' ],
-              [ 400, '"type":"idempotency_error"' ])
+              [ 400, '"type":"idempotency_error"' ],
+              [ 424, '"type":"api_error"' ])
 {
     my ($status, $error) = @$case;
     $o = order();

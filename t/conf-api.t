@@ -182,7 +182,7 @@ unlike(conf(wx(), 'location /pay/ { paygw_api wxpay; if ($arg_a) '
 for (
     [ 'alipay', 'alipay', 'nobody is called when an order is paid' ],
     [ 'wechat', 'wxpay', 'no order can be made' ],
-    [ 'wechat_v2', 'wxv2', 'no order can be made' ],
+    [ 'wechat_v2', 'wxv2', "no order can be made but by a payer's code" ],
     [ 'unionpay', 'union', 'no order and no refund can be made' ],
 ) {
     my ($what, $name, $then) = @$_;

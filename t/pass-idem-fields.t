@@ -91,7 +91,7 @@ for my $case (
 --- run
 for my $case (
     (map { [ 'backTransReq.do', $_, 1 ] } qw(00 10 33)),
-    (map { [ 'backTransReq.do', $_, 2 ] } qw(02 03 04 05 06 11 12 34 A6)),
+    (map { [ 'backTransReq.do', $_, 2 ] } qw(02 03 04 05 06 11 12 34 A6 X1)),
     [ 'queryTrans.do', '00', 2 ],
 ) {
     my ($path, $code, $times) = @$case;

@@ -98,7 +98,7 @@ ngx_paygw_stripe_refused(ngx_uint_t status, ngx_paygw_json_t *answer)
 
     e = ngx_paygw_json_get(answer, "error");
 
-    return status < 500 && status != 409 && status != 429
+    return status < 500 && status != 409 && status != 424 && status != 429
            && ngx_paygw_json_get(e, "payment_intent") == NULL
            && (ngx_paygw_json_get_string(e, "type", &type) != NGX_OK
                || !ngx_paygw_exchange_among(none, &type));

@@ -174,6 +174,12 @@ ngx_int_t ngx_paygw_unionpay_normalise(ngx_paygw_exchange_t *x,
 #define NGX_PAYGW_UNIONPAY_CODE_MAX  16
 
 /*
+ * 1 if the word is a code of UnionPay's, which are two digits and "A6": only of
+ * those it is known that one which is not listed is a refusal.
+ */
+ngx_uint_t ngx_paygw_unionpay_is_code(ngx_str_t *word);
+
+/*
  * What origRespCode says, which is o->told.word: SUCCESS, PENDING, FAILED;
  * UNKNOWN if it is no code of UnionPay's, o->told.odd is set then
  */

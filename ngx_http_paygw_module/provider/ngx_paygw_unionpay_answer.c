@@ -163,7 +163,9 @@ ngx_paygw_unionpay_sense(ngx_paygw_exchange_t *x,
 
     ngx_paygw_exchange_word(x, ngx_paygw_unionpay_answers, code);
 
-    if (x->repeat == NGX_PAYGW_REPEAT_ALWAYS) {
+    if (x->repeat == NGX_PAYGW_REPEAT_ALWAYS
+        || !ngx_paygw_unionpay_is_code(code))
+    {
         x->open = 1;
     }
 

@@ -142,23 +142,20 @@ ngx_paygw_unionpay_normalise(ngx_paygw_exchange_t *x, ngx_paygw_order_t *o)
 }
 
 
-/*
- * 1 if the word is no code of UnionPay's, which are two digits and "A6": only
- * of those it is known that one which is not listed is a refusal.
- */
+ngx_uint_t
+ngx_paygw_unionpay_is_code(ngx_str_t *word)
+{
+    return word->len == 2
+           && ((word->data[0] == 'A' && word->data[1] == '6')
+               || (word->data[0] >= '0' && word->data[0] <= '9'
+                   && word->data[1] >= '0' && word->data[1] <= '9'));
+}
+
 
 static ngx_uint_t
 ngx_paygw_unionpay_odd(ngx_paygw_order_t *o, const char *field)
 {
-    ngx_str_t  *word;
-
-    word = &o->told.word;
-
-    if (word->len == 2
-        && ((word->data[0] == 'A' && word->data[1] == '6')
-            || (word->data[0] >= '0' && word->data[0] <= '9'
-                && word->data[1] >= '0' && word->data[1] <= '9')))
-    {
+    if (ngx_paygw_unionpay_is_code(&o->told.word)) {
         return 0;
     }
 

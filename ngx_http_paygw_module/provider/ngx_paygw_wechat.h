@@ -91,8 +91,9 @@ ngx_int_t ngx_paygw_wechat_redirect(ngx_pool_t *pool, ngx_str_t *url,
 
 extern const ngx_str_t  ngx_paygw_wechat_currencies[];
 
-/* as orders->conf */
-char *ngx_paygw_wechat_orders_conf(ngx_conf_t *cf, ngx_paygw_channel_t *ch);
+/* as orders->conf; "unheard" is what a missing notify_url means */
+char *ngx_paygw_wechat_orders_conf(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    const char *unheard);
 
 /*
  * What an order says, against the limits that are the same in both; those of

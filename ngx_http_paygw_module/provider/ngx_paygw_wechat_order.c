@@ -56,11 +56,12 @@ const ngx_paygw_wechat_told_t  ngx_paygw_wechat_trades[] = {
 
 
 char *
-ngx_paygw_wechat_orders_conf(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
+ngx_paygw_wechat_orders_conf(ngx_conf_t *cf, ngx_paygw_channel_t *ch,
+    const char *unheard)
 {
     ngx_paygw_wechat_account_t  *account = ch->conf;
 
-    ngx_paygw_channel_unheard(cf, ch, "no order can be made");
+    ngx_paygw_channel_unheard(cf, ch, unheard);
 
     if (account->sub_mchids && account->sub_mchids->nelts != 1) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,

@@ -18,6 +18,8 @@
 #define NGX_PAYGW_WECHAT_V2_CODE_LEN    18        /* of a payer's code */
 
 
+static char *ngx_paygw_wechat_v2_orders_conf(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch);
 static ngx_int_t ngx_paygw_wechat_v2_order_check(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o);
 static ngx_int_t ngx_paygw_wechat_v2_check_create(ngx_paygw_exchange_t *x,
@@ -62,7 +64,7 @@ const ngx_paygw_orders_t  ngx_paygw_wechat_v2_orders = {
     | ngx_paygw_method_bit(APP) | ngx_paygw_method_bit(H5)
     | ngx_paygw_method_bit(BARCODE),
     ngx_paygw_wechat_currencies,
-    ngx_paygw_wechat_orders_conf,
+    ngx_paygw_wechat_v2_orders_conf,
     ngx_paygw_wechat_v2_order_check,
     {
         ngx_paygw_wechat_v2_order_create,
@@ -77,6 +79,14 @@ const ngx_paygw_orders_t  ngx_paygw_wechat_v2_orders = {
     NULL,
     0
 };
+
+
+static char *
+ngx_paygw_wechat_v2_orders_conf(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
+{
+    return ngx_paygw_wechat_orders_conf(cf, ch, "no order can be made but "
+                                        "by a payer's code");
+}
 
 
 static ngx_int_t

@@ -27,6 +27,8 @@
 #define NGX_PAYGW_WECHAT_V3_ATTACH_MAX    128
 
 
+static char *ngx_paygw_wechat_v3_orders_conf(ngx_conf_t *cf,
+    ngx_paygw_channel_t *ch);
 static ngx_int_t ngx_paygw_wechat_v3_order_check(ngx_paygw_exchange_t *x,
     ngx_paygw_order_t *o);
 static ngx_int_t ngx_paygw_wechat_v3_order_create(ngx_paygw_exchange_t *x,
@@ -60,7 +62,7 @@ const ngx_paygw_orders_t  ngx_paygw_wechat_v3_orders = {
     ngx_paygw_method_bit(QR) | ngx_paygw_method_bit(JSAPI)
     | ngx_paygw_method_bit(APP) | ngx_paygw_method_bit(H5),
     ngx_paygw_wechat_currencies,
-    ngx_paygw_wechat_orders_conf,
+    ngx_paygw_wechat_v3_orders_conf,
     ngx_paygw_wechat_v3_order_check,
     {
         ngx_paygw_wechat_v3_order_create,
@@ -75,6 +77,13 @@ const ngx_paygw_orders_t  ngx_paygw_wechat_v3_orders = {
     NULL,
     0
 };
+
+
+static char *
+ngx_paygw_wechat_v3_orders_conf(ngx_conf_t *cf, ngx_paygw_channel_t *ch)
+{
+    return ngx_paygw_wechat_orders_conf(cf, ch, "no order can be made");
+}
 
 
 static ngx_int_t
