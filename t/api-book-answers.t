@@ -680,8 +680,11 @@ $Never->ok($Never->get("/orders/$Id"), 'seen: all of it',
                         currency => 'eur', payment_intent => 'pi_1',
                         status => 'failed', metadata => {
                             out_refund_no => $refund } } ] } ]);
-    my $told = $St->get("/orders/$id/refunds/$refund?ref=cs_1");
-    diag($told->{body}) if $told->{status} != 200;
+    $St->ok($St->get("/orders/$id/refunds/$refund?ref=cs_1"),
+            'session: that of another payment', outcome => 'failed',
+            refund_id => $refund);
+    @sent = $Peer->requests;
+    is(scalar @sent, 2, 'session: that of another payment: calls');
     say_next([ 200, \%paid ], [ 200, $none ]);
     $St->problem($St->post("/orders/$id/refunds", { refund_id =>
                      PaygwApi::number(), amount => 60, ref => 'pi_2' }), 409,

@@ -86,6 +86,8 @@ sub pfx {
 my @Pfx = grep { $V{$_}{kind} eq 'pkcs12' } sort keys %V;
 my %Plain = map { ($_, { pfx($_, '') }) } @Pfx;
 my %Legacy = map { ($_, { pfx($_, '-legacy') }) } @Pfx;
+my $Has_legacy = system('openssl list -providers -provider legacy '
+                        . "> $Tmp/out 2>&1") == 0;
 
 my $Nginx = PaygwNginx->start(
     http => "    paygw_zone paygw:1m;\n    paygw_deadline 30s;\n"
@@ -237,7 +239,8 @@ my %Case = (
            !!$want->{loads_with_openssl3_default_provider},
            "$name: without -legacy");
         SKIP: {
-            skip 'no legacy provider of openssl', 1 if !%{ $Legacy{$name} };
+            skip 'no legacy provider of openssl', 2 if !$Has_legacy;
+            ok(%{ $Legacy{$name} }, "$name: by the legacy provider");
             my ($res, $sent) = ask($name, {});
             is($sent->{certId}, $want->{certId}, "$name: certId");
         }
@@ -398,7 +401,11 @@ for my $plain ('6226****0048', '62260900', 'A-12345678') {
 
 ok($Nginx->quit, 'quits');
 unlike($Nginx->log, qr/\[(?:alert|crit|emerg)\]/, 'no alert');
-unlike($Nginx->log, qr/7391|62260|18100000000|123456/,
+
+# processes, connections and ports are numbers, too
+
+(my $log = $Nginx->log) =~ s/\d+#\d+: (?:\*\d+ )?|127\.0\.0\.1:\d+//g;
+unlike($log, qr/7391|62260|18100000000|123456/,
        'nothing of pins and cards in the log');
 
 

@@ -625,7 +625,8 @@ is(book('doubt', $o, "$r1$long"), "done $held", 'in doubt');
 $missed->('no', 'in doubt');
 is(book('back', $o, '&refund=r1'), "ok $free", 'that it has failed is known');
 like(book('reserve', $o, "$r1$long"), qr/^ok /);
-is(book('doubt', $o, "$r1&fresh=1500"), "done $held", 'in doubt for a while');
+is(book('doubt', $o, "$r1&fresh=" . 1500 * $PaygwProcess::Slow), "done $held",
+   'in doubt for a while');
 $missed->('no', 'in doubt for a while');
 ok(wait_for(sub { book('seek', $o, '&refund=r1') =~ /^done / }), 'it is over');
 $missed->('ok', 'it is over');
@@ -751,18 +752,19 @@ is(book('move', order(), '&to=CLOSED&expires=1'), 'no NONE -1// 0+0 -  []',
 === TEST 17: refunds are remembered as long as their order
 --- config eval: $::Config
 --- run
+my $brief = 1500 * $PaygwProcess::Slow;
 my $o = order();
 my $c = '&compare=1&keep=60000';
-made($o, '&amount=100&to=PAID&keep=1500');
-is(book('confirm', $o, '&refund=r1&sum=40&keep=1500'),
+made($o, "&amount=100&to=PAID&keep=$brief");
+is(book('confirm', $o, "&refund=r1&sum=40&keep=$brief"),
    'ok PART_REFUNDED 100// 40+0 done  []', 'done');
-is(book('reserve', $o, '&refund=r2&sum=10&keep=1500'),
+is(book('reserve', $o, "&refund=r2&sum=10&keep=$brief"),
    'ok PART_REFUNDED 100// 40+10 held  []', 'held');
-is(book('stamp', $o, '&refund=r2&note=t2&keep=1500'),
+is(book('stamp', $o, "&refund=r2&note=t2&keep=$brief"),
    'ok PART_REFUNDED 100// 40+10 held  [t2]', 'under its time');
 my $p = order();
-made($p, '&amount=100&to=PAID&keep=1500');
-is(book('confirm', $p, '&refund=r1&sum=40&keep=1500'),
+made($p, "&amount=100&to=PAID&keep=$brief");
+is(book('confirm', $p, "&refund=r1&sum=40&keep=$brief"),
    'ok PART_REFUNDED 100// 40+0 done  []', 'another order');
 
 # something else makes the order last
@@ -792,12 +794,12 @@ is(book('reserve', $p, '&refund=r1&sum=100'), 'ok PAID 100// 0+100 held  []',
 # a callback is what makes it last
 
 $o = order();
-made($o, '&amount=100&to=PAID&keep=1500');
-is(book('reserve', $o, '&refund=r1&sum=40&keep=1500'),
+made($o, "&amount=100&to=PAID&keep=$brief");
+is(book('reserve', $o, "&refund=r1&sum=40&keep=$brief"),
    'ok PAID 100// 0+40 held  []', 'held');
 is(claim($o, 'paid', '&compare=1&amount=100&keep=60000'), 'ok', 'a callback');
 $p = order();
-made($p, '&amount=100&keep=1500');
+made($p, "&amount=100&keep=$brief");
 ok(wait_for(sub { book('look', $p) =~ /^no NONE / }), 'time goes by');
 is(book('reserve', $o, '&refund=r1&sum=40'), 'done PAID 100// 0+40 held  []',
    'it is there');
@@ -805,11 +807,11 @@ is(book('reserve', $o, '&refund=r1&sum=40'), 'done PAID 100// 0+40 held  []',
 # and whatever changes of a refund; what was told before is nothing new
 
 my @o = map { order() } 1 .. 6;
-made($_, '&amount=100&to=PAID&keep=1500') for @o;
+made($_, "&amount=100&to=PAID&keep=$brief") for @o;
 my ($old, $short, @long) = @o;
-like(book('confirm', $old, '&refund=r1&sum=40&keep=1500'), qr/^ok /);
+like(book('confirm', $old, "&refund=r1&sum=40&keep=$brief"), qr/^ok /);
 like(book('reserve', $long[0], '&refund=r1&sum=40&keep=60000'), qr/^ok /);
-like(book('reserve', $_, '&refund=r1&sum=40&keep=1500'), qr/^ok /)
+like(book('reserve', $_, "&refund=r1&sum=40&keep=$brief"), qr/^ok /)
     for @long[1, 2];
 like(book('back', $long[1], '&refund=r1&keep=60000'), qr/^ok /);
 is(claim($long[2], 'returned', "$c&refund=r1"), 'ok', 'told of by a callback');
@@ -822,7 +824,7 @@ is(book('look', $long[0]), 'ok PAID 100// 0+40 -  []', 'held');
 is(book('look', $long[1]), 'ok PAID 100// 0+0 -  []', 'given back');
 is(book('look', $long[2]), 'ok PAID 100// 0+0 -  []', 'by a callback');
 is(book('look', $long[3]), 'ok PAID 100// 0+40 -  []', 'in doubt');
---- timeout: 20
+--- timeout: 60
 
 
 

@@ -46,7 +46,7 @@
  *   event:{CHANNEL}:ID:KIND   the record of an event
  *   order:{CHANNEL}:ORDER     the record of an order, or the mark of one that
  *                             was made elsewhere and is paid
- *   refund:{CHANNEL}:ORDER ID one of its refunds
+ *   refunds:{CHANNEL}:ORDER   its refunds
  *   nonce:{KEY-ID}:NONCE      a key that may come once
  *   limit:{VALUE}:KIND        a bucket
  *   call:{MERCHANT}:DIGEST    a call that is to be run once

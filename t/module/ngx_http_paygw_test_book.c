@@ -14,7 +14,8 @@
  * What paygw_test_store asks the book of orders, and what claims compare:
  *
  *   op=book verb=VERB         create, learn, drop, move, look, reserve,
- *                             confirm, back, refuse, fail, doubt, absent, seek
+ *                             confirm, back, refuse, fail, doubt, absent,
+ *                             seek, stamp
  *     amount= currency= account=
  *     to=STATE note= answer= fresh=MS expires=SECONDS
  *     refund=TEXT sum=N         a refund; refunds=TEXT: one for each of n
