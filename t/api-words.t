@@ -128,8 +128,9 @@ for (@Cases) {
     $api->ok(ask($channel, $op, $plan->('NEW_1')), "$channel $op: new",
              outcome => 'pending');
     is(lines(), ++$Lines, "$channel $op: one line");
-    my $said = qr/channel "$channel" sent unknown $field "NEW_1" of order "$Id"/;
-    like(substr($Nginx->log, $at), qr/\[error\].* $said, taken as pending while/,
+    my $said = qr/channel "$channel" sent unknown $field "NEW_1" of order/;
+    like(substr($Nginx->log, $at),
+         qr/\[error\].* $said "$Id", taken as pending while/,
          "$channel $op: it says which");
 }
 
