@@ -159,6 +159,11 @@ $Wx->ok($Wx->post("/orders/$Id/close"), 'closed', state => 'CLOSED');
 say_next(trade(trade_state => 'NOTPAY'));
 $Wx->ok($Wx->get("/orders/$Id"), 'closed: he has not heard of it',
         state => 'CLOSED', outcome => 'failed');
+asked(1, 'closed');
+say_next();
+$Wx->ok($Wx->get("/orders/$Id"), 'closed: kept, as it is told',
+        state => 'CLOSED', outcome => 'failed');
+asked(0, 'closed: kept');
 say_next(trade());
 $Never->ok($Never->get("/orders/$Id"), 'closed: and paid all the same',
            state => 'PAID', outcome => 'success');
@@ -230,6 +235,19 @@ asked(3, 'elsewhere: asked for first');
 $Wx->problem(refund('E2', 41), 409, 'CLIENT-REFUND_TOO_MUCH',
              'elsewhere: known since');
 asked(0, 'elsewhere: known since');
+
+# nor is one learnt that is not paid, of which a refund is asked for
+
+$Id = 'E20250102_0002';
+$Wx->problem(refund('E3', 1, trade(trade_state => 'NOTPAY')), 409,
+             'CLIENT-ORDER_STATE', 'elsewhere: not paid');
+asked(1, 'elsewhere: not paid');
+for my $n (1, 2) {
+    say_next(trade());
+    $Wx->ok($Wx->get("/orders/$Id"), "elsewhere: not noted $n",
+            state => 'PAID');
+    asked(1, "elsewhere: not noted $n");
+}
 
 
 # -- refunds: what is given back, and what is not --
