@@ -423,6 +423,15 @@ for my $word (qw(REASON_TRADE_STATUS_INVALID REASON_ILLEGAL_STATUS
                        'CLIENT-REFUND_MISMATCH',
                        "refund: $word: another one");
     asked(3, "refund: $word: another one");
+
+    # one of this number is there, and some money of the order is gone
+
+    $Peer->plan;
+    $Api{ali}->problem($Api{ali}->post("/orders/$Id/refunds",
+                           { refund_id => "S$Id", amount => 71 }), 409,
+                       'CLIENT-REFUND_TOO_MUCH',
+                       "refund: $word: another one: it stays held");
+    asked(0, "refund: $word: another one: it stays held");
 }
 
 
