@@ -702,3 +702,10 @@ taken(alipay(order_id => $o, type => 'refund', amount => '1.00', refund =>
              '0.70', refund_id => "S$o"), 'Alipay: its own');
 is($book->(look => "alipay:$o"), "PART_REFUNDED $terms 30+0",
    'Alipay: as much as was held');
+
+# a number that is none of ours is no reason to have it sent for ever
+
+for my $size (64, 65, 200) {
+    taken(test_mode(order_id => order(), kind => 'refund.updated',
+                    refund_id => 'R' x $size), "Stripe: a number of $size");
+}
