@@ -570,6 +570,19 @@ $Never->ok($Never->get("/orders/$Id"), 'seen: all of it',
             outcome => 'pending');
     $Peer->plan({ fields => { %word, origRespCode => '00' } });
     $Up->ok($Up->get($of), 'page: he takes another', state => 'PAID');
+
+    # but that money has come in under it is true of the order
+
+    $order = $Up->order(method => 'page',
+                        return_url => 'https://shop.example.com/');
+    $made = $Up->ok($Up->post('/orders', $order), 'page: another one');
+    $of = "/orders/$order->{order_id}";
+    $Peer->plan({ fields => { %word, origRespCode => '00' } });
+    $Up->ok($Up->get($of, ref => "$made->{ref}b"), 'page: paid by this ref',
+            state => 'PAID');
+    $Peer->plan({ fields => { %word, origRespCode => '05' } });
+    $Up->ok($Up->get($of), 'page: it is paid', state => 'PAID',
+            outcome => 'success');
 }
 
 # -- Alipay: an order that nobody has scanned is closed here --
