@@ -321,6 +321,21 @@ $Wx->problem($Wx->get("/orders/$Id/refunds/U1"), 404,
 $Wx->ok(refund('U9', 41, trade(), back('U9', 41, 'PROCESSING')),
         'who knows: given back', outcome => 'pending');
 
+# his word that it has failed ends what nobody knew before
+
+{
+    my $was = $Id;
+    paid('failed after all');
+    $Wx->problem(refund('F1', 60, trade(), [ 500, { code => 'SYSTEM_ERROR',
+                                                    message => 'x' } ]),
+                 502, 'PROVIDER-UNCLEAR', 'failed after all: nobody knows');
+    $Wx->ok(refund('F1', 60, trade(), back('F1', 60, 'CLOSED')),
+            'failed after all', outcome => 'failed');
+    $Wx->ok(refund('F2', 41, trade(), back('F2', 41)),
+            'failed after all: given back', outcome => 'success');
+    $Id = $was;
+}
+
 # pending, then failed; ABNORMAL is still to be returned
 
 $Wx->problem(refund('P1', 60), 409, 'CLIENT-REFUND_TOO_MUCH',
@@ -378,6 +393,21 @@ $Wx->ok(refund('P1', 60, trade(), back('P1', 60)), 'pending: given back',
            "at once: $name: and then");
         say_next();
     }
+
+    # nor does what a question is told end a call that is under way
+
+    paid('at once: a question');
+    $Peer->requests;
+    say_next(trade(), [ @{ back('T3', 60) }, delay => 3 * $slow ],
+             back('T3', 60, 'CLOSED'));
+    my $one = $begin->('T3', 60);
+    $Peer->requests(2, 20);
+    $Wx->ok($Wx->get("/orders/$Id/refunds/T3"), 'at once: a question',
+            outcome => 'failed');
+    $Wx->problem($Wx->post("/orders/$Id/refunds",
+                           { refund_id => 'T4', amount => 41 }), 409,
+                 'CLIENT-REFUND_TOO_MUCH', 'at once: a question: it is held');
+    is($end->($one), 'OK', 'at once: a question: and made');
 
     $Id = $was;
 }
@@ -472,9 +502,22 @@ $Never->ok($Never->get("/orders/$Id"), 'seen: all of it',
     $Up->problem($Up->get("$of/refunds/$back->{refund_id}"), 404,
                  'CLIENT-REFUND_NOT_FOUND', 'up: none of its own');
     $up->(\@paid, [ respCode => '05' ]);
-    $Up->ok($Up->post("$of/refunds", { refund_id => "S$$" . time,
-                                       amount => 60 }),
-            'up: given back', outcome => 'pending');
+    $back = $Up->ok($Up->post("$of/refunds", { refund_id => "S$$" . time,
+                                               amount => 60 }),
+                    'up: given back', outcome => 'pending');
+
+    # that it is done is told of its own ref, and of no other one
+
+    my $path = "$of/refunds/$back->{refund_id}";
+    $up->(\@paid, [ origRespCode => '00', txnAmt => '60',
+                    currencyCode => '156', queryId => '2' ]);
+    $Up->ok($Up->get($path), 'up: done', outcome => 'success');
+    $up->(\@paid, [ respCode => '34' ]);
+    $Up->ok($Up->get($path), 'up: done is done', outcome => 'success');
+    $up->(\@paid, [ respCode => '34' ]);
+    $Up->problem($Up->get($path, ref => $back->{ref} =~
+                              s/\d{14}$/20250102030405/r), 404,
+                 'CLIENT-REFUND_NOT_FOUND', 'up: done, by another ref');
 }
 
 # UnionPay: of an order that paygw_pass has made the book knows no ref: one that
