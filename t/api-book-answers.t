@@ -498,6 +498,16 @@ $Never->ok($Never->get("/orders/$Id"), 'seen: all of it',
                      'CLIENT-REFUND_TOO_MUCH', 'up: it is held all the same');
     }
 
+    # a word about the payment is none about its refund
+
+    $up->([ @paid, origRespCode => '05' ]);
+    $Up->problem($Up->get("$of/refunds/$back->{refund_id}"), 502,
+                 'PROVIDER-UNCLEAR', 'up: he was not asked for it');
+    $up->();
+    $Up->problem($Up->post("$of/refunds", { refund_id => "S$$" . time,
+                                            amount => 60 }), 409,
+                 'CLIENT-REFUND_TOO_MUCH', 'up: not asked for: it is held');
+
     $up->(\@paid, [ respCode => '34' ]);
     $Up->problem($Up->get("$of/refunds/$back->{refund_id}"), 404,
                  'CLIENT-REFUND_NOT_FOUND', 'up: none of its own');
