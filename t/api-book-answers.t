@@ -159,6 +159,11 @@ $Wx->ok($Wx->post("/orders/$Id/close"), 'closed', state => 'CLOSED');
 say_next(trade(trade_state => 'NOTPAY'));
 $Wx->ok($Wx->get("/orders/$Id"), 'closed: he has not heard of it',
         state => 'CLOSED', outcome => 'failed');
+asked(1, 'closed');
+say_next();
+$Wx->ok($Wx->get("/orders/$Id"), 'closed: kept, as it is told',
+        state => 'CLOSED', outcome => 'failed');
+asked(0, 'closed: kept');
 say_next(trade());
 $Never->ok($Never->get("/orders/$Id"), 'closed: and paid all the same',
            state => 'PAID', outcome => 'success');
@@ -230,6 +235,19 @@ asked(3, 'elsewhere: asked for first');
 $Wx->problem(refund('E2', 41), 409, 'CLIENT-REFUND_TOO_MUCH',
              'elsewhere: known since');
 asked(0, 'elsewhere: known since');
+
+# nor is one learnt that is not paid, of which a refund is asked for
+
+$Id = 'E20250102_0002';
+$Wx->problem(refund('E3', 1, trade(trade_state => 'NOTPAY')), 409,
+             'CLIENT-ORDER_STATE', 'elsewhere: not paid');
+asked(1, 'elsewhere: not paid');
+for my $n (1, 2) {
+    say_next(trade());
+    $Wx->ok($Wx->get("/orders/$Id"), "elsewhere: not noted $n",
+            state => 'PAID');
+    asked(1, "elsewhere: not noted $n");
+}
 
 
 # -- refunds: what is given back, and what is not --
@@ -303,6 +321,21 @@ $Wx->problem($Wx->get("/orders/$Id/refunds/U1"), 404,
 $Wx->ok(refund('U9', 41, trade(), back('U9', 41, 'PROCESSING')),
         'who knows: given back', outcome => 'pending');
 
+# his word that it has failed ends what nobody knew before
+
+{
+    my $was = $Id;
+    paid('failed after all');
+    $Wx->problem(refund('F1', 60, trade(), [ 500, { code => 'SYSTEM_ERROR',
+                                                    message => 'x' } ]),
+                 502, 'PROVIDER-UNCLEAR', 'failed after all: nobody knows');
+    $Wx->ok(refund('F1', 60, trade(), back('F1', 60, 'CLOSED')),
+            'failed after all', outcome => 'failed');
+    $Wx->ok(refund('F2', 41, trade(), back('F2', 41)),
+            'failed after all: given back', outcome => 'success');
+    $Id = $was;
+}
+
 # pending, then failed; ABNORMAL is still to be returned
 
 $Wx->problem(refund('P1', 60), 409, 'CLIENT-REFUND_TOO_MUCH',
@@ -360,6 +393,21 @@ $Wx->ok(refund('P1', 60, trade(), back('P1', 60)), 'pending: given back',
            "at once: $name: and then");
         say_next();
     }
+
+    # nor does what a question is told end a call that is under way
+
+    paid('at once: a question');
+    $Peer->requests;
+    say_next(trade(), [ @{ back('T3', 60) }, delay => 3 * $slow ],
+             back('T3', 60, 'CLOSED'));
+    my $one = $begin->('T3', 60);
+    $Peer->requests(2, 20);
+    $Wx->ok($Wx->get("/orders/$Id/refunds/T3"), 'at once: a question',
+            outcome => 'failed');
+    $Wx->problem($Wx->post("/orders/$Id/refunds",
+                           { refund_id => 'T4', amount => 41 }), 409,
+                 'CLIENT-REFUND_TOO_MUCH', 'at once: a question: it is held');
+    is($end->($one), 'OK', 'at once: a question: and made');
 
     $Id = $was;
 }
@@ -450,13 +498,36 @@ $Never->ok($Never->get("/orders/$Id"), 'seen: all of it',
                      'CLIENT-REFUND_TOO_MUCH', 'up: it is held all the same');
     }
 
+    # a word about the payment is none about its refund
+
+    $up->([ @paid, origRespCode => '05' ]);
+    $Up->problem($Up->get("$of/refunds/$back->{refund_id}"), 502,
+                 'PROVIDER-UNCLEAR', 'up: he was not asked for it');
+    $up->();
+    $Up->problem($Up->post("$of/refunds", { refund_id => "S$$" . time,
+                                            amount => 60 }), 409,
+                 'CLIENT-REFUND_TOO_MUCH', 'up: not asked for: it is held');
+
     $up->(\@paid, [ respCode => '34' ]);
     $Up->problem($Up->get("$of/refunds/$back->{refund_id}"), 404,
                  'CLIENT-REFUND_NOT_FOUND', 'up: none of its own');
     $up->(\@paid, [ respCode => '05' ]);
-    $Up->ok($Up->post("$of/refunds", { refund_id => "S$$" . time,
-                                       amount => 60 }),
-            'up: given back', outcome => 'pending');
+    $back = $Up->ok($Up->post("$of/refunds", { refund_id => "S$$" . time,
+                                               amount => 60 }),
+                    'up: given back', outcome => 'pending');
+
+    # that it is done is told of its own ref, and of no other one
+
+    my $path = "$of/refunds/$back->{refund_id}";
+    $up->(\@paid, [ origRespCode => '00', txnAmt => '60',
+                    currencyCode => '156', queryId => '2' ]);
+    $Up->ok($Up->get($path), 'up: done', outcome => 'success');
+    $up->(\@paid, [ respCode => '34' ]);
+    $Up->ok($Up->get($path), 'up: done is done', outcome => 'success');
+    $up->(\@paid, [ respCode => '34' ]);
+    $Up->problem($Up->get($path, ref => $back->{ref} =~
+                              s/\d{14}$/20250102030405/r), 404,
+                 'CLIENT-REFUND_NOT_FOUND', 'up: done, by another ref');
 }
 
 # UnionPay: of an order that paygw_pass has made the book knows no ref: one that
@@ -552,6 +623,19 @@ $Never->ok($Never->get("/orders/$Id"), 'seen: all of it',
             outcome => 'pending');
     $Peer->plan({ fields => { %word, origRespCode => '00' } });
     $Up->ok($Up->get($of), 'page: he takes another', state => 'PAID');
+
+    # but that money has come in under it is true of the order
+
+    $order = $Up->order(method => 'page',
+                        return_url => 'https://shop.example.com/');
+    $made = $Up->ok($Up->post('/orders', $order), 'page: another one');
+    $of = "/orders/$order->{order_id}";
+    $Peer->plan({ fields => { %word, origRespCode => '00' } });
+    $Up->ok($Up->get($of, ref => "$made->{ref}b"), 'page: paid by this ref',
+            state => 'PAID');
+    $Peer->plan({ fields => { %word, origRespCode => '05' } });
+    $Up->ok($Up->get($of), 'page: it is paid', state => 'PAID',
+            outcome => 'success');
 }
 
 # -- Alipay: an order that nobody has scanned is closed here --

@@ -201,6 +201,8 @@ for my $method (qw(jsapi page)) {
                   'CLIENT-REFUND_MISMATCH', 'stripe: by another ref',
                   field => 'ref');
     is((made($page))[0]{refunded}, 40, 'stripe: once');
+    $Api->ok($Api->get("/orders/$page", channel => 'stripe'),
+             'stripe: the order has its own ref', ref => $made[2]{ref});
 }
 
 

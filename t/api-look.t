@@ -247,6 +247,27 @@ $Api{wx}->problem(create('wx'), 409, 'CLIENT-ORDER_PAID', 'asked twice',
        . 'mchid=1900009191', 'asked twice: for the order');
 }
 
+# the terms are compared as far as they are told; what has failed is over
+
+for ([ 'another currency', 'ORDER_MISMATCH', { amount =>
+           { total => 100, currency => 'HKD' } }, currency => 'HKD' ],
+     [ 'failed', 'ORDER_CLOSED', { trade_state => 'PAYERROR' },
+       state => 'FAILED' ],
+     [ 'no amount', 'ORDER_CLOSED', { trade_state => 'CLOSED',
+                                      amount => undef }, state => 'CLOSED' ])
+{
+    my ($what, $code, $told, %more) = @$_;
+    fresh();
+    my $is = is_one(wx => 'SUCCESS', 100);
+    my $body = { %{ $Json->decode($is->{body}) }, %$told };
+    delete $body->{amount} if !$body->{amount};
+    $Peer->plan(no_one(wx => 'OUT_TRADE_NO_USED'),
+                { body => $Json->encode($body) });
+    $Api{wx}->problem(create('wx'), 409, "CLIENT-$code", "told: $what",
+                      %more);
+    asked(2, "told: $what");
+}
+
 # without the book
 
 fresh();
@@ -426,6 +447,15 @@ for my $word (qw(REASON_TRADE_STATUS_INVALID REASON_ILLEGAL_STATUS
                        'CLIENT-REFUND_MISMATCH',
                        "refund: $word: another one");
     asked(3, "refund: $word: another one");
+
+    # one of this number is there, and some money of the order is gone
+
+    $Peer->plan;
+    $Api{ali}->problem($Api{ali}->post("/orders/$Id/refunds",
+                           { refund_id => "S$Id", amount => 71 }), 409,
+                       'CLIENT-REFUND_TOO_MUCH',
+                       "refund: $word: another one: it stays held");
+    asked(0, "refund: $word: another one: it stays held");
 }
 
 # of what is said of the question the question is not asked once more

@@ -153,6 +153,16 @@ $Api{weigh}->problem($Api{weigh}->get("/orders/$Id", channel => 'dead'), 400,
                      field => 'channel');
 is(asked(), '', 'another one: nobody was asked');
 
+# a page is made without a call, and is an order of its channel
+
+my $Page = $Api{list}->order(channel => 'ali', method => 'page',
+                             return_url => 'https://shop.example.com/');
+$Peer->plan;
+$Api{list}->ok($Api{list}->post('/orders', $Page), 'page: made');
+mismatch($Far{list}->get("/orders/$Page->{order_id}", channel => 'a'),
+         'page: another one');
+is(asked(), '', 'page: nobody was asked');
+
 # what is not remembered
 
 my $Gone = PaygwApi::number();

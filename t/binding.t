@@ -46,7 +46,8 @@ our $Config = join '', map({
       qw(wxpay alipay wxv2 unionpay)),
   "    location = /notify/stripe { paygw_notify stripe con; $Shop }\n",
   "    location /orders/ { paygw_api unionpay; }\n",
-  "    location = /metrics { paygw_metrics; }\n";
+  "    location = /metrics { paygw_metrics; }\n",
+  "    location = /s { paygw_test_store; }\n";
 
 
 sub main::order { return "O$$" . 'x' . ++$::Orders . 'x' . time }
@@ -633,3 +634,79 @@ is(scalar($::Peer->requests), 2, 'nothing is sent');
 refused(wechat(order_id => $o, amount => 99), 'order_mismatch',
         qr/amount 100, this is one of 99\b/, 'compared');
 taken(wechat(order_id => $o, amount => 100), 'as it was made');
+
+
+
+=== TEST 11: what a callback says of a refund, and no more, is in the book
+--- no_channels
+--- http_config eval: $::Http
+--- config eval: $::Config
+--- run
+my $book = sub {
+    my ($verb, $key, $more) = @_;
+    my $got = finish(begin("GET /s?op=book&verb=$verb&key=$key"
+                           . ($more // '') . " HTTP/1.0\r\n\r\n"))->{body};
+    return $got =~ /^\w+ (\w+ \S+ \S+)/ ? $1 : $got;
+};
+my $back = sub { wechat(order_id => shift, type => 'refund', amount => 100, @_) };
+my $o = order();
+passed(wx_create($o, 100), 'created');
+taken(wechat(order_id => $o, amount => 100), 'paid');
+for ([ R => 60 ], [ S => 10 ]) {
+    $book->(reserve => "wxpay:$o", "&refund=$_->[0]$o&sum=$_->[1]");
+}
+my $is = $book->(look => "wxpay:$o");
+like($is, qr/^PAID 100\/CNY\S* 0\+70$/, 'both are held');
+my $terms = (split ' ', $is)[1];
+taken($back->($o, refund_id => "S$o", refund => 10, kind => 'REFUND.ABNORMAL',
+              resource => { refund_status => 'ABNORMAL' }), 'abnormal');
+is($book->(look => "wxpay:$o"), "PAID $terms 0+70",
+   'abnormal: money may go back by hand, it stays held');
+taken($back->($o, refund_id => "S$o", refund => 10, kind => 'REFUND.CLOSED',
+              resource => { refund_status => 'CLOSED' }), 'closed');
+is($book->(look => "wxpay:$o"), "PAID $terms 0+60", 'closed: given back');
+taken($back->($o, refund_id => "R$o", refund => 60), 'done');
+is($book->(look => "wxpay:$o"), "PART_REFUNDED $terms 60+0", 'done: counts');
+taken($back->($o, refund_id => "T$o", refund => 30), 'of another program');
+is($book->(look => "wxpay:$o"), "PART_REFUNDED $terms 90+0",
+   'of another program: counts');
+
+# nobody has signed it
+
+$o = order();
+passed(v2_create($o, 100), 'v2: created');
+taken(wechat2(order_id => $o, amount => 100), 'v2: paid');
+$book->(reserve => "wxv2:$o", "&refund=R$o&sum=60");
+$is = $book->(look => "wxv2:$o");
+like($is, qr/^PAID \S+ 0\+60$/, 'v2: held');
+taken(wechat2(order_id => $o, type => 'refund', refund => 60, amount => 100),
+      'v2: done');
+is($book->(look => "wxv2:$o"), $is, 'v2: done, says somebody');
+taken(wechat2(order_id => $o, type => 'refund', refund => 60, amount => 100,
+              refund_no => '50302', inner => { refund_status => 'CHANGE' }),
+      'v2: not done');
+is($book->(look => "wxv2:$o"), $is, 'v2: not done, says somebody');
+
+# the sum of all refunds is not that of this one
+
+$o = order();
+passed(ali_create($o, '1.00'), 'Alipay: created');
+taken(alipay(order_id => $o, amount => '1.00'), 'Alipay: paid');
+$book->(reserve => "alipay:$o", "&refund=S$o&sum=30");
+like($is = $book->(look => "alipay:$o"), qr/^PAID \S+ 0\+30$/,
+     'Alipay: held');
+$terms = (split ' ', $is)[1];
+taken(alipay(order_id => $o, type => 'refund', amount => '1.00', refund =>
+             '0.40', refund_id => "R$o"), 'Alipay: of another program');
+is($book->(look => "alipay:$o"), $is, 'Alipay: nobody knows how much');
+taken(alipay(order_id => $o, type => 'refund', amount => '1.00', refund =>
+             '0.70', refund_id => "S$o"), 'Alipay: its own');
+is($book->(look => "alipay:$o"), "PART_REFUNDED $terms 30+0",
+   'Alipay: as much as was held');
+
+# a number that is none of ours is no reason to have it sent for ever
+
+for my $size (64, 65, 200) {
+    taken(test_mode(order_id => order(), kind => 'refund.updated',
+                    refund_id => 'R' x $size), "Stripe: a number of $size");
+}
