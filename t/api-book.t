@@ -152,7 +152,8 @@ for my $method (qw(jsapi page)) {
              "$name: closed without its ref", state => 'CLOSED',
              ref => $made->{ref});
     $Api->problem($Api->post('/orders', $order), 409, 'CLIENT-ORDER_CLOSED',
-                  "$name: repeated when it is closed");
+                  "$name: repeated when it is closed", state => 'CLOSED',
+                  amount => $order->{amount}, currency => $order->{currency});
 }
 
 

@@ -143,7 +143,8 @@ for my $channel (qw(alipay unionpay)) {
     $Peer->plan;
     $api->problem($api->post('/orders', $api->order(@method, order_id => $Id,
                                                     expires_in => 600)),
-                  409, 'CLIENT-ORDER_CLOSED', "$channel: not made anew");
+                  409, 'CLIENT-ORDER_CLOSED', "$channel: not made anew",
+                  state => 'CLOSED', amount => 100);
     is(scalar $Peer->requests, 0, "$channel: nor is anybody asked");
     $api->ok($ask->('paid'), "$channel: a success counts", state => 'PAID',
              outcome => 'success');

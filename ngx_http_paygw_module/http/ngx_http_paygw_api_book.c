@@ -273,7 +273,9 @@ ngx_http_paygw_api_book_refuse(ngx_http_paygw_api_ctx_t *ctx,
 {
     ctx->order.code = code;
 
-    if (code == NGX_PAYGW_CODE_ORDER_PAID) {
+    if (code == NGX_PAYGW_CODE_ORDER_PAID
+        || code == NGX_PAYGW_CODE_ORDER_CLOSED)
+    {
         ngx_http_paygw_api_status_noted(ctx);
     }
 

@@ -12,16 +12,12 @@
 
 /*
  * The home of an order in the store: a record of the book under a name that no
- * channel can have, whose note is the channel.  Its state says who may take it
- * back:
+ * channel can have, whose note is the channel.
  *
- *   CREATED   whoever has made it, as long as he has sent nothing
- *   PAYING    nobody: another call of the same order may have sent it
- *
- * So each call that finds a record of somebody else's moves it to PAYING before
- * it sends, and each that wants another channel drops its own record first,
- * which is refused once that has moved.  No two calls of an order ever send it
- * to two channels, on whatever machines they are.
+ * Who has made it may drop it, and has to before he takes another channel; that
+ * is refused once another call of the same order has found the record, since
+ * that may have sent the order.  So no two calls of an order ever send it to
+ * two channels, on whatever machines they are.
  *
  * It must not be forgotten before the order is, which callbacks make last, too,
  * and they know nothing of it.  So it is kept for longer, and each time anew
@@ -32,7 +28,6 @@
 /* the steps that the store is asked for, one at a time */
 typedef enum {
     NGX_HTTP_PAYGW_HOME_MAKE = 0,
-    NGX_HTTP_PAYGW_HOME_MARK,
     NGX_HTTP_PAYGW_HOME_LOOK,
     NGX_HTTP_PAYGW_HOME_DROP
 } ngx_http_paygw_home_step_e;
@@ -46,7 +41,6 @@ struct ngx_http_paygw_api_home_s {
     ngx_paygw_order_t            order;     /* as it was asked for */
     uint64_t                     token;     /* of the record that was made */
     ngx_uint_t                   tried;     /* of the route, bits */
-    ngx_uint_t                   turns;
     ngx_msec_t                   until;     /* the deadline of the first call,
                                                and so of all; 0: none yet */
 
@@ -58,9 +52,6 @@ struct ngx_http_paygw_api_home_s {
 
 #define NGX_HTTP_PAYGW_HOME_KEEP(keep)                                        \
     ngx_min(2 * (keep), (ngx_msec_t) NGX_MAX_INT_T_VALUE)
-
-/* a record that is made and dropped again by others, so many times in turn */
-#define NGX_HTTP_PAYGW_HOME_TURNS  4
 
 
 static ngx_http_paygw_api_home_t *ngx_http_paygw_api_home_create(
@@ -231,7 +222,6 @@ ngx_http_paygw_api_home_ask(ngx_http_paygw_api_ctx_t *ctx,
 
     static const ngx_paygw_book_verb_e  verbs[] = {
         NGX_PAYGW_BOOK_CREATE,
-        NGX_PAYGW_BOOK_MOVE,
         NGX_PAYGW_BOOK_MOVE,    /* to nowhere: it is told, and kept anew */
         NGX_PAYGW_BOOK_DROP
     };
@@ -249,9 +239,6 @@ ngx_http_paygw_api_home_ask(ngx_http_paygw_api_ctx_t *ctx,
 
     if (step == NGX_HTTP_PAYGW_HOME_MAKE) {
         book->note = home->call->channel->name;
-
-    } else if (step == NGX_HTTP_PAYGW_HOME_MARK) {
-        book->to = NGX_PAYGW_BOOK_PAYING;
     }
 
     op->book = book;
@@ -325,35 +312,8 @@ ngx_http_paygw_api_home_told(ngx_http_paygw_api_ctx_t *ctx, ngx_int_t rc,
             return NGX_OK;
         }
 
-        if (rc != NGX_DONE) {
-            return ngx_http_paygw_api_home_unwell(ctx);
-        }
-
-        if (home->book.state == NGX_PAYGW_BOOK_CREATED) {
-            return ngx_http_paygw_api_home_told(ctx,
-                       ngx_http_paygw_api_home_ask(ctx,
-                                                   NGX_HTTP_PAYGW_HOME_MARK),
-                       call);
-        }
-
-        return ngx_http_paygw_api_home_found(ctx, call);
-
-    case NGX_HTTP_PAYGW_HOME_MARK:
-
-        if (rc == NGX_OK || rc == NGX_DONE) {
-            return ngx_http_paygw_api_home_found(ctx, call);
-        }
-
-        /* whoever had made it has just taken it back */
-
-        if (rc == NGX_DECLINED && home->turns++ < NGX_HTTP_PAYGW_HOME_TURNS) {
-            return ngx_http_paygw_api_home_told(ctx,
-                       ngx_http_paygw_api_home_ask(ctx,
-                                                   NGX_HTTP_PAYGW_HOME_MAKE),
-                       call);
-        }
-
-        return ngx_http_paygw_api_home_unwell(ctx);
+        return (rc == NGX_DONE) ? ngx_http_paygw_api_home_found(ctx, call)
+                                : ngx_http_paygw_api_home_unwell(ctx);
 
     default: /* NGX_HTTP_PAYGW_HOME_LOOK */
 
