@@ -185,7 +185,13 @@ POSIX::mkfifo("$Tmp/pipe", 0600) or die $!;
 
     ok(IO::Select->new($dns)->can_read(5), 'resolver: asked');
     ok($nginx->reload, 'resolver: reload');
-    unlike($nginx->log, qr/cannot be fetched/, 'resolver: not at its end');
+
+    SKIP: {
+        skip 'a reload takes longer than the fetch under valgrind', 1
+            if $ENV{TEST_NGINX_USE_VALGRIND};
+        unlike($nginx->log, qr/cannot be fetched/, 'resolver: not at its end');
+    }
+
     clean($nginx, 'resolver');
 }
 
