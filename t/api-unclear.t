@@ -12,23 +12,13 @@ use JSON::PP ();
 use PaygwApi;
 use PaygwNginx;
 use PaygwPeer ();
-use PaygwTest ();
-
-my $With = $ENV{PAYGW_TEST_STORE} || 'zone';
-
-PaygwTest::redis_start() if $With eq 'redis';
-
-my $Store = $With eq 'redis'
-    ? 'paygw_store redis://127.0.0.1:' . PaygwTest::redis_port()
-      . " prefix=unclear$$: timeout=5s;\n    paygw_zone unclear$$:1m;\n"
-    : "paygw_zone unclear$$:1m;\n";
 
 my $Peer = PaygwPeer->start;
 my $Url = 'http://127.0.0.1:' . $Peer->listen;
 my @Of = (notify_url => 'https://pay.example.com/n', paygw_retry => 'off');
 
-my $Nginx = PaygwNginx->start(
-    http => $Store . "    paygw_deadline 30s;\n"
+my $Nginx = PaygwNginx->start(store => 1,
+    http => "    paygw_zone paygw:1m;\n    paygw_deadline 30s;\n"
         . $Peer->wechat($Url, @Of) . $Peer->unionpay($Url, @Of)
         . $Peer->stripe($Url, paygw_retry => 'off')
         . join('', map { "    paygw_route r_$_ { channel $_; channel wxpay; "
