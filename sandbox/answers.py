@@ -5,7 +5,9 @@ POST /sandbox/answers {"fault": WORD, "times": N} bends the next N answers to
 calls of WeChat Pay, Alipay, UnionPay and Stripe; what was called for is done
 all the same, as it is with a real provider whose answer is lost.  With "only",
 a regular expression, it is the next N of operations whose name has that in it:
-see calls.py.
+see calls.py.  Without it, answers that carry the provider's own certificates
+are not bent and not counted: a client fetches those when it wants to, and
+lies.py bends them.
 """
 
 import re
@@ -17,6 +19,7 @@ from .wire import Response, flip_digit
 
 SIGNATURE = "Wechatpay-Signature"
 ALIPAY = "alipay-signature"
+CERTIFICATES = ("GET /v3/certificates", "alipay.open.app.alipaycert.download")
 
 WORDS = {
     "": "honest",
@@ -62,12 +65,16 @@ class Bender:
 
     def bend(self, response, operation=""):
         """The answer, or what comes in its place."""
-        if not self.fault or not self.times \
-                or not re.search(self.only, operation):
+        if not self.fault or not self.times or not self._meant(operation):
             return response
         self.times -= 1
         self.bent += 1
         return getattr(self, "_" + self.fault)(response)
+
+    def _meant(self, operation):
+        if self.only:
+            return re.search(self.only, operation)
+        return operation not in CERTIFICATES
 
     def _probe(self, response):
         text = response.headers.get(SIGNATURE)

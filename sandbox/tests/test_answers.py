@@ -35,6 +35,18 @@ class Answers(unittest.TestCase):
         self.assertEqual([self.genuine() for _ in range(3)],
                          [False, False, True])
 
+    def test_certificates(self):
+        self.bend(fault="error")
+        self.assertEqual(
+            self.run_.wechat("GET", "/v3/certificates")[0], 200)
+        bender = answers.Bender(keys())
+        bender.set("error", 1)
+        for name in answers.CERTIFICATES:
+            self.assertEqual(bender.bend(Response(200, b""), name).status,
+                             200)
+        self.assertEqual(bender.bent, 0)
+        self.assertFalse(self.genuine())
+
     def test_words(self):
         for word in ("probe", "bad_signature", "unsigned", "error",
                      "garbage"):
@@ -46,7 +58,7 @@ class Answers(unittest.TestCase):
         self.assertTrue(self.genuine())
 
     def test_stale(self):
-        self.bend(fault="stale")
+        self.bend(fault="stale", only="certificates")
         _, head, body = self.run_.wechat("GET", "/v3/certificates")
         with self.assertRaises(wechat_v3.Refused):
             wechat_v3.check_headers(head, body, keys().platform_public(),
