@@ -774,14 +774,15 @@ $Test::Nginx::Util::RunTestHelper = sub {
                 error => -s $Test::Nginx::Util::ErrLogFile || 0 };
     @Callbacks = ();
 
-    # valgrind needs a while, longer than Test::Nginx waits on a busy machine
+    # valgrind needs a while, longer than Test::Nginx waits on a busy machine;
+    # to look is dear for the kernel, which goes through all connections
 
     if ($ENV{TEST_NGINX_USE_VALGRIND} && !$dry_run
         && !defined $block->must_die)
     {
         PaygwProcess::wait_for(sub {
-            PaygwProcess::listens($Test::Nginx::Util::ServerPortForClient) },
-            30);
+            PaygwProcess::listens($Test::Nginx::Util::ServerPortForClient)
+                || !Time::HiRes::sleep(0.2) }, 30);
     }
 
     if ($dry_run || defined $block->must_die
