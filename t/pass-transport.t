@@ -19,6 +19,7 @@ my $Peer = PaygwPeer->start;
 my $Port = $Peer->listen;
 my $Url = "http://127.0.0.1:$Port";
 my $Create = '/wx/v3/pay/transactions/native';
+my $Slow = $PaygwNginx::Slow;
 my $Once = '/wx/v3/transfer/x';
 my $Read = '/wx/v3/x';
 my $True = JSON::PP::true;
@@ -339,8 +340,8 @@ SKIP: {
                'http://127.0.0.1:$port$Once?[1-4]' 2> /dev/null`;
     is(() = $out =~ /MARK/g, 4, 'HTTP/2: four at once');
 
-    $Peer->plan(({ delay => 2 }) x 4);
-    system("$curl -m 1 --parallel --parallel-immediate "
+    $Peer->plan(({ delay => 2 * $Slow }) x 4);
+    system("$curl -m $Slow --parallel --parallel-immediate "
            . "http://127.0.0.1:$port$Once?[1-4] > /dev/null 2>&1");
     is(scalar $Peer->requests(4), 4, 'HTTP/2: taken back after it was sent');
     ok($nginx->wait_for(sub {

@@ -74,7 +74,8 @@ sub always {
 sub requests {
     my ($self, $count, $seconds) = @_;
     return @{ $self->do('requests', count => $count // 0,
-                        seconds => $count ? $seconds // 5 : 0) };
+                        seconds => $count
+                            ? ($seconds // 5) * $PaygwProcess::Slow : 0) };
 }
 
 

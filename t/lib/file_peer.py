@@ -4,7 +4,7 @@
   size=N        bytes of the bill, which is the same for all, see content()
   frame=WORD    length (default), chunked, or eof: its end is that of the
                 connection
-  gzip=N        compressed, in N members
+  gzip=N        compressed, in N members, each time to the same bytes
   flip=1        a byte in the middle is another
   cut=N         no more than N bytes of it, then the end of the connection
   stall=N       N bytes, and then nothing
@@ -44,7 +44,7 @@ def file_of(args):
     members = int(args.get("gzip", 0))
     if members:
         part = -(-len(data) // members)
-        data = b"".join(gzip.compress(data[i:i + part])
+        data = b"".join(gzip.compress(data[i:i + part], mtime=0)
                         for i in range(0, len(data), part))
     return data
 
