@@ -313,9 +313,11 @@ SRV
     $Peer->plan({ delay => 1.5 });
     my $c = begin_call($nginx, POST => $Once, http10 => 1);
     is(scalar $Peer->requests(1), 1, 'reload: under way');
+    my %old = map { $_ => 1 } $nginx->workers;
     $nginx->signal('HUP');
     is(end_call($c)->{status}, 200, 'reload: finished');
-    ok($nginx->wait_for(sub { $nginx->workers == 2 }, 10),
+    ok($nginx->wait_for(sub { my @now = $nginx->workers;
+                              @now == 2 && !grep { $old{$_} } @now }, 10),
        'reload: old workers leave');
     end($nginx, 'reload');
 }

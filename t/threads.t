@@ -274,10 +274,13 @@ for my $to ('default', 'one', 'off') {
     $Peer->plan;
     my $c = begin_call(post($Nginx, "/one/$Create"));
     Time::HiRes::sleep(0.1);
+    my ($old) = $Nginx->workers;
     $Nginx->signal('HUP');
     is(end_call($c)->{status}, 200, 'reload: passed by the old worker');
     is(($Peer->requests)[0]{check}, 'ok', 'reload: signed');
-    ok($Nginx->wait_for(sub { $Nginx->workers == 1 }), 'reload: it has gone');
+    ok($Nginx->wait_for(sub { my @now = $Nginx->workers;
+                              @now == 1 && $now[0] != $old }),
+       'reload: it has gone');
 
     is($Nginx->get('/sleep?ms=600'), 'HTTP/1.1 204', 'end: thread');
     $c = begin_call(post($Nginx, "/one/$Create"));
