@@ -13,6 +13,7 @@ use PaygwPeer qw(call problem_ok);
 use PaygwProcess ();
 use PaygwTest ();
 
+my $Slow = $PaygwNginx::Slow;
 my $Files = PaygwFiles->start;
 my $File = '/wx/v3/billdownload/file?token=';
 my $Size = 300_000;
@@ -34,7 +35,8 @@ my $Nginx = PaygwNginx->start(
         . 'location /quick/ { paygw_pass quick; }'
         . 'location /small/ { paygw_pass wxpay; paygw_download_max 100000; }'
         . 'location /any/ { paygw_pass wxpay; paygw_download_max 0; }'
-        . 'location /deadline/ { paygw_pass wxpay; paygw_deadline 1s; }'
+        . 'location /deadline/ { paygw_pass wxpay; paygw_deadline '
+        . $Slow . 's; }'
         . 'location /zip/ { paygw_pass wxpay; gzip on; gzip_types *; '
         . 'gzip_min_length 1; }');
 
@@ -168,8 +170,8 @@ cut_ok(get("frame=chunked&stall=200000&gzip=0", heads => \%Sha1,
 # -- the deadline is over the head --
 
 {
-    my $res = get('slow=120', at => '/deadline/v3/billdownload/file?token=',
-                  heads => \%Sha1);
+    my $res = get('slow=' . 120 * $Slow, heads => \%Sha1,
+                  at => '/deadline/v3/billdownload/file?token=');
     whole_ok($res, $Plain, 'sha1', 'longer than the deadline');
 }
 

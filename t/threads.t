@@ -287,7 +287,12 @@ for my $to ('default', 'one', 'off') {
     my $short = begin_call(post($Nginx, "/short/$Create"));
     Time::HiRes::sleep(0.1);
     ok($Nginx->quit('TERM'), 'end: at once');
-    unlike($Nginx->log, qr/\[(?:alert|crit|emerg)\]|Sanitizer/, 'no alert');
+
+    # nginx gives a worker a second, which is not enough for valgrind's report
+
+    my $log = $Nginx->log;
+    $log =~ s/.* exited on signal 9\n// if $ENV{TEST_NGINX_USE_VALGRIND};
+    unlike($log, qr/\[(?:alert|crit|emerg)\]|Sanitizer/, 'no alert');
 }
 
 
