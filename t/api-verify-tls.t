@@ -113,9 +113,12 @@ for my $by (qw(api pass)) {
 
 ok($Nginx->quit, 'quits');
 
-# nginx has a higher level for some of what a handshake can be
+# nginx has a higher level for some of what a handshake can be, and, with
+# OpenSSL 3.2 and later, for a record that was changed
 
-unlike($Nginx->log =~ s/^.*SSL_do_handshake.*\n//mgr,
+unlike($Nginx->log =~ s/^.*(?:SSL_do_handshake
+                            |SSL_read\(\)[ ]failed[ ].*bad[ ]record[ ]mac).*\n
+                       //mgrx,
        qr/\[(?:alert|crit|emerg)\]/, 'no alert');
 
 done_testing();
