@@ -113,12 +113,9 @@ for my $by (qw(api pass)) {
 
 ok($Nginx->quit, 'quits');
 
-# nginx has a higher level for some of what a handshake can be, and, with
-# OpenSSL 3.2 and later, for a record that was changed
+# nginx has a higher level for some of what a handshake, or a record, can be
 
-unlike($Nginx->log =~ s/^.*(?:SSL_do_handshake
-                            |SSL_read\(\)[ ]failed[ ].*bad[ ]record[ ]mac).*\n
-                       //mgrx,
+unlike($Nginx->log =~ s/^.*SSL_(?:do_handshake|read)\(\) failed.*\n//mgr,
        qr/\[(?:alert|crit|emerg)\]/, 'no alert');
 
 done_testing();
