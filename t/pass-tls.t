@@ -26,24 +26,38 @@ sub make_ca {
             "-keyout $Tmp/$name.key -out $Tmp/$name.crt");
 }
 
-sub make_cert {
-    my ($name, $ca, $san, $days) = @_;
-    $days //= 30;
-    open my $fh, '>', "$Tmp/$name.ext" or die $!;
-    print $fh "subjectAltName=$san\n";
+sub write_file {
+    my ($name, $text) = @_;
+    open my $fh, '>', "$Tmp/$name" or die $!;
+    print $fh $text;
     close $fh;
+}
+
+# for the next 30 days; newer versions of "openssl x509" make none that has
+# ended, "openssl ca" does
+
+sub make_cert {
+    my ($name, $ca, $san, $ended) = @_;
+    write_file("$name.ext", "subjectAltName=$san\n");
+    write_file("$name.db", '');
+    write_file("$name.conf", "[ca]\ndefault_ca=d\n[d]\npolicy=p\n"
+               . "database=$Tmp/$name.db\nnew_certs_dir=$Tmp\n"
+               . "rand_serial=yes\ndefault_md=sha256\n"
+               . "[p]\ncommonName=supplied\n");
     openssl("req -newkey rsa:2048 -nodes -subj /CN=$name",
             "-keyout $Tmp/$name.key -out $Tmp/$name.csr");
-    openssl("x509 -req -in $Tmp/$name.csr -days $days -CA $Tmp/$ca.crt",
-            "-CAkey $Tmp/$ca.key -CAcreateserial -extfile $Tmp/$name.ext",
-            "-out $Tmp/$name.crt");
+    openssl("ca -batch -notext -config $Tmp/$name.conf -in $Tmp/$name.csr",
+            "-cert $Tmp/$ca.crt -keyfile $Tmp/$ca.key",
+            "-extfile $Tmp/$name.ext -out $Tmp/$name.crt",
+            $ended ? '-startdate 20200101000000Z -enddate 20200201000000Z'
+                   : '-days 30');
 }
 
 make_ca('ca');
 make_ca('otherca');
 make_cert('good', 'ca', 'IP:127.0.0.1,DNS:localhost');
 make_cert('wrong', 'ca', 'DNS:pay.example.com');
-make_cert('expired', 'ca', 'IP:127.0.0.1,DNS:localhost', -1);
+make_cert('expired', 'ca', 'IP:127.0.0.1,DNS:localhost', 'ended');
 
 my %Port = map { ($_, $Peer->listen(tls => [ "$Tmp/$_.crt", "$Tmp/$_.key" ])) }
            qw(good wrong expired);
