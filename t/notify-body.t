@@ -252,7 +252,9 @@ alipay(params => { body => 'x' x 66_000 })
 === TEST 21: a body that is as long as it may be
 --- run
 # the length of a signature that is percent-encoded differs
-my $pad = 65_537 - length alipay(params => { body => 'x' })->{body};
+my @length = sort { $a <=> $b }
+             map { length alipay(params => { body => 'x' })->{body} } 1 .. 31;
+my $pad = 65_537 - $length[15];
 for my $more (0, 1) {
     my $long;
     for (1 .. 1000) {
