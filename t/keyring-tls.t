@@ -5,47 +5,23 @@ use warnings;
 use lib 't/lib';
 
 use Test::More;
-use File::Temp ();
 use IO::Socket::INET ();
 
+use PaygwCerts;
 use PaygwNginx;
 use PaygwSandbox;
 use PaygwTest ();
 
 my $Shop = PaygwTest::shop_port();
-my $Tmp = File::Temp::tempdir('paygw-tls-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+my $Certs = PaygwCerts->new;
+my $Tmp = $Certs->{dir};
 my $Notify = "location = /n { paygw_notify wxpay; "
     . "proxy_pass http://127.0.0.1:$Shop; }";
 
-sub openssl {
-    system("openssl @_ > $Tmp/openssl.log 2>&1") == 0
-        or die "openssl: " . `cat $Tmp/openssl.log`;
-}
-
-# a CA, and a certificate of the name or the address
-
-sub make_ca {
-    my $name = shift;
-    openssl("req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=$name",
-            "-keyout $Tmp/$name.key -out $Tmp/$name.crt");
-}
-
-sub make_cert {
-    my ($name, $ca, $san) = @_;
-    open my $fh, '>', "$Tmp/$name.ext" or die $!;
-    print $fh "subjectAltName=$san\n";
-    close $fh;
-    openssl("req -newkey rsa:2048 -nodes -subj /CN=$name",
-            "-keyout $Tmp/$name.key -out $Tmp/$name.csr");
-    openssl("x509 -req -in $Tmp/$name.csr -days 30 -CA $Tmp/$ca.crt",
-            "-CAkey $Tmp/$ca.key -CAcreateserial -extfile $Tmp/$name.ext",
-            "-out $Tmp/$name.crt");
-}
-
-make_ca('ca');
-make_ca('otherca');
-make_cert('good', 'ca', 'IP:127.0.0.1,DNS:localhost');
-make_cert('wrong', 'ca', 'DNS:pay.example.com');
+$Certs->ca('ca');
+$Certs->ca('otherca');
+$Certs->cert('good', 'ca', 'IP:127.0.0.1,DNS:localhost');
+$Certs->cert('wrong', 'ca', 'DNS:pay.example.com');
 
 my $Good = PaygwSandbox->start(tls => [ "$Tmp/good.crt", "$Tmp/good.key" ]);
 

@@ -5,59 +5,22 @@ use warnings;
 use lib 't/lib';
 
 use Test::More;
-use File::Temp ();
 
+use PaygwCerts;
 use PaygwNginx;
 use PaygwPeer qw(call problem_ok);
 use PaygwTest ();
 
 my $Peer = PaygwPeer->start;
-my $Tmp = File::Temp::tempdir('paygw-tls-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+my $Certs = PaygwCerts->new;
+my $Tmp = $Certs->{dir};
 my $Create = '/wx/v3/pay/transactions/native';
 
-sub openssl {
-    system("openssl @_ > $Tmp/openssl.log 2>&1") == 0
-        or die "openssl: " . `cat $Tmp/openssl.log`;
-}
-
-sub make_ca {
-    my $name = shift;
-    openssl("req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=$name",
-            "-keyout $Tmp/$name.key -out $Tmp/$name.crt");
-}
-
-sub write_file {
-    my ($name, $text) = @_;
-    open my $fh, '>', "$Tmp/$name" or die $!;
-    print $fh $text;
-    close $fh;
-}
-
-# for the next 30 days; newer versions of "openssl x509" make none that has
-# ended, "openssl ca" does
-
-sub make_cert {
-    my ($name, $ca, $san, $ended) = @_;
-    write_file("$name.ext", "subjectAltName=$san\n");
-    write_file("$name.db", '');
-    write_file("$name.conf", "[ca]\ndefault_ca=d\n[d]\npolicy=p\n"
-               . "database=$Tmp/$name.db\nnew_certs_dir=$Tmp\n"
-               . "rand_serial=yes\ndefault_md=sha256\n"
-               . "[p]\ncommonName=supplied\n");
-    openssl("req -newkey rsa:2048 -nodes -subj /CN=$name",
-            "-keyout $Tmp/$name.key -out $Tmp/$name.csr");
-    openssl("ca -batch -notext -config $Tmp/$name.conf -in $Tmp/$name.csr",
-            "-cert $Tmp/$ca.crt -keyfile $Tmp/$ca.key",
-            "-extfile $Tmp/$name.ext -out $Tmp/$name.crt",
-            $ended ? '-startdate 20200101000000Z -enddate 20200201000000Z'
-                   : '-days 30');
-}
-
-make_ca('ca');
-make_ca('otherca');
-make_cert('good', 'ca', 'IP:127.0.0.1,DNS:localhost');
-make_cert('wrong', 'ca', 'DNS:pay.example.com');
-make_cert('expired', 'ca', 'IP:127.0.0.1,DNS:localhost', 'ended');
+$Certs->ca('ca');
+$Certs->ca('otherca');
+$Certs->cert('good', 'ca', 'IP:127.0.0.1,DNS:localhost');
+$Certs->cert('wrong', 'ca', 'DNS:pay.example.com');
+$Certs->cert('expired', 'ca', 'IP:127.0.0.1,DNS:localhost', 'ended');
 
 my %Port = map { ($_, $Peer->listen(tls => [ "$Tmp/$_.crt", "$Tmp/$_.key" ])) }
            qw(good wrong expired);
@@ -210,7 +173,7 @@ for my $case (
 
 {
     my $dns = $Peer->do('dns');
-    make_cert('name', 'ca', 'DNS:pay.test');
+    $Certs->cert('name', 'ca', 'DNS:pay.test');
     my @tls = ("$Tmp/name.crt", "$Tmp/name.key");
     my $port = $Peer->listen(tls => \@tls);
     $Peer->listen(tls => \@tls, port => $port, address => '127.0.0.2');
