@@ -13,13 +13,14 @@ lies.py bends them.
 import re
 import time
 
+from .alipay_api import DOWNLOAD
 from .keys import sign
 from .wechat_v3 import PROBE, answer_message
 from .wire import Response, flip_digit
 
 SIGNATURE = "Wechatpay-Signature"
 ALIPAY = "alipay-signature"
-CERTIFICATES = ("GET /v3/certificates", "alipay.open.app.alipaycert.download")
+CERTIFICATES = ("GET /v3/certificates", DOWNLOAD)
 
 WORDS = {
     "": "honest",
